@@ -1,0 +1,42 @@
+# Every target is one line that calls a documented command; `make help` lists them.
+PYTHON := .venv/bin/python
+# With another interpreter (make test PYTHON=python, as in a conda environment) nothing is installed.
+READY := $(if $(filter .venv/%,$(PYTHON)),.venv/.ready)
+BOOTSTRAP ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
+SEEDS ?= 1
+SCALE ?= mini
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo base reproduce-table1 report test test-unit lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: pyproject.toml install.py environment/torchvision_hook.py
+	@$(BOOTSTRAP) install.py
+
+install: $(READY) ## make the environment in .venv, for CPU or GPU
+
+demo: $(READY) ## a short tour: train, evaluate and compare two methods on this machine
+	$(PYTHON) -m analysis demo
+
+base: $(READY) ## remake the base weights of the tiny model
+	$(PYTHON) -m train.base
+
+reproduce-table1: $(READY) ## fill Table 1 (SCALE=mini, SEEDS=1 unless given)
+	$(PYTHON) -m analysis table=1 scale=$(SCALE) seeds=$(SEEDS) fill=true
+
+report: $(READY) ## write the HTML report of the results on disk
+	$(PYTHON) -m analysis report
+
+test: $(READY) ## run all tests
+	$(PYTHON) -m pytest -q
+
+test-unit: $(READY) ## run the quick tests
+	$(PYTHON) -m pytest -q -m "not slow"
+
+lint: $(READY) ## check style, formatting and types
+	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
+
+clean: ## remove caches and build leftovers; runs and the environment stay
+	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache && find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

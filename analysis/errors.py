@@ -1,0 +1,126 @@
+"""Error classes by construction: the mini world knows every fact, so a wrong chain can be told apart link by link.
+
+The classes are those of PAPO's Figure 1 plus `format`. A wrong response has one primary class, the first link that
+breaks: format (no chain to read), perception (a stated fact is false), reasoning (facts right, other operations),
+calculation (right operations, wrong result), inconsistency (chain right, answer unlike it). `grader` would be a
+response with nothing wrong in it that was marked wrong; it is counted to show that it does not happen.
+"""
+
+import re
+from dataclasses import dataclass
+
+from data import Sample
+from data.mini.chains import LETTERS, OPERATIONS, Chain, read_chain, work
+
+CLASSES = ("perception", "reasoning", "calculation", "inconsistency", "format", "grader")
+ARITHMETIC = re.compile(r"(\d+) ([+*-]) (\d+) = (\d+)")
+
+
+@dataclass(frozen=True)
+class StatedFact:
+    """One fact of a chain beside the truth; `truth` is None where the picture has no such fact."""
+
+    name: str
+    stated: str
+    truth: str | None
+
+    @property
+    def ok(self) -> bool:
+        return self.stated == self.truth
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with one response; `primary` is None where it is right."""
+
+    primary: str | None
+    also: tuple[str, ...]
+    mode: str | None  # look or guess, as the chain began
+    facts: list[StatedFact]
+
+
+def stated_facts(sample: Sample, chain: Chain) -> list[StatedFact]:
+    return [StatedFact(name, value, sample.facts.get(name)) for name, value in chain.facts]
+
+
+def calculations_hold(chain: Chain) -> bool:
+    """Whether every `a sign b = c` of the chain is true."""
+    for step in chain.steps:
+        match = ARITHMETIC.fullmatch(step)
+        if match:
+            a, sign, b, c = match.groups()
+            if OPERATIONS[sign](int(a), int(b)) != int(c):
+                return False
+    return True
+
+
+def operations_of(chain: Chain) -> list[str]:
+    """The chain's steps without their results: what was done, not what came out."""
+    return [step.split(" = ")[0] for step in chain.steps if ARITHMETIC.fullmatch(step)]
+
+
+def right_operations(sample: Sample, chain: Chain) -> bool:
+    """Whether the chain does to its own facts what the problem asks; its own wrong results may be carried on."""
+    asked = [step for step in sample.solution.split(" ; ") if step and step != "read"]
+    done = [step for step in chain.steps if not re.fullmatch(r"\S+ is [A-D]", step) or step.startswith("odd is")]
+    if len(asked) != len(done):
+        return False
+    stated, last = dict(chain.facts), ""
+    facts = {name: stated[name] for name in sample.facts if name in stated}  # a row is read in the picture's order
+    for want, step in zip(asked, done, strict=True):
+        if want in ("odd", "next"):
+            if step != f"{want} is {work(want, facts).result}":
+                return False
+            continue
+        match = ARITHMETIC.fullmatch(step)
+        if not match:
+            return False
+        values = {**facts, "it": last}
+        left, sign, right = ("first", facts.get("sign", ""), "second") if want == "seen" else want.split()
+        left, right = values.get(left, left), values.get(right, right)
+        orders = [(left, sign, right)] if sign == "-" else [(left, sign, right), (right, sign, left)]
+        if match.groups()[:3] not in orders:
+            return False
+        last = match.group(4)
+    return True
+
+
+def answer_follows(sample: Sample, chain: Chain) -> bool:
+    """Whether the box holds what the chain arrived at."""
+    last = chain.steps[-1] if chain.steps else ""
+    picked = re.fullmatch(r"(\S+) is ([A-D])", last)
+    if picked and not last.startswith("odd"):
+        options = list(sample.choices)
+        if sample.solution == "seen":
+            options = [dict(chain.facts).get(letter, "") for letter in LETTERS]
+        value, letter = picked.groups()
+        results = [step.rsplit(" ", 1)[-1] for step in chain.steps[:-1]]
+        came_from = not results or results[-1] == value
+        return came_from and chain.boxed == letter and (letter, value) in zip(LETTERS, options, strict=False)
+    if sample.choices and sample.solution not in ("odd",):
+        return False
+    result = last.rsplit(" ", 1)[-1] if last else (chain.facts[0][1] if chain.facts else "")
+    return chain.boxed == result
+
+
+def diagnose(sample: Sample, text: str, correct: bool) -> Diagnosis:
+    """The primary class of a wrong response and every further link that breaks."""
+    chain = read_chain(text)
+    if chain is None:
+        return Diagnosis(None if correct else "format", (), None, [])
+    facts = stated_facts(sample, chain)
+    if correct:
+        return Diagnosis(None, (), chain.mode, facts)
+    broken = []
+    if not all(fact.ok for fact in facts):
+        broken.append("perception")
+    if set(dict(chain.facts)) != set(sample.facts) and not broken:
+        broken.append("reasoning")  # a fact the problem needs was left out
+    if not right_operations(sample, chain) and "reasoning" not in broken:
+        broken.append("reasoning")
+    if not calculations_hold(chain):
+        broken.append("calculation")
+    if not answer_follows(sample, chain):
+        broken.append("inconsistency")
+    primary = broken[0] if broken else "grader"
+    return Diagnosis(primary, tuple(broken[1:]), chain.mode, facts)

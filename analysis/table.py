@@ -1,0 +1,135 @@
+"""A paper table at our scale: our rows with intervals and seeds, the paper's rows, and both gains side by side."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.items import Items
+
+GROUPS = ("general", "vision", "overall")
+NAMES = {"base": "base", "grpo": "GRPO", "papo_g": "PAPO_G", "dapo": "DAPO", "papo_d": "PAPO_D"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A method against its baseline on one group of columns, in points."""
+
+    method: str
+    baseline: str
+    group: str
+    points: float
+    low: float
+    high: float
+    only_baseline: int
+    only_method: int
+    p_value: float
+
+
+def columns_of(paper: dict, group: str) -> list[str]:
+    return [c["id"] for c in paper["columns"] if group in ("overall", c["group"])]
+
+
+def ordered(paper: dict) -> list[str]:
+    """Headings in the paper's order: five general columns, their mean, four vision columns, their mean, the mean."""
+    general, vision = columns_of(paper, "general"), columns_of(paper, "vision")
+    return [*general, "general", *vision, "vision", "overall"]
+
+
+def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
+    """One row per method and heading: value and interval in percent."""
+    rows = []
+    for method in methods:
+        for heading in ordered(paper):
+            columns = columns_of(paper, heading) if heading in GROUPS else [heading]
+            mean, low, high = (100 * value for value in items.mean(method, columns))
+            seeds = len(items.per_seed[method])
+            rows.append({"method": method, "heading": heading, "value": mean, "low": low, "high": high, "seeds": seeds})
+    return pd.DataFrame(rows)
+
+
+def paper_rows(paper: dict) -> pd.DataFrame:
+    """The paper's values in the same shape, without intervals (it prints none)."""
+    rows = []
+    for row in paper["rows"]:
+        values = dict(zip([c["id"] for c in paper["columns"]], row["values"], strict=True)) | row["averages"]
+        label = f"{NAMES.get(row['method'], row['method'])} {row['model']}-{row['size']}"
+        rows += [{"method": row["method"], "label": label, "heading": h, "value": values[h]} for h in ordered(paper)]
+    return pd.DataFrame(rows)
+
+
+def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Comparison]:
+    """Every method against its baseline of the paper (and trained baselines against the base)."""
+    found = []
+    for method in methods:
+        baseline = paper["baselines"].get(method, "base")
+        if method == "base" or baseline not in methods:
+            continue
+        for group in GROUPS:
+            columns = columns_of(paper, group)
+            points, low, high = (100 * value for value in items.difference(baseline, method, columns))
+            test = items.mcnemar(baseline, method, columns)
+            found.append(
+                Comparison(method, baseline, group, points, low, high, test.only_first, test.only_second, test.p_value)
+            )
+    return found
+
+
+def paper_gains(paper: dict, method: str, group: str) -> str:
+    """The paper's own difference in points at each size, recomputed from its values."""
+    baseline = paper["baselines"].get(method)
+    gains = []
+    for row in paper["rows"]:
+        if row["method"] != method:
+            continue
+        ids = [c["id"] for c in paper["columns"]]
+        twin = next(r for r in paper["rows"] if (r["model"], r["size"]) == (row["model"], row["size"])
+                    and r["method"] == baseline)  # fmt: skip
+        values, others = dict(zip(ids, row["values"], strict=True)), dict(zip(ids, twin["values"], strict=True))
+        columns = columns_of(paper, group)
+        gains.append(f"{sum(values[c] - others[c] for c in columns) / len(columns):+.2f} ({row['size']})")
+    return ", ".join(gains)
+
+
+def wide(ours: pd.DataFrame, paper: dict, published: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the printed table."""
+    header = ["row", *ordered(paper)]
+    rows = []
+    for method in ours.method.unique():
+        part = ours[ours.method == method].set_index("heading")
+        seeds = int(part.seeds.iloc[0])
+        cells = [f"{part.value[h]:.1f} ± {(part.high[h] - part.low[h]) / 2:.1f}" for h in ordered(paper)]
+        rows.append([f"ours: {NAMES.get(method, method)} ({seeds} seed{'s' * (seeds > 1)})", *cells])
+    for label in published.label.unique():
+        part = published[published.label == label].set_index("heading")
+        rows.append([f"paper: {label}", *(f"{part.value[h]:.2f}" for h in ordered(paper))])
+    return header, rows
+
+
+def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], list[list[str]]]:
+    header = ["comparison", "columns", "difference in points (95 %)", "items only one gets right", "McNemar exact p",
+              "paper's difference"]  # fmt: skip
+    rows = [
+        [
+            f"{NAMES.get(c.method, c.method)} - {NAMES.get(c.baseline, c.baseline)}", c.group,
+            f"{c.points:+.1f} [{c.low:+.1f}, {c.high:+.1f}]", f"{c.only_method} against {c.only_baseline}",
+            f"{c.p_value:.2g}", paper_gains(paper, c.method, c.group) if c.baseline != "base" else "not in the paper",
+        ]
+        for c in found
+    ]  # fmt: skip
+    return header, rows
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def verdict(c: Comparison) -> str:
+    """One sentence a reader can rely on."""
+    name, baseline = NAMES.get(c.method, c.method), NAMES.get(c.baseline, c.baseline)
+    said = f"{c.points:+.1f} points [{c.low:+.1f}, {c.high:+.1f}] on the {c.group} average"
+    if c.low > 0:
+        return f"{name} beats {baseline}: {said}."
+    if c.high < 0:
+        return f"{name} loses to {baseline}: {said}."
+    return f"{name} and {baseline} cannot be told apart: {said}."

@@ -1,0 +1,126 @@
+"""The shared command line of all rooms: key=value settings, --help, dry_run, errors as one sentence."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from configs.compose import ROOT, compose, to_yaml
+from configs.errors import UserError
+from configs.groups import groups_of
+from configs.settings import SettingRow, describe
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+Runner = Callable[[Any], int | None]
+
+
+def command(
+    schema: type[Any],
+    run: Runner | str,
+    argv: Sequence[str],
+    *,
+    prog: str,
+    summary: str,
+    positional: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+    defaults: Mapping[str, str] | None = None,
+) -> int:
+    """Compose the settings, run, and return the exit status.
+
+    `run` takes the settings; as text ("train.loop:train") it is imported only when the work starts.
+    Bare arguments fill the settings named in `positional`; `options` maps a flag such as "-o" to a setting.
+    """
+    options = options or {}
+    if "--help" in argv or "-h" in argv:
+        print(help_text(schema, prog=prog, summary=summary, positional=positional, options=options, root=root))
+        return 0
+    try:
+        overrides = _overrides(argv, positional, options)
+        settings = compose(schema, overrides, root=root, defaults=defaults)
+        if getattr(settings, "dry_run", False):
+            print(to_yaml(settings), end="")
+            return 0
+        return _runner(run)(settings) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print(f"{prog} was stopped by the keyboard", file=sys.stderr)
+        return INTERRUPTED
+
+
+def help_text(
+    schema: type, *, prog: str, summary: str, positional: Sequence[str], options: Mapping[str, str], root: Path
+) -> str:
+    """Summary, usage, and every setting with type, default and help, in columns."""
+    words = [*positional, *(f"[{flag} {name}]" for flag, name in options.items()), "[key=value ...]"]
+    lines = [summary, "", f"usage: {prog} {' '.join(words)}"]
+    rows = describe(schema)
+    helps = {field.name: field.metadata.get("help") for field in fields(schema)}
+    groups = groups_of(schema, root)
+    lines += [""] if groups else []
+    for name, group in groups.items():
+        lines += _wrapped(f"{name}=", f"one of {', '.join(group.files()) or 'none yet'}", width=12)
+    width = min(max(len(row.name) for row in rows), 40) + 2
+    for top, members in _by_top(rows).items():
+        lines += ["", f"{top}: {helps[top]}" if helps.get(top) else top]
+        for row in members:
+            lines += _wrapped(f"  {row.name}", _described(row), width=width + 2)
+    return "\n".join(lines)
+
+
+def _by_top(rows: Sequence[SettingRow]) -> dict[str, list[SettingRow]]:
+    """Rows under their top-level key; those without one come first."""
+    nested = {row.name.partition(".")[0] for row in rows if "." in row.name}
+    tops: dict[str, list[SettingRow]] = {"settings": []}
+    for row in rows:
+        top = row.name.partition(".")[0]
+        tops.setdefault(top if top in nested else "settings", []).append(row)
+    return {top: members for top, members in tops.items() if members}
+
+
+def _described(row: SettingRow) -> str:
+    return f"{row.type} (default {row.default})  {row.help}".rstrip()
+
+
+def _wrapped(head: str, text: str, width: int) -> list[str]:
+    """A head and its text in two columns."""
+    columns = min(shutil.get_terminal_size().columns, 119)
+    indent = " " * width
+    start = f"{head:<{width}}"
+    return textwrap.wrap(text, columns, initial_indent=start, subsequent_indent=indent, break_long_words=False)
+
+
+def _overrides(argv: Sequence[str], positional: Sequence[str], options: Mapping[str, str]) -> list[str]:
+    """Bare arguments and flags rewritten as key=value."""
+    overrides: list[str] = []
+    waiting = list(positional)
+    arguments = iter(argv)
+    for argument in arguments:
+        if argument in options:
+            value = next(arguments, None)
+            if value is None:
+                raise UserError(f"{argument} needs a value, for example {argument} {options[argument]}")
+            overrides.append(f"{options[argument]}={value}")
+        elif "=" not in argument and not argument.startswith("-") and waiting:
+            overrides.append(f"{waiting.pop(0)}={argument}")
+        else:
+            overrides.append(argument)
+    return overrides
+
+
+def _runner(run: Runner | str) -> Runner:
+    if not isinstance(run, str):
+        return run
+    module, _, name = run.partition(":")
+    runner: Runner = getattr(import_module(module), name)
+    return runner

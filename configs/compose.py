@@ -1,0 +1,155 @@
+"""Composes the settings of a run: dataclass defaults, group files, their `at` blocks, command line, in that order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args, get_origin
+
+from configs.check import COMMAND_LINE, checked
+from configs.errors import UserError
+from configs.files import atomic_write_text
+from configs.groups import Group, GroupReader, Layer, groups_of, merge, read_yaml
+from configs.settings import REQUIRED, children, default_of, is_piece, type_at, without_none
+
+ROOT = Path(__file__).parent
+VERSION = "config_version"
+
+T = TypeVar("T")
+
+
+def compose(
+    schema: type[T], overrides: Sequence[str], *, root: Path = ROOT, defaults: Mapping[str, str] | None = None
+) -> T:
+    """Settings of type `schema` from group files below `root` and `a.b=c` overrides.
+
+    Groups merge in the order of the schema's fields. Which file a group takes is said by the command line, else by
+    the file of an earlier group, else by `defaults`, else by the field's own default.
+    """
+    groups = groups_of(schema, root)
+    preset = [f"{key}={value}" for key, value in (defaults or {}).items()]
+    preset_choices, preset_layers = _read_overrides(schema, preset, groups, "in this command's defaults")
+    choices, override_layers = _read_overrides(schema, overrides, groups, COMMAND_LINE)
+    file_layers = GroupReader(schema, groups).layers(choices, preset_choices)
+    layers = [*preset_layers, *file_layers, *override_layers]
+    return cast(T, _build(schema, _filled(schema, reduce(merge, layers, _defaults(schema)))))
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Settings as plain nested dicts."""
+    return dataclasses.asdict(settings)
+
+
+def to_yaml(settings: Any) -> str:
+    """Settings as YAML that `load_resolved` reads back."""
+    from omegaconf import OmegaConf
+
+    # OmegaConf's writer quotes text such as 1e-4, which its reader would otherwise take for a number.
+    return OmegaConf.to_yaml(OmegaConf.create(to_dict(settings)))
+
+
+def save_resolved(settings: Any, path: Path) -> None:
+    """Write resolved settings as YAML, atomically."""
+    atomic_write_text(path, to_yaml(settings))
+
+
+def load_resolved(schema: type[T], path: Path) -> T:
+    """Read settings written by `save_resolved`; refuse those of another config version."""
+    layer = read_yaml(path, str(path))
+    fields = {field.name: field for field in dataclasses.fields(cast(Any, schema))}
+    if VERSION in fields and layer.get(VERSION) != default_of(fields[VERSION]):
+        raise UserError(
+            f"{path} was written by config version {layer.get(VERSION)}, this is version "
+            f"{default_of(fields[VERSION])}; start a new run or check out the commit in run.json"
+        )
+    return cast(T, _build(schema, checked(schema, layer, f"in {path}")))
+
+
+def _read_overrides(
+    schema: type, overrides: Sequence[str], groups: Mapping[str, Group], source: str
+) -> tuple[dict[str, str], list[Layer]]:
+    """Split overrides into group choices and layers of plain settings."""
+    choices: dict[str, str] = {}
+    layers: list[Layer] = []
+    for text in overrides:
+        key, equals, raw = text.partition("=")
+        if not equals or not key or key.startswith("-"):
+            raise UserError(f"cannot read {text!r} {source}; write settings as key=value, for example seed=1")
+        group = _group_chosen_by(key, groups)
+        if group and raw and raw != "null" and not raw.startswith("{"):
+            choices[group.name] = raw
+            continue
+        layer = _value(schema, key, raw, source)
+        for part in reversed(key.split(".")):
+            layer = {part: layer}
+        layers.append(checked(schema, layer, source))
+    return choices, layers
+
+
+def _group_chosen_by(key: str, groups: Mapping[str, Group]) -> Group | None:
+    """The group that `model=x` or `model.name=x` chooses: a name that did not load its file would be a lie."""
+    group = groups.get(key.removesuffix(".name"))
+    return group if group and (key == group.name or group.has("name")) else None
+
+
+def _value(schema: type, key: str, raw: str, source: str) -> Any:
+    """The value of an override: YAML, except that a setting of type str takes unquoted text as it stands."""
+    import yaml
+    from omegaconf import OmegaConf
+
+    bare, optional = without_none(type_at(schema, key))
+    if bare is str and raw[:1] not in ("'", '"') and not (optional and raw in ("", "null")):
+        return raw
+    try:
+        holder = OmegaConf.from_dotlist([f"value={raw}"])
+    except yaml.YAMLError:
+        raise UserError(f"cannot read {key}={raw} {source}; the value is not valid YAML") from None
+    return cast(Layer, OmegaConf.to_container(holder))["value"]
+
+
+def _defaults(schema: type) -> Layer:
+    """The schema's own defaults as the lowest layer."""
+    fields = {field.name: default_of(field) for field in dataclasses.fields(schema)}
+    return {
+        name: to_dict(default) if dataclasses.is_dataclass(default) else default
+        for name, default in fields.items()
+        if default is not REQUIRED
+    }
+
+
+def _filled(kind: Any, value: Any, default: Any = None) -> Any:
+    """A merged layer whose optional and named pieces hold the defaults of their own declaration."""
+    bare, _ = without_none(kind)
+    if not isinstance(value, dict):
+        return value
+    known = default if isinstance(default, dict) else {}
+    if is_piece(bare):
+        known = known or _defaults(bare)
+        below = children(bare)
+        return known | {name: _filled(below[name], entry, known.get(name)) for name, entry in value.items()}
+    if get_origin(bare) is dict:
+        return {name: _filled(get_args(bare)[1], entry, known.get(name)) for name, entry in value.items()}
+    return value
+
+
+def _build(kind: Any, value: Any, dotted: str = "") -> Any:
+    """The settings object of a checked and merged layer."""
+    bare, _ = without_none(kind)
+    if is_piece(bare) and value is not None:
+        prefix = f"{dotted}." if dotted else ""
+        for field in dataclasses.fields(bare):
+            if field.name not in value and default_of(field) is REQUIRED:
+                help_text = f" ({field.metadata['help']})" if field.metadata.get("help") else ""
+                raise UserError(f"'{prefix}{field.name}'{help_text} is required; add {prefix}{field.name}=...")
+        known = children(bare)
+        return bare(**{name: _build(known[name], entry, prefix + name) for name, entry in value.items()})
+    if get_origin(bare) is dict and value is not None:
+        below = get_args(bare)[1]
+        keeps_null = without_none(below)[1] or below is Any
+        kept = {name: entry for name, entry in value.items() if entry is not None or keeps_null}
+        return {name: _build(below, entry, f"{dotted}.{name}") for name, entry in kept.items()}
+    if get_origin(bare) is list and value is not None:
+        return [_build(get_args(bare)[0], entry, f"{dotted}[{index}]") for index, entry in enumerate(value)]
+    return value

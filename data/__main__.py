@@ -1,0 +1,52 @@
+"""`python -m data`: draw samples and views to a contact sheet, or corrupt one image."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from configs import UserError, command, setting
+from data.views import ViewSettings, check_view
+
+
+@dataclass
+class DataCommand:
+    """Draw samples and views, or corrupt one image."""
+
+    view: str = setting("patch_black", "kind of corruption", group=False)
+    size: int = setting(14, "side of a masked square in pixels")
+    ratio: float = setting(0.6, "probability that a square is masked")
+    strength: float = setting(6.0, "radius (blur) or standard deviation (gauss)")
+    image: str | None = setting(None, "an image to corrupt; None = draw a contact sheet of the mini world")
+    out: str = setting("build/contact_sheet.png", "PNG to write")
+    seed: int = setting(0, "seed of the corruption and of the samples drawn")
+    columns: list[str] = setting(factory=list, help="columns of the mini world; none = all")
+    count: int = setting(6, "samples per column on the sheet")
+    dry_run: bool = setting(False, "print the settings and stop")
+
+
+def run(settings: DataCommand) -> None:
+    view = ViewSettings(settings.view, settings.size, settings.ratio, settings.strength)
+    check_view(settings.view, view)
+    if settings.count < 1 or settings.seed < 0:
+        raise UserError(f"count must be at least 1 and seed at least 0, not {settings.count} and {settings.seed}")
+    out = Path(settings.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if settings.image:
+        from data.images import FileImage
+        from data.views import apply_view
+
+        apply_view(FileImage(Path(settings.image)).open(), view, settings.seed).save(out, format="PNG")
+    else:
+        from data.contact_sheet import contact_sheet
+        from data.mini.columns import COLUMNS
+
+        unknown = [name for name in settings.columns if name not in COLUMNS]
+        if unknown:
+            raise UserError(f"the mini world has no column '{unknown[0]}'; use some of {', '.join(COLUMNS)}")
+        sheet = contact_sheet(settings.columns or list(COLUMNS), settings.count, view, settings.seed)
+        sheet.save(out, format="PNG")
+    print(out)
+
+
+if __name__ == "__main__":
+    sys.exit(command(DataCommand, run, sys.argv[1:], prog="python -m data", summary=__doc__))

@@ -1,0 +1,38 @@
+"""`Sample`: one problem, with everything that is known about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from data.images import ImageSource
+
+IMAGE_PLACEHOLDER = "<image>"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A question about pictures; `facts` and `solution` are empty where nobody knows them."""
+
+    id: str
+    source: str
+    question: str  # holds one <image> for each picture, where the picture belongs
+    images: Sequence[ImageSource]
+    answer: str
+    answer_type: str | None = None  # choice, number, math, text; None = the grader decides from the answer
+    choices: Sequence[str] = ()
+    facts: dict[str, str] = field(default_factory=dict)  # what a correct reading of the pictures says
+    solution: str = ""  # the operations that lead from facts to answer, see data.mini.chains
+    tags: dict[str, str] = field(default_factory=dict)  # column, dependency, version, subset ...
+
+    def record(self) -> dict:
+        """The sample as plain data for result files; pictures stay behind and are found again by `id`."""
+        return {
+            "id": self.id,
+            "source": self.source,
+            "question": self.question,
+            "answer": self.answer,
+            "answer_type": self.answer_type,
+            "choices": list(self.choices),
+            "facts": dict(self.facts),
+            "solution": self.solution,
+            "tags": dict(self.tags),
+        }

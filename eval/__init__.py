@@ -1,0 +1,1 @@
+"""How well a model answers: benchmarks, the runner, avg@k with intervals."""

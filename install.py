@@ -1,0 +1,171 @@
+"""Makes the virtual environment in .venv, for CPU or GPU; standard library only. Run by `make`.
+
+Safe to run again: nothing happens when the environment is up to date, and a half-made one is completed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+TORCH = "2.13.0"
+PYTHONS = ((3, 11), (3, 13))
+HOOK = ROOT / "environment" / "torchvision_hook.py"
+HOOK_MODULE = "percept_torchvision_hook"
+STARTED = time.monotonic()
+
+NO_CPU_TORCH = (
+    f"pip finds no torch=={TORCH}+cpu: set PIP_EXTRA_INDEX_URL to the address of PyTorch's own CPU wheel index, "
+    "which the install selector on pytorch.org shows for Linux, Pip, CPU, and run make again"
+)
+
+
+class InstallError(Exception):
+    """The environment cannot be made; the message says what to do."""
+
+
+def step(text: str) -> None:
+    """Print a step with the seconds since the start."""
+    print(f"[{time.monotonic() - STARTED:6.1f} s] {text}", flush=True)
+
+
+def fingerprint() -> str:
+    """Hash of everything that decides what the environment holds."""
+    content = b"".join(path.read_bytes() for path in (ROOT / "pyproject.toml", Path(__file__), HOOK))
+    return hashlib.sha256(content).hexdigest()
+
+
+def stamp_of(venv: Path) -> Path:
+    """The file that says that an environment is complete."""
+    return venv / ".ready"
+
+
+def write_stamp(venv: Path) -> None:
+    """Mark an environment as complete for the present fingerprint."""
+    stamp_of(venv).write_text(fingerprint() + "\n")
+
+
+def is_ready(venv: Path) -> bool:
+    """Whether an environment is complete and up to date."""
+    stamp = stamp_of(venv)
+    return stamp.exists() and stamp.read_text().strip() == fingerprint()
+
+
+def python_of(venv: Path) -> Path:
+    """The interpreter of an environment."""
+    return venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def make_venv(venv: Path) -> None:
+    """Create the environment, or anew where its interpreter or pip does not work."""
+    low, high = PYTHONS
+    check = f"import pip, sys; sys.exit(not {low} <= sys.version_info < {high})"
+    works = python_of(venv).exists() and subprocess.run([str(python_of(venv)), "-c", check]).returncode == 0
+    if works:
+        step(f"using {venv.name}")
+        return
+    step(f"creating {venv.name}")
+    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)])
+    if done.returncode:
+        raise InstallError("python could not make a virtual environment: install its venv package and run make again")
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA driver answers and sees a GPU."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    return done.returncode == 0 and "GPU" in done.stdout
+
+
+def pip_install(venv: Path, *arguments: str, if_not_found: str) -> None:
+    """Run pip; its progress stays visible, its errors are read to tell a missing version from other failures."""
+    command = [str(python_of(venv)), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    if done.returncode == 0:
+        return
+    print(done.stderr, file=sys.stderr, end="")
+    if "No matching distribution found" in done.stderr:
+        raise InstallError(if_not_found)
+    raise InstallError("pip failed as shown above: once its cause is gone (network, disk space), run make again")
+
+
+def install_packages(venv: Path, gpu: bool) -> None:
+    """Install torch for this machine, then everything that pyproject.toml pins."""
+    if not gpu:
+        # The explicit local version keeps pip from taking a CUDA build of several gigabytes.
+        torch = f"torch=={TORCH}+cpu" if sys.platform == "linux" else f"torch=={TORCH}"
+        step(f"installing {torch}")
+        pip_install(venv, torch, if_not_found=NO_CPU_TORCH)
+    extra = "gpu" if gpu else "cpu"
+    step(f"installing percept[{extra},dev] and what it needs")
+    missing = (
+        "a pinned version above is not on the package index that pip is set to: check the index and run make again"
+    )
+    pip_install(venv, "-e", f".[{extra},dev]", if_not_found=missing)
+
+
+def install_hook(venv: Path) -> None:
+    """Copy the torchvision hook into an environment and load it at the start of its interpreters."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    done = subprocess.run([str(python_of(venv)), "-c", code], capture_output=True, text=True, check=True)
+    packages = Path(done.stdout.strip())
+    shutil.copyfile(HOOK, packages / f"{HOOK_MODULE}.py")
+    (packages / f"{HOOK_MODULE}.pth").write_text(f"import {HOOK_MODULE}\n")
+
+
+def check_imports(venv: Path) -> None:
+    """Import what breaks first when the parts of an environment do not fit."""
+    step("checking that torch, torchvision and transformers work together")
+    code = "import torch, torchvision; from transformers import Qwen3VLProcessor; print(torch.__version__)"
+    if subprocess.run([str(python_of(venv)), "-c", code]).returncode:
+        raise InstallError("the environment is installed but does not import: remove .venv and run make again")
+
+
+def install(venv: Path) -> None:
+    """Bring an environment up to date."""
+    if is_ready(venv):
+        stamp_of(venv).touch()  # make compares times, not content
+        step(f"{venv.name} is up to date")
+        return
+    stamp_of(venv).unlink(missing_ok=True)
+    make_venv(venv)
+    gpu = has_gpu()
+    install_packages(venv, gpu)
+    if not gpu:
+        install_hook(venv)
+    check_imports(venv)
+    write_stamp(venv)
+    step(f"{venv.name} is ready for {'GPU' if gpu else 'CPU'}")
+
+
+def main() -> int:
+    """Install into .venv; the exit status is 2 when a person has to act."""
+    low, high = PYTHONS
+    if not low <= sys.version_info[:2] < high:
+        print(
+            f"error: Python {platform.python_version()} does not fit; "
+            "run make again with BOOTSTRAP=python3.11 or python3.12",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        install(VENV)
+    except InstallError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted; run make again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""What is said of a model: where it lies and how its prompts and pictures are made."""
+
+from dataclasses import dataclass
+
+from configs import setting
+
+
+@dataclass
+class ModelSettings:
+    """A model for the common loader."""
+
+    name: str = setting("tiny", "a file of configs/models, or a folder that transformers can load")
+    path: str = setting("", "folder or hub id of the weights")
+    revision: str | None = setting(None, "hub revision; None = newest")
+    dtype: str = setting("float32", "float32 or bfloat16")
+    prompt: str = setting("papo", "prompt template of data/prompts.py")
+    min_pixels: int = setting(200704, "pictures with fewer pixels are scaled up before the processor; PAPO: 256 * 28^2")
+    max_pixels: int = setting(1003520, "pictures with more pixels are scaled down; PAPO: 1280 * 28^2")
+    max_prompt_tokens: int = setting(4096, "longer prompts are left out and counted, never cut")
+    trust_remote_code: bool = setting(False, "run Python code that comes with the weights")
+
+
+@dataclass
+class SamplingSettings:
+    """Neutral by default and always explicit: nothing is taken from a model's generation_config."""
+
+    temperature: float = setting(1.0, "0 = greedy")
+    top_p: float = setting(1.0, "nucleus sampling; PAPO trains with 0.99")
+    top_k: int = setting(0, "0 = off; PAPO-Eval hides 50")
+    max_new_tokens: int = setting(2048, "responses that reach it are cut and count as finish_reason length")
+    batch: int = setting(256, "responses sampled side by side")

@@ -1,0 +1,84 @@
+"""The command line that all rooms share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from configs import UserError, command, setting
+
+
+@dataclass
+class Schema:
+    cases: str = setting(help="file of cases")
+    out: str | None = setting(None, "where rows go")
+    seed: int = setting(1, "seed of every draw")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
+
+
+def call(tmp_path: Path, *argv: str, run: object = None) -> int:
+    return command(
+        Schema,
+        run or (lambda settings: None),  # type: ignore[arg-type]
+        argv,
+        prog="python -m verify",
+        summary="Grade answers.",
+        positional=["cases"],
+        options={"-o": "out"},
+        root=tmp_path,
+    )
+
+
+def test_help_lists_settings_with_type_default_and_help(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(tmp_path, "--help") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Grade answers.\n\nusage: python -m verify cases [-o out] [key=value ...]\n")
+    assert "  cases    str (default required)  file of cases\n" in shown
+    assert "  seed     int (default 1)  seed of every draw\n" in shown
+
+
+def test_dry_run_prints_resolved_settings_and_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(settings: Schema) -> None:
+        raise AssertionError("ran")
+
+    assert call(tmp_path, "cases.jsonl", "-o", "b.jsonl", "seed=4", "dry_run=true", run=run) == 0
+    assert capsys.readouterr().out == "cases: cases.jsonl\nout: b.jsonl\nseed: 4\ndry_run: true\n"
+
+
+def test_the_runner_gets_the_settings_and_gives_the_status(tmp_path: Path) -> None:
+    seen = []
+    assert call(tmp_path, "a.jsonl", run=seen.append) == 0
+    assert seen == [Schema(cases="a.jsonl")]
+    assert call(tmp_path, "a.jsonl", run=lambda settings: 3) == 3
+    assert call(tmp_path, "seed=1", "cases=a", "dry_run=false", run="builtins:bool") == 1
+
+
+def test_mistakes_become_one_sentence_and_status_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(settings: Schema) -> None:
+        raise UserError("the file is empty; give one with rows")
+
+    def interrupt(settings: Schema) -> None:
+        raise KeyboardInterrupt
+
+    assert call(tmp_path, "a.jsonl", "sede=3") == 2
+    assert capsys.readouterr().err == "error: unknown setting 'sede' on the command line; did you mean 'seed'?\n"
+    assert call(tmp_path, "a.jsonl", run=refuse) == 2
+    assert capsys.readouterr().err == "error: the file is empty; give one with rows\n"
+    assert call(tmp_path, "a.jsonl", "-o") == 2
+    assert capsys.readouterr().err == "error: -o needs a value, for example -o out\n"
+    assert call(tmp_path, "a.jsonl", run=interrupt) == 130
+    assert capsys.readouterr().err == "python -m verify was stopped by the keyboard\n"
+
+
+def test_help_imports_neither_torch_nor_omegaconf() -> None:
+    program = (
+        "import sys; from configs import command, Run\n"
+        "command(Run, 'torch:compile', ['--help'], prog='p', summary='s')\n"
+        "print({'torch', 'omegaconf', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nset()\n")

@@ -1,0 +1,45 @@
+"""Shared by all tests: a tiny random model, built once and loaded by the common loader."""
+
+import os
+
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.loader import VisionLanguageModel, load
+from models.settings import ModelSettings
+from models.tiny.build import build_config, build_model, build_processor, build_tokenizer
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def random_tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny architecture with random weights, as files."""
+    folder = tmp_path_factory.mktemp("random_tiny")
+    tokenizer = build_tokenizer()
+    build_model(build_config(tokenizer), seed=0).save_pretrained(folder)
+    build_processor(tokenizer).save_pretrained(folder)
+    return folder
+
+
+def tiny_settings(folder: Path) -> ModelSettings:
+    return ModelSettings(
+        name="tiny", path=str(folder), prompt="question_only", min_pixels=16384, max_pixels=65536,
+        max_prompt_tokens=256,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def random_tiny(random_tiny_folder: Path) -> VisionLanguageModel:
+    return load(tiny_settings(random_tiny_folder))
+
+
+@pytest.fixture
+def shipped_tiny() -> VisionLanguageModel:
+    """The base that ships with the repository."""
+    return load(tiny_settings(Path(__file__).parent.parent / "models" / "tiny" / "base"))

@@ -1,0 +1,254 @@
+"""Chains and demonstrations: hand-worked steps, malformed text, and the rates of planted errors."""
+
+import random
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from data.mini import world
+from data.mini.chains import Chain, Worked, read_chain, work, write_chain
+from data.mini.columns import COLUMNS, Problem
+from data.mini.demonstrations import CLEAN, Noise, demonstrate
+
+ROW = ("1", "2", "3", "4")
+
+
+@cache
+def problems(column: str, count: int) -> list[Problem]:
+    return [world.problem("train", column, index) for index in range(count)]
+
+
+def test_a_chain_is_written_as_documented() -> None:
+    steps = ["5 + 3 = 8", "8 * 2 = 16", "16 is B"]
+    text = write_chain("look", {"width": "5", "height": "3"}, steps, "B")
+    assert text == (
+        "<think> look : width = 5 , height = 3 . 5 + 3 = 8 . 8 * 2 = 16 . 16 is B </think> \\boxed{B}"
+    )  # fmt: skip
+    assert read_chain(text) == Chain("look", [("width", "5"), ("height", "3")], steps, "B")
+
+
+def test_facts_without_steps_and_repeated_facts_are_read() -> None:
+    assert read_chain("<think> guess : red = 3 </think> \\boxed{3}") == Chain("guess", [("red", "3")], [], "3")
+    twice = read_chain("<think>look: red = 3 , red = 4 </think>\\boxed{ 4 }")
+    assert twice == Chain("look", [("red", "3"), ("red", "4")], [], "4")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        "\\boxed{3}",
+        "<think> look : red = 3 </think> 3",
+        "<think> look : red = 3 </think> 3}",  # what `no_form` leaves
+        "<think> look : red = 3 </think> \\boxed{3",
+        "<think> look : red = 3 \\boxed{3}",
+        "look : red = 3 </think> \\boxed{3}",
+        "<think> stare : red = 3 </think> \\boxed{3}",
+        "<think> look red = 3 </think> \\boxed{3}",
+        "<think> look : red 3 </think> \\boxed{3}",
+        "<think> look : red = </think> \\boxed{3}",
+        "<think> look :  = 3 </think> \\boxed{3}",
+        "<think> look : red = 3 , blue </think> \\boxed{3}",
+        "<think> look : red = 3 ,  = 4 , blue = 5 </think> \\boxed{3}",
+        "<think> look : red = 3 </think> \\boxed{\\frac{1}{2}}",
+        "<think> look : red = 3 </think> \\boxed{3} and more",
+        "<think> look : red = 3 </think> \\boxed{3} \\boxed{4}",
+    ],
+)
+def test_malformed_chains_are_none(text: str) -> None:
+    assert read_chain(text) is None
+
+
+@pytest.mark.parametrize(
+    ("solution", "facts", "choices", "expected"),
+    [
+        ("width * height", {"width": "5", "height": "3"}, (), Worked(["5 * 3 = 15"], "15", "15")),
+        ("red * 2 ; it + blue", {"red": "3", "blue": "4"}, (), Worked(["3 * 2 = 6", "6 + 4 = 10"], "10", "10")),
+        ("red - blue", {"red": "7", "blue": "7"}, (), Worked(["7 - 7 = 0"], "0", "0")),
+        ("red - blue", {"red": "3", "blue": "7"}, (), Worked([], None, None)),  # nothing is below zero here
+        ("speed * 4", {"speed": "6"}, (), Worked(["6 * 4 = 24"], "24", "24")),
+        ("4 + red", {"red": "3"}, ("5", "7", "8", "9"), Worked(["4 + 3 = 7", "7 is B"], "7", "B")),
+        ("4 + red", {"red": "2"}, ("5", "7", "8", "9"), Worked(["4 + 2 = 6"], "6", None)),  # no such option
+        ("left + bottom ; it + slope", {"left": "2", "bottom": "3", "slope": "x"}, (), Worked(["2 + 3 = 5"])),
+        ("width * height", {"width": "5"}, (), Worked()),
+        ("read", {"red": "3"}, (), Worked([], "3", "3")),
+        ("read", {}, (), Worked()),
+    ],
+)  # fmt: skip
+def test_arithmetic_by_hand(solution: str, facts: dict[str, str], choices: tuple[str, ...], expected: Worked) -> None:
+    assert work(solution, facts, choices) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "answer"),
+    [
+        (("red", "blue", "red", "red"), "B"),
+        (("star", "star", "star", "circle"), "D"),
+        (("red", "red", "red", "red"), None),
+        (("red", "blue", "red", "blue"), None),
+        (("red", "blue", "green", "green"), None),
+        (("red",), None),
+    ],
+)
+def test_odd_one_out_by_hand(values: tuple[str, ...], answer: str | None) -> None:
+    steps = [f"odd is {answer}"] if answer else []
+    assert work("odd", dict(zip("ABCD", values, strict=False))) == Worked(steps, answer, answer)
+
+
+@pytest.mark.parametrize(
+    ("values", "result"),
+    [
+        (("red", "blue", "red", "blue"), "red"),
+        (("red", "blue", "green", "red"), "blue"),
+        (("red", "red", "red", "red"), "red"),
+        (("red", "blue", "blue", "green"), None),
+    ],
+)
+def test_next_in_row_by_hand(values: tuple[str, ...], result: str | None) -> None:
+    steps = [f"next is {result}"] if result else []
+    assert work("next", dict(zip(ROW, values, strict=True))) == Worked(steps, result, result)
+
+
+def test_next_in_row_with_options() -> None:
+    facts = dict(zip(ROW, ("red", "blue", "green", "red"), strict=True))
+    found = work("next", facts, ("green", "red", "blue", "purple"))
+    assert found == Worked(["next is blue", "blue is C"], "blue", "C")
+    assert work("next", facts, ("green", "red", "yellow", "purple")) == Worked(["next is blue"], "blue", None)
+
+
+@pytest.mark.parametrize(
+    ("first", "sign", "second", "expected"),
+    [
+        ("2", "+", "5", Worked(["2 + 5 = 7", "7 is D"], "7", "D")),
+        ("9", "-", "8", Worked(["9 - 8 = 1", "1 is A"], "1", "A")),
+        ("9", "-", "5", Worked(["9 - 5 = 4"], "4", None)),
+        ("2", "-", "5", Worked()),
+        ("2", "?", "5", Worked()),
+        ("2", "+ 1 +", "5", Worked()),
+    ],
+)
+def test_sum_in_the_picture_by_hand(first: str, sign: str, second: str, expected: Worked) -> None:
+    facts = {"first": first, "sign": sign, "second": second, "A": "1", "B": "3", "C": "5", "D": "7"}
+    assert work("seen", facts) == expected
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_clean_demonstrations_are_right(column: str) -> None:
+    for index, found in enumerate(problems(column, 100)):
+        text = demonstrate(random.Random(index), found, CLEAN)
+        chain = read_chain(text)
+        assert (chain.mode, dict(chain.facts), chain.boxed) == ("look", found.facts, world.true_answer(found))
+        assert write_chain(chain.mode, dict(chain.facts), chain.steps, chain.boxed) == text
+
+
+def hidden(found: Problem) -> set[str]:
+    return set(found.facts) - found.given
+
+
+def false_facts(found: Problem, chain: Chain) -> list[str]:
+    return [name for name, value in chain.facts if found.facts[name] != value]
+
+
+def looked(demonstrations: list[tuple[Problem, str]]) -> Iterator[tuple[Problem, Chain]]:
+    """Demonstrations in form that did not guess and whose stated facts lead to an answer."""
+    for found, text in demonstrations:
+        chain = read_chain(text)
+        if chain and chain.mode == "look" and work(found.solution, dict(chain.facts), found.choices).answer:
+            yield found, chain
+
+
+@cache
+def noisy() -> list[tuple[Problem, str]]:
+    rng = random.Random(7)
+    return [(found, demonstrate(rng, found, Noise())) for column in COLUMNS for found in problems(column, 250)]
+
+
+def near(count: int, total: int, rate: float) -> bool:
+    """Within three standard deviations of a binomial; the draws are fixed, so this does not fail by chance."""
+    return abs(count - total * rate) < 3 * (total * rate * (1 - rate)) ** 0.5
+
+
+def arithmetic_steps(steps: list[str]) -> list[str]:
+    return [step for step in steps if " = " in step]
+
+
+def test_form_is_lost_and_answers_are_guessed_at_their_rates() -> None:
+    chains = [read_chain(text) for _, text in noisy()]
+    assert near(chains.count(None), 2000, 0.02)
+    kept = [chain for chain in chains if chain]
+    assert near(sum(chain.mode == "guess" for chain in kept), len(kept), 0.35)
+
+
+def test_one_hidden_fact_is_misread_at_its_rate() -> None:
+    chains = [(found, read_chain(text)) for found, text in noisy()]
+    seen = [(found, chain) for found, chain in chains if chain and chain.mode == "look"]
+    wrong = [false_facts(found, chain) for found, chain in seen]
+    assert near(sum(map(bool, wrong)), sum(bool(hidden(found)) for found, _ in seen), 0.3)
+    for (found, chain), names in zip(seen, wrong, strict=True):
+        assert len(names) <= 1
+        assert set(names) <= hidden(found)
+        assert all(dict(chain.facts)[name] in found.fact_pool[name] for name in names)
+        numbers = [abs(int(dict(chain.facts)[n]) - int(found.facts[n])) for n in names if found.facts[n].isdigit()]
+        assert set(numbers) <= {1, 2}
+
+
+def test_operations_and_sums_go_wrong_at_their_rates() -> None:
+    operations = slips = total = 0
+    for found, chain in looked(noisy()):
+        right = arithmetic_steps(work(found.solution, dict(chain.facts), found.choices).steps)
+        done = arithmetic_steps(chain.steps)
+        total += bool(right)
+        different = [(a.split(), b.split()) for a, b in zip(right, done, strict=False) if a != b]
+        if different:
+            (want, got), *_ = different
+            assert (want[0], want[2]) == (got[0], got[2])  # the numbers stay, the sign or the result changes
+            operations += want[1] != got[1]
+            slips += want[1] == got[1]
+    assert near(operations, total, 0.04)
+    assert near(slips, total, 0.04 * 0.96)
+
+
+def test_answers_leave_their_chain_at_their_rate() -> None:
+    """Only chains without another error; a random letter hits the old one in a quarter, a number in one of 21."""
+    total = left = 0
+    expected = 0.0
+    for found, chain in looked(noisy()):
+        worked = work(found.solution, dict(chain.facts), found.choices)
+        if worked.steps == chain.steps:
+            total += 1
+            left += chain.boxed != worked.answer
+            expected += 0.02 * (3 / 4 if worked.answer.isalpha() else 20 / 21)
+    assert near(left, total, expected / total)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_guesses_copy_the_text_and_do_not_look(column: str) -> None:
+    guess = Noise(1, 0, 0, 0, 0, 0)
+    right = total = 0
+    for index, found in enumerate(problems(column, 100)):
+        chain = read_chain(demonstrate(random.Random(index), found, guess))
+        facts = dict(chain.facts)
+        assert chain.mode == "guess"
+        assert all(facts[name] == found.facts[name] for name in found.given)
+        assert all(facts[name] in found.fact_pool[name] for name in found.facts)
+        worked = work(found.solution, facts, found.choices)
+        assert (worked.steps, worked.answer) == (chain.steps, chain.boxed)
+        right += sum(facts[name] == found.facts[name] for name in hidden(found))
+        total += len(hidden(found))
+    assert right < 0.5 * total  # one of 2 to 9 values, likelier ones more often
+
+
+@pytest.mark.parametrize(
+    ("noise", "boxed"),
+    [(Noise(0, 0, 1, 0, 0, 0), {"7", "3"}), (Noise(0, 0, 0, 1, 0, 0), {"8", "9", "11", "12"})],
+)
+def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
+    """5 * 2 becomes a sum or a difference, or misses 10 by one or two."""
+    area = Problem(
+        problems("geometry", 1)[0].scene, "", {"width": "5", "height": "2"}, "width * height", "low",
+        fact_pool={"width": ("5",), "height": ("2",)},
+    )  # fmt: skip
+    seen = {read_chain(demonstrate(random.Random(seed), area, noise)).boxed for seed in range(40)}
+    assert seen == boxed

@@ -1,0 +1,125 @@
+"""The loop on the shipped base: what a run leaves behind, and what it refuses."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from configs import Run, UserError, compose, read_jsonl
+from models.scoring import Group
+from train.checkpoint import complete_checkpoints
+from train.loop import run_folder, train
+from train.settings import TrainSettings, check
+from train.update import micro_batches, refuse_nan
+
+
+def settings_of(options: list[str], *more: str) -> TrainSettings:
+    return compose(TrainSettings, [*options, *more])
+
+
+def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_run):
+    settings = settings_of(small_run, "method=papo_g", "steps=2", "keep.wandb=offline", "keep.rollouts_every=1")
+    train(settings)
+    run = run_folder(settings)
+    rows = read_jsonl(run / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2]
+    wanted = {"actor/pg_loss", "actor/kl_prcp_loss", "actor/kl_loss", "actor/entropy_loss", "critic/rewards/mean",
+              "reward/accuracy", "response_length/mean", "actor/pg_clipfrac_higher", "rollout/engine_gap"}  # fmt: skip
+    assert wanted <= rows[0].keys()
+    assert rows[0]["actor/kl_loss"] == pytest.approx(0, abs=1e-3) and rows[0]["actor/kl_prcp_loss"] < 0
+    assert rows[0]["rollout/engine_gap"] < 0.01
+    rollouts = read_jsonl(run / "rollouts" / "step_000001.jsonl")
+    assert len(rollouts) == 16 and {"question", "facts", "text", "token_ids", "verdict", "reward"} <= rollouts[0].keys()
+    record = Run.load(run / "run.json")
+    assert record.revisions["model"].startswith("sha256:") and record.config["method"] == "papo_g"
+    assert (run / "final" / "model.safetensors").exists() and list(run.glob("wandb/offline-run-*"))
+    train(settings)  # finished: nothing is done twice
+    assert len(read_jsonl(run / "metrics.jsonl")) == 2
+
+
+def test_a_run_folder_refuses_other_settings(small_run):
+    train(settings_of(small_run, "method=grpo", "steps=1"))
+    with pytest.raises(UserError, match="was begun with another 'losses'"):
+        train(settings_of(small_run, "method=grpo", "steps=2", "losses.reference_kl.coef=0.5"))
+
+
+def test_a_config_of_another_version_is_refused(small_run):
+    settings = settings_of(small_run, "method=grpo", "steps=1")
+    train(settings)
+    saved = run_folder(settings) / "config.yaml"
+    saved.write_text(saved.read_text().replace("config_version: 1", "config_version: 0"))
+    with pytest.raises(UserError, match="version"):
+        train(settings)
+
+
+def test_micro_batch_size_does_not_change_the_update(small_run, tmp_path):
+    weights = []
+    for number, tokens in enumerate((16384, 200)):
+        settings = settings_of(small_run, "method=papo_g", "steps=1", f"optimiser.micro_tokens={tokens}",
+                               f"run={tmp_path}/micro{number}")  # fmt: skip
+        train(settings)
+        weights.append(read_jsonl(run_folder(settings) / "metrics.jsonl")[0])
+    for name, value in weights[0].items():
+        assert weights[1][name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+
+
+def test_micro_batches_fill_the_budget_and_never_drop_a_group(random_tiny):
+    from data.mini.world import sample
+
+    prompt = random_tiny.encode([sample("train", "counting", 0)])[0]
+    groups = [Group(prompt, [[1] * n]) for n in (10, 20, 500, 5)]
+    budget = 2 * len(prompt.ids) + 30
+    assert list(micro_batches(groups, budget)) == [[0, 1], [2], [3]]
+
+
+def test_a_term_that_is_not_finite_is_named():
+    with pytest.raises(UserError, match="loss term perception_kl is not finite at step 7"):
+        refuse_nan({"ppo": torch.tensor(0.1), "perception_kl": torch.tensor(float("nan"))}, 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["method=papo_g", "losses.perception_kl.view=maskd"], "has no such view"),
+        (["method=papo_g", "losses.perception_kl.gradient=no"], "use clean, masked or both"),
+        (["rollouts.group=1"], "at least 2"),
+        (["optimiser.minibatch_prompts=3"], "multiple"),
+        (["method=papo_g", "views.masked.kind=fog"], "use one of patch_black"),
+        (["rewards.beauty=1.0"], "unknown reward 'beauty'"),
+        (["losses.entropy.coef=0.1", "losses.entropy.masked_coef=0.1"], "needs losses.perception_kl"),
+    ],
+)
+def test_settings_that_cannot_run_get_a_sentence(small_run, options, said):
+    with pytest.raises(UserError, match=said):
+        check(settings_of(small_run, *options))
+
+
+@pytest.mark.parametrize("method", sorted(path.stem for path in Path("configs/methods").glob("*.yaml")))
+@pytest.mark.parametrize("scale", sorted(path.stem for path in Path("configs/scales").glob("*.yaml")))
+def test_every_recipe_composes_and_checks(method, scale):
+    check(compose(TrainSettings, [f"method={method}", f"scale={scale}"]))
+
+
+def limit_file_size() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_the_previous_checkpoint(small_run, tmp_path):
+    command = [sys.executable, "-m", "train", *small_run, "keep.rollouts_every=0"]
+    subprocess.run([*command, "steps=2"], check=True, capture_output=True)
+    run = tmp_path / "run"
+    shutil.rmtree(run / "final")
+    (run / "finished.json").unlink()
+    before = complete_checkpoints(run)
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit_file_size)
+    assert done.returncode == 2 and "step 4 could not be written" in done.stderr, done.stderr
+    assert complete_checkpoints(run) == before and [p.name for p in before] == ["step_000002"]
+    assert not list((run / "checkpoints").glob(".writing*"))
+    state = json.loads((before[0] / "state.json").read_text())
+    assert state["step"] == 2

@@ -1,0 +1,54 @@
+"""Golden files: what PAPO's grader accepts cell by cell, and hard answers for ours."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from verify import GRADERS, grade
+
+FOLDER = Path(__file__).parent
+
+
+def read_rows(name: str) -> list[dict]:
+    return [json.loads(line) for line in (FOLDER / name).read_text(encoding="utf-8").splitlines()]
+
+
+PAPO_ROWS = read_rows("golden_papo.jsonl")
+ROBUST_ROWS = read_rows("golden_robust.jsonl")
+
+
+@pytest.mark.parametrize("row", PAPO_ROWS, ids=lambda row: f"{row['response']} / {row['gold']}"[:60])
+def test_papo_grader_gives_the_recorded_verdict(row: dict) -> None:
+    verdict = grade(row["response"], row["gold"], grader="papo")
+    assert verdict.correct is row["correct"], (row["note"], verdict)
+    assert verdict.grader == "papo/1"
+
+
+@pytest.mark.parametrize("row", ROBUST_ROWS, ids=lambda row: f"{row['response']} / {row['gold']}"[:60])
+def test_robust_grader_gives_the_right_verdict(row: dict) -> None:
+    verdict = grade(row["response"], row["gold"], choices=row.get("choices"), task_type=row.get("task_type"))
+    assert verdict.correct is row["correct"], (row["note"], verdict)
+    if "extracted" in row:
+        assert verdict.extracted == row["extracted"], row["note"]
+
+
+def test_golden_files_are_large_and_balanced() -> None:
+    for rows, least in ((PAPO_ROWS, 60), (ROBUST_ROWS, 120)):
+        accepted = sum(row["correct"] for row in rows)
+        assert len(rows) >= least
+        assert accepted >= len(rows) // 4 and len(rows) - accepted >= len(rows) // 4
+        keys = [json.dumps({**row, "note": ""}, sort_keys=True) for row in rows]
+        assert len(keys) == len(set(keys)), "the same case twice"
+
+
+def test_every_grader_has_golden_rows() -> None:
+    assert set(GRADERS) == {"papo", "robust"}
+
+
+def test_robust_accepts_what_papo_accepts_by_value() -> None:
+    """The few exceptions are mathruler's own quirks, all listed here."""
+    quirks = {"I can not see it.", "\\boxed{12 cm^2}"}
+    for row in PAPO_ROWS:
+        if row["correct"] and row["response"] not in quirks and "Area" not in row["gold"]:
+            assert grade(row["response"], row["gold"]).correct, row

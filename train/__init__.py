@@ -1,0 +1,1 @@
+"""How a policy learns: rollouts, rewards, advantages, losses, the loop, checkpoints."""

@@ -1,0 +1,131 @@
+"""How an answer is put together: lists, tuples, intervals and sets, names in front of values, approximations."""
+
+import re
+from dataclasses import dataclass
+
+from verify.quantity import drop_thousands_commas
+
+MAXIMUM_ELEMENTS = 24
+RELATION = re.compile(r"<|>|\\(?:le|ge|ne|cup|cap|setminus)(?![a-zA-Z])")
+_BOUND = re.compile(r"(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))")
+_PIECE = re.compile(r"\\[{}]|\\[a-zA-Z]+|[()\[\]{},;]|\s(?:and|or)\s|.", re.DOTALL)
+_OPENING = frozenset(("(", "[", "{", r"\{"))
+_CLOSING = frozenset((")", "]", "}", r"\}"))
+_SEPARATORS = frozenset((",", ";"))
+_EQUALS = re.compile(r"(?<![<>!\\:=])=(?!=)|\\in(?![a-zA-Z])")
+_UNION = re.compile(r"\\cup(?![a-zA-Z])|\bor\b")
+_TURNED = {">": "<", r"\ge": r"\le", "<": ">", r"\le": r"\ge"}
+_LETTER_NAME = re.compile(r"[a-zA-Z](?:_\{?[0-9a-zA-Z]{1,3}\}?|')?")
+_LONG_NAME = re.compile(
+    r"(?:m\s*)?(?:\\(?:angle|measuredangle|triangle|overline|vec|hat|odot|Delta)\s*)*\{?[a-zA-Z][a-zA-Z '_]{0,40}\}?"
+    r"(?:\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\)|\\(?:theta|alpha|beta|gamma|phi|lambda)"
+)
+_SENTENCE = re.compile(r"(?:^|\s)(?:is|are|equals|equal to|be)\s*:?\s+(?=[-+\\(\[{$.0-9a-zA-Z√])")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Elements in order with their brackets; both brackets are empty for a bare list."""
+
+    opening: str
+    closing: str
+    elements: tuple[str, ...]
+
+    @property
+    def is_ordered(self) -> bool:
+        return self.opening in ("(", "[")
+
+
+# An interval with the name of its unknown; both None for text that is no interval.
+Range = tuple[str | None, Collection | None]
+
+
+def split_collection(text: str) -> Collection | None:
+    """A list, tuple, interval or set in common notation; None for a single value."""
+    text = drop_thousands_commas(text.strip())
+    if text.count(r"\pm") == 1 and not _SEPARATORS.intersection(text):
+        return Collection("", "", (text.replace(r"\pm", "+"), text.replace(r"\pm", "-")))
+    pieces = _PIECE.findall(text)
+    if len(pieces) > 2 and pieces[0] in _OPENING and pieces[0] != "{" and _encloses(pieces):
+        elements = _split_at_top(pieces[1:-1])
+        if len(elements) > 1 or pieces[0] == r"\{":
+            return Collection(pieces[0], pieces[-1], elements)
+        return None
+    elements = _split_at_top(pieces)
+    return Collection("", "", elements) if len(elements) > 1 else None
+
+
+def _encloses(pieces: list[str]) -> bool:
+    depth = 0
+    for index, piece in enumerate(pieces):
+        depth += (piece in _OPENING) - (piece in _CLOSING)
+        if depth == 0:
+            return index == len(pieces) - 1
+    return False
+
+
+def _split_at_top(pieces: list[str]) -> tuple[str, ...]:
+    elements: list[str] = []
+    current: list[str] = []
+    depth = 0
+    for piece in pieces:
+        depth += (piece in _OPENING) - (piece in _CLOSING)
+        if depth == 0 and (piece in _SEPARATORS or piece.strip() in ("and", "or")):
+            elements.append("".join(current).strip())
+            current = []
+        else:
+            current.append(piece)
+    elements.append("".join(current).strip())
+    return tuple(element for element in elements if element)
+
+
+def split_name(text: str) -> tuple[str | None, str]:
+    """`x = 3` as (x, 3): only a name may stand on the left, so that an equation stays whole."""
+    match = _EQUALS.search(text)
+    if match is None:
+        return None, text
+    name, value = text[: match.start()].strip(), text[match.end() :].strip()
+    if value and (_LETTER_NAME.fullmatch(name) or _LONG_NAME.fullmatch(name)):
+        return name, value
+    return None, text
+
+
+def as_union(text: str) -> list[Range]:
+    """Parts of `(1, 2) \\cup (3, 4)` or `x < 1 or x > 2`, each read by `as_interval`."""
+    return [as_interval(part) for part in _UNION.split(text)]
+
+
+def as_interval(text: str) -> Range:
+    """`x < 3`, `1 \\le x < 2` or `x \\in (1, 2)` as (name, interval); (None, None) for other relations."""
+    pieces = [piece.strip() for piece in _BOUND.split(text)]
+    if len(pieces) == 1:
+        name, value = split_name(text)
+        interval = split_collection(value) if not RELATION.search(value) else None
+        is_interval = interval is not None and interval.is_ordered and len(interval.elements) == 2
+        return (name, interval) if is_interval else (None, None)
+    if any(sign in (">", r"\ge") for sign in pieces[1::2]):
+        pieces = [_TURNED.get(piece, piece) for piece in reversed(pieces)]
+    names = [place for place, piece in enumerate(pieces) if place % 2 == 0 and _LETTER_NAME.fullmatch(piece)]
+    if len(pieces) not in (3, 5) or ">" in pieces or r"\ge" in pieces or "" in pieces or len(names) != 1:
+        return None, None
+    place = names[0]
+    if (len(pieces) == 5 and place != 2) or any(RELATION.search(piece) for piece in pieces[::2]):
+        return None, None
+    if any(re.search(rf"(?<![a-zA-Z\\]){pieces[place]}", piece) for piece in pieces[::2] if piece != pieces[place]):
+        return None, None
+    lower, upper = (pieces[0] if place else r"-\infty"), (pieces[-1] if place < len(pieces) - 1 else r"\infty")
+    opening = "[" if place and pieces[place - 1] == r"\le" else "("
+    closing = "]" if place < len(pieces) - 1 and pieces[place + 1] == r"\le" else ")"
+    return pieces[place], Collection(opening, closing, (lower, upper))
+
+
+def names_contradict(first: str | None, second: str | None) -> bool:
+    """Two different single letters name different things; longer names are taken as descriptions."""
+    both_letters = first and second and _LETTER_NAME.fullmatch(first) and _LETTER_NAME.fullmatch(second)
+    return bool(both_letters) and str(first).lower() != str(second).lower()
+
+
+def after_verb(text: str) -> str | None:
+    """What follows the last "is" of a sentence, or None when there is no such verb."""
+    matches = list(_SENTENCE.finditer(text))
+    return text[matches[-1].end() :].strip() if matches else None
