@@ -54,11 +54,6 @@ def calculations_hold(chain: Chain) -> bool:
     return True
 
 
-def operations_of(chain: Chain) -> list[str]:
-    """The chain's steps without their results: what was done, not what came out."""
-    return [step.split(" = ")[0] for step in chain.steps if ARITHMETIC.fullmatch(step)]
-
-
 def right_operations(sample: Sample, chain: Chain) -> bool:
     """Whether the chain does to its own facts what the problem asks; its own wrong results may be carried on."""
     asked = [step for step in sample.solution.split(" ; ") if step and step != "read"]

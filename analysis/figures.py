@@ -47,7 +47,8 @@ def table_figure(ours: pd.DataFrame, headings: list[str]) -> Figure:
 def curves_figure(metrics: dict[str, list[pd.DataFrame]]) -> Figure:
     """Training accuracy, perception KL, surprisal and length over the steps; thin lines are seeds."""
     panels = {"reward/accuracy": "training accuracy", "actor/kl_prcp_loss": "perception KL loss (falls as KL grows)",
-              "actor/entropy_loss": "surprisal per token (nats)", "response_length/mean": "response length (tokens)"}  # fmt: skip
+              "actor/entropy_loss": "surprisal per token (nats)",
+              "response_length/mean": "response length (tokens)"}  # fmt: skip
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(1, len(panels), figsize=(13, 2.8))
         for axes, (name, title) in zip(grid, panels.items(), strict=True):

@@ -71,7 +71,9 @@ def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
     from rich.table import Table
 
     ours = our_rows(gathered.items, gathered.paper, gathered.methods)
-    table = Table("column", *(NAMES.get(m, m) for m in gathered.methods), title="accuracy in %, avg@k with 95 % interval")
+    table = Table(
+        "column", *(NAMES.get(m, m) for m in gathered.methods), title="accuracy in %, avg@k with 95 % interval"
+    )
     for heading in ordered(gathered.paper):
         part = ours[ours.heading == heading].set_index("method")
         cells = [f"{part.value[m]:.1f} [{part.low[m]:.1f}, {part.high[m]:.1f}]" for m in gathered.methods]

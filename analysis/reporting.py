@@ -43,7 +43,9 @@ def shown_samples(predictions: pd.DataFrame, per_column: int) -> list[str]:
     """The first items of every column: chosen by position, never by outcome."""
     ids = predictions.drop_duplicates("sample_id")
     order = ids.sample_id.str.rsplit("/", n=1).str[1].astype(int)
-    return ids.assign(order=order).sort_values(["column", "order"]).groupby("column").head(per_column).sample_id.tolist()
+    return (
+        ids.assign(order=order).sort_values(["column", "order"]).groupby("column").head(per_column).sample_id.tolist()
+    )
 
 
 def load_policy(experiment: Experiment) -> VisionLanguageModel:
@@ -59,9 +61,7 @@ def tiny_settings() -> ModelSettings:
     return compose(EvalSettings, ["model=tiny"]).model
 
 
-def answer_of(
-    method: str, sample: Sample, rows: pd.DataFrame, dependency: TokenDependency
-) -> Answer:
+def answer_of(method: str, sample: Sample, rows: pd.DataFrame, dependency: TokenDependency) -> Answer:
     """The first response of a method to a sample, taken apart."""
     first = rows[rows.k == 0].iloc[0]
     found = diagnose(sample, first.text, bool(first.correct))
@@ -103,8 +103,8 @@ def item_of(sample: Sample, answers: list[Answer]) -> Item:
     masked = apply_view(picture, MASK, [*view_seed(MASK_SEED, sample.id), 0])
     question = sample.question.replace(IMAGE_PLACEHOLDER, "")
     return Item(
-        sample.id, sample.tags["column"], sample.tags["dependency"], sample.tags.get("version"), question, sample.answer,
-        png_bytes(picture), png_bytes(masked), answers,
+        sample.id, sample.tags["column"], sample.tags["dependency"], sample.tags.get("version"), question,
+        sample.answer, png_bytes(picture), png_bytes(masked), answers,
     )  # fmt: skip
 
 
@@ -148,6 +148,9 @@ def make_report(gathered: Gathered, settings: AnalysisSettings, found: list[Comp
     seeds = max(len(s) for s in gathered.items.per_seed.values())
     facts = [("commit", record.commit + (" with changes" if record.dirty else "")), ("evaluated", record.started),
              ("hardware", str(record.hardware)), ("packages", str(record.packages)),
-             *((f"{e.method} seed {e.seed}", e.record().revisions["model"]) for e in gathered.experiments)]  # fmt: skip
-    report = Report("GRPO and PAPO in the mini world", summary(found, shares, drops, seeds), tables, figures, items, facts)
+             *((f"{e.method} seed {e.seed}", e.record().revisions["model"])
+               for e in gathered.experiments)]  # fmt: skip
+    report = Report(
+        "GRPO and PAPO in the mini world", summary(found, shares, drops, seeds), tables, figures, items, facts
+    )
     return write_report(report, out / "report.html")

@@ -18,6 +18,8 @@ class AnalysisSettings:
     train: list[str] = setting(factory=list, help="further settings for missing training runs, as in [steps=40]")
     eval: list[str] = setting(factory=list, help="further settings for missing evaluations")
     runs: str = setting("runs", "where run folders lie")
-    out: str = setting("", "folder of the results; empty = results/table<n>_<scale>, or runs/<scale> for report and demo")
+    out: str = setting(
+        "", "folder of the results; empty = results/table<n>_<scale>, or runs/<scale> for report and demo"
+    )
     samples: int = setting(12, "samples per column in the report's browser")
     dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -43,7 +43,9 @@ def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
             columns = columns_of(paper, heading) if heading in GROUPS else [heading]
             mean, low, high = (100 * value for value in items.mean(method, columns))
             seeds = len(items.per_seed[method])
-            rows.append({"method": method, "heading": heading, "value": mean, "low": low, "high": high, "seeds": seeds})
+            rows.append(
+                {"method": method, "heading": heading, "value": mean, "low": low, "high": high, "seeds": seeds}
+            )
     return pd.DataFrame(rows)
 
 

@@ -27,7 +27,11 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, s
                    TextColumn("{task.fields[note]}"))  # fmt: skip
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(title, total=total, completed=done, note="")
-            yield lambda now, note="": bar.update(task, completed=now, note=note)
+
+            def live(now: int, note: str = "") -> None:
+                bar.update(task, completed=now, note=note)
+
+            yield live
         return
 
     def plain(now: int, note: str = "") -> None:

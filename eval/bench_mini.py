@@ -16,6 +16,8 @@ def samples(items: int, split: str) -> list[Sample]:
 
 
 def cluster_of(sample: Sample) -> str:
-    """Items that share a problem; only the versions do."""
-    column, index = sample.tags["column"], int(sample.id.rsplit("/", 1)[1])
-    return f"{column}/{index // len(VERSIONS)}" if column == "versions" else f"{column}/{index}"
+    """Items that share a problem: the five versions of one, and small pictures that chance drew twice."""
+    column = sample.tags["column"]
+    if column == "versions":
+        return f"{column}/{sample.tags['kind']}/{'/'.join(sample.facts.values())}"
+    return f"{column}/{world.picture_key(sample)}"

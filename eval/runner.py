@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ def column_scores(predictions: pd.DataFrame) -> dict[str, dict]:
     return scores
 
 
-def judged(samples: Sequence[Sample], responses: Sequence[Response], bench, grader: str) -> pd.DataFrame:
+def judged(samples: Sequence[Sample], responses: Sequence[Response], bench: ModuleType, grader: str) -> pd.DataFrame:
     by_id = {sample.id: sample for sample in samples}
     rows = []
     for response in responses:

@@ -19,7 +19,9 @@ class EvalSettings:
     items: int = setting(120, "items per column; the versions column holds five versions of each problem")
     k: int = setting(8, "responses per item; the score is avg@k")
     split: str = setting("test", "split of the mini world")
-    view: ViewSettings = setting(factory=lambda: ViewSettings(kind="none"), help="what the model sees; blank = control")
+    view: ViewSettings = setting(
+        factory=lambda: ViewSettings(kind="none"), help="what the model sees; blank = control"
+    )
     sampling: SamplingSettings = setting(
         factory=lambda: SamplingSettings(max_new_tokens=56, batch=480), help="temperature 1, nothing cut off"
     )

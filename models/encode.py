@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
 class Encoder:
     """Processor, template and pixel limits of one model."""
 
-    def __init__(self, processor, settings: ModelSettings, image_token_id: int):
+    def __init__(self, processor: Any, settings: ModelSettings, image_token_id: int):
         self.processor = processor
         self.settings = settings
         self.image_token_id = image_token_id

@@ -1,14 +1,17 @@
-"""THE common loader: `load(settings)` gives a model that can encode, score and sample. Nothing else touches a model."""
+"""THE common loader: `load(settings)` gives a model that encodes, scores and samples; nothing else touches a model."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from configs import UserError
+from data import Sample
+from data.views import ViewSettings
 from models.encode import Encoded, Encoder
 from models.response import Response
 from models.sampling import sample_batch
@@ -23,7 +26,7 @@ SHARED_PREFIX_FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 class VisionLanguageModel:
     """A model with its processor."""
 
-    def __init__(self, module, processor, settings: ModelSettings):
+    def __init__(self, module: Any, processor: Any, settings: ModelSettings):
         self.module = module
         self.processor = processor
         self.settings = settings
@@ -40,15 +43,15 @@ class VisionLanguageModel:
         self.forbidden_ids = sorted(i for i in ids if isinstance(i, int) and i not in self.eos_ids)
         self.encoder = Encoder(processor, settings, self.image_token_id)
 
-    def encode(self, samples: Iterable, view=None, seed: int = 0) -> list[Encoded]:
+    def encode(self, samples: Iterable[Sample], view: ViewSettings | None = None, seed: int = 0) -> list[Encoded]:
         return [self.encoder.encode(sample, view, seed) for sample in samples]
 
-    def score(self, groups: Sequence[Group], **options) -> Scores:
+    def score(self, groups: Sequence[Group], **options: Any) -> Scores:
         return score_groups(self, groups, **{"path": self.path, **options})
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress=lambda done: None,
+        progress: Callable[[int, str], None] = lambda done, note: None,
     ) -> list[Response]:  # fmt: skip
         """`count` responses to each prompt; equal seeds and batches give equal responses."""
         responses: list[Response] = []
@@ -56,7 +59,7 @@ class VisionLanguageModel:
         for start in range(0, len(prompts), step):
             chunk = prompts[start : start + step]
             responses += sample_batch(self, chunk, count, settings, seed * 1_000_003 + start, view)
-            progress(len(responses))
+            progress(len(responses), "")
         return responses
 
     def token_texts(self, ids: Sequence[int]) -> list[str]:
@@ -78,7 +81,9 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
         raise UserError(f"model.dtype is '{settings.dtype}'; use {' or '.join(DTYPES)}")
     local = Path(source)
     if not local.exists() and (local.is_absolute() or source.startswith((".", "models/", "runs/"))):
-        raise UserError(f"the model folder {source} does not exist; check model.path (make base remakes the tiny base)")
+        raise UserError(
+            f"the model folder {source} does not exist; check model.path (make base remakes the tiny base)"
+        )
     transformers_logging.disable_progress_bar()
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     processor = AutoProcessor.from_pretrained(source, **options)

@@ -1,6 +1,7 @@
 """Sampling with transformers' own `generate`; the log-prob of every sampled token is recorded on the way."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,6 +10,9 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from models.encode import Encoded, batch_vision
 from models.response import Response
 from models.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from models.loader import VisionLanguageModel
 
 
 class LogprobRecorder(LogitsProcessor):
@@ -40,7 +44,7 @@ def left_padded(prompts: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
     return {"input_ids": ids_BL, "attention_mask": mask_BL, "mm_token_type_ids": kinds_BL}
 
 
-def generation_config(settings: SamplingSettings, model, count: int) -> GenerationConfig:
+def generation_config(settings: SamplingSettings, model: "VisionLanguageModel", count: int) -> GenerationConfig:
     """Every setting that changes the distribution is written out."""
     greedy = settings.temperature == 0
     return GenerationConfig(
@@ -54,7 +58,13 @@ def generation_config(settings: SamplingSettings, model, count: int) -> Generati
 
 @torch.no_grad()
 def sample_batch(
-    model, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str, first_k: int = 0
+    model: "VisionLanguageModel",
+    prompts: Sequence[Encoded],
+    count: int,
+    settings: SamplingSettings,
+    seed: int,
+    view: str,
+    first_k: int = 0,
 ) -> list[Response]:
     """`count` responses to each prompt of one batch, prompt by prompt."""
     torch.manual_seed(seed)

@@ -7,6 +7,7 @@ K all response tokens in a row, V vocabulary, D hidden width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 from models.encode import Encoded, batch_vision
 from models.packing import PackedRow, pack
+
+if TYPE_CHECKING:
+    from models.loader import VisionLanguageModel
 
 CHUNK_TOKENS = 2048  # response tokens whose logits exist at the same time
 
@@ -35,7 +39,9 @@ class Scores:
     mask_NT: Tensor
 
 
-def token_statistics(hidden_KD: Tensor, head, targets_K: Tensor, temperature: float, entropy: bool):
+def token_statistics(
+    hidden_KD: Tensor, head: torch.nn.Module, targets_K: Tensor, temperature: float, entropy: bool
+) -> tuple[Tensor, Tensor | None]:
     """Log-prob of each target and, on demand, the entropy over the whole vocabulary, without keeping the logits."""
 
     def one_chunk(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +66,7 @@ def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(values_K.split(list(lengths))), batch_first=True)
 
 
-def plain_hidden(model, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+def plain_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
     """One row per response, each with its own copy of prompt and picture."""
     rows = [(group.prompt, list(ids)) for group in groups for ids in group.responses]
     length = max(len(prompt.ids) + len(ids) for prompt, ids in rows)
@@ -83,7 +89,7 @@ def plain_hidden(model, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
     return hidden_NLD[query_NL.to(device)], targets_K.to(device)
 
 
-def shared_hidden(model, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+def shared_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
     """One row per group: the prompt once, its responses behind it, each blind to the others.
 
     A response's first token is predicted by the prompt's last position, the same for all responses of the group.
@@ -109,7 +115,12 @@ def shared_hidden(model, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
 
 
 def score_groups(
-    model, groups: Sequence[Group], *, temperature: float = 1.0, entropy: bool = False, path: str = "shared"
+    model: "VisionLanguageModel",
+    groups: Sequence[Group],
+    *,
+    temperature: float = 1.0,
+    entropy: bool = False,
+    path: str = "shared",
 ) -> Scores:
     """Log-probs (and entropies) of every response token; gradients flow where they are enabled."""
     hidden = shared_hidden if path == "shared" else plain_hidden

@@ -14,7 +14,9 @@ class ModelSettings:
     revision: str | None = setting(None, "hub revision; None = newest")
     dtype: str = setting("float32", "float32 or bfloat16")
     prompt: str = setting("papo", "prompt template of data/prompts.py")
-    min_pixels: int = setting(200704, "pictures with fewer pixels are scaled up before the processor; PAPO: 256 * 28^2")
+    min_pixels: int = setting(
+        200704, "pictures with fewer pixels are scaled up before the processor; PAPO: 256 * 28^2"
+    )
     max_pixels: int = setting(1003520, "pictures with more pixels are scaled down; PAPO: 1280 * 28^2")
     max_prompt_tokens: int = setting(4096, "longer prompts are left out and counted, never cut")
     trust_remote_code: bool = setting(False, "run Python code that comes with the weights")

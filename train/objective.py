@@ -112,7 +112,9 @@ def run(settings: ObjectiveCommand) -> None:
     loss = sum(token_mean(value, batch.mask_NT, tokens) for value in terms.values())
     loss.backward()
     result = {"loss": loss.detach(), "advantage": batch.advantage_N, "weights": batch.weights_NT}
-    result |= {f"grad_{n}": leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for n, leaf in leaves.items()}
+    result |= {
+        f"grad_{n}": leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for n, leaf in leaves.items()
+    }
     result |= {name: token_mean(value, batch.mask_NT, tokens) for name, value in logged.items()}
     save_file({name: value.contiguous() for name, value in result.items()}, settings.out)
     print(f"loss {loss.item():.6f} -> {settings.out}")

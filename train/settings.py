@@ -1,6 +1,7 @@
 """Everything a training run can be told. A method is a YAML that fills the seven axes, from `views` to `losses`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from configs import UserError, setting
 from data.sources import DataSettings
@@ -86,7 +87,7 @@ class KeepSettings:
     checkpoint_every: int = setting(10, "steps between checkpoints")
     checkpoints: int = setting(1, "complete checkpoints kept")
     rollouts_every: int = setting(10, "steps between stored rollouts; 0 = none")
-    wandb: str = setting("offline", "offline, online or disabled")
+    wandb: Literal["offline", "online", "disabled"] = setting("offline", "whether and how W&B logs")
 
 
 @dataclass
@@ -118,7 +119,9 @@ def check_losses(losses: LossSettings, views: dict[str, ViewSettings]) -> None:
         check_view(name, view)
     term = losses.perception_kl
     if term and term.view not in views:
-        raise UserError(f"losses.perception_kl.view is '{term.view}' but `views` has no such view; add it to the method")
+        raise UserError(
+            f"losses.perception_kl.view is '{term.view}' but `views` has no such view; add it to the method"
+        )
     if term and term.gradient not in ("clean", "masked", "both"):
         raise UserError(f"losses.perception_kl.gradient is '{term.gradient}'; use clean, masked or both")
     if losses.entropy and losses.entropy.masked_coef and not term:
@@ -132,8 +135,6 @@ def check(settings: TrainSettings) -> None:
         raise UserError("rollouts.group must be at least 2: a group's mean is the baseline of its members")
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
-    if settings.keep.wandb not in ("offline", "online", "disabled"):
-        raise UserError(f"keep.wandb is '{settings.keep.wandb}'; use offline, online or disabled")
     unknown = set(settings.rewards) - {"accuracy", "format"}
     if unknown:
         raise UserError(f"unknown reward '{sorted(unknown)[0]}'; use accuracy and format")

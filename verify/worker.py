@@ -132,10 +132,9 @@ def _outcome(comparison: Comparison, gold: str, prediction: str) -> str:
 def _load_comparisons() -> dict[str, Comparison]:
     """Import the heavy libraries once and return the comparison for each kind of request."""
     import math_verify
-    import sympy
     from latex2sympy2_extended import NormalizationConfig
 
-    from verify.plain_expression import NotPlain, read_plain_expression
+    from verify.plain_expression import NotPlain, is_zero, read_plain_expression
 
     # Units are removed before (math-verify would also drop bare letters such as t, h and c).
     # Only LaTeX is extracted: math-verify's other reader passes the text to `eval`.
@@ -157,7 +156,7 @@ def _load_comparisons() -> dict[str, Comparison]:
             difference = read_plain_expression(gold) - read_plain_expression(prediction)
         except NotPlain:
             return False
-        return bool(sympy.simplify(difference) == 0)
+        return is_zero(difference)
 
     return {"latex": compare_latex, "plain": compare_plain}
 

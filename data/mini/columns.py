@@ -117,7 +117,9 @@ def corner_scene(rng: random.Random, left: int, bottom: int, slope: int) -> Scen
     })  # fmt: skip
 
 
-def stated_in_text(rng: random.Random, facts: dict[str, str], level: str, noun: str = "") -> tuple[str, frozenset[str]]:
+def stated_in_text(
+    rng: random.Random, facts: dict[str, str], level: str, noun: str = ""
+) -> tuple[str, frozenset[str]]:
     """Say all (low), some (medium) or none (high) of the facts in words."""
     names = list(facts)
     told = {"low": names, "medium": rng.sample(names, len(names) - 1), "high": []}[level]
@@ -154,9 +156,9 @@ def chart(rng: random.Random, size: int) -> Problem:
     heights = {colour: rng.choices(range(1, 9), (8, 14, 18, 17, 14, 12, 9, 8))[0] for colour in colours}
     placed: dict[Place, Cell] = {}
     for colour, column in zip(colours, columns, strict=True):
-        for level in range((heights[colour] + 1) // 2):
-            half = level == heights[colour] // 2
-            placed[(GRID - 1 - level, column)] = ("bar", colour, "half" if half else "full")
+        for above in range((heights[colour] + 1) // 2):
+            half = above == heights[colour] // 2
+            placed[(GRID - 1 - above, column)] = ("bar", colour, "half" if half else "full")
     first, second = sorted(rng.sample(colours, 2), key=lambda colour: -heights[colour])
     kind = rng.choice(("one", "sum", "difference"))
     names = [first] if kind == "one" else [first, second]
@@ -205,7 +207,7 @@ def physics(rng: random.Random, size: int) -> Problem:
 def chemistry(rng: random.Random, size: int) -> Problem:
     heavy, light = rng.sample(list(COLOURS), 2)
     count, other = rng.randint(1, max(1, size // 2)), rng.randint(1, max(1, size // 2))
-    things: list[Cell] = [("shape", "circle", heavy)] * count + [("shape", "circle", light)] * other
+    things: list[Cell] = [("shape", "circle", colour) for colour in (heavy,) * count + (light,) * other]
     facts = {heavy: str(count), light: str(other)}
     return Problem(
         scatter(rng, things), f"A {heavy} atom weighs 2 and a {light} atom weighs 1 . How heavy is it all ?", facts,

@@ -65,7 +65,9 @@ def slipped(rng: random.Random, steps: list[str], noise: Noise) -> list[str]:
     place = rng.choice(places)
     left, sign, right, _, result = steps[place].split()
     if rng.random() < noise.wrong_operation:
-        sign = rng.choice([other for other in "+-*" if other != sign and not (other == "-" and int(left) < int(right))])
+        sign = rng.choice(
+            [other for other in "+-*" if other != sign and not (other == "-" and int(left) < int(right))]
+        )
         result = str(eval_step(int(left), sign, int(right)))
     elif rng.random() < noise.wrong_arithmetic:
         result = str(max(0, int(result) + rng.choice((-2, -1, 1, 2))))

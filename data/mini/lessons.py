@@ -1,12 +1,15 @@
 """Lessons for the base model: many short questions about one picture, with pictures that grow fuller."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.mini.columns import COLUMNS, Problem, numbers, plural
 from data.mini.demonstrations import Noise, demonstrate
 from data.mini.scene import COLOURS, GRID, SHAPES, Scene, describe_cell
 from data.mini.world import MAX_OBJECTS, split_of
+
+RELATED = 2  # further problems about the same picture
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,7 @@ def probes(rng: random.Random, scene: Scene, count: int) -> list[tuple[str, str]
     """What stands in a cell: asked twice as often where something stands."""
     weights = [2.0 if cell else 1.0 for cell in scene.cells]
     places = rng.choices(range(GRID * GRID), weights, k=count)
-    return [
-        (f"What is at row {p // GRID + 1} column {p % GRID + 1} ?", describe_cell(scene.cells[p])) for p in places
-    ]
+    return [(f"What is at row {p // GRID + 1} column {p % GRID + 1} ?", describe_cell(scene.cells[p])) for p in places]
 
 
 def related(rng: random.Random, found: Problem, count: int) -> list[Problem]:
@@ -52,13 +53,15 @@ def related(rng: random.Random, found: Problem, count: int) -> list[Problem]:
     ]  # fmt: skip
 
 
-def lesson(rng: random.Random, size: int, noise: Noise, related_count: int = 2, probe_count: int = 4) -> Lesson:
-    """One training picture of a random column with up to `size` objects."""
-    draw = rng.choice(list(COLUMNS.values()))
+def lesson(
+    rng: random.Random, size: int, noise: Noise, probe_count: int = 4, often: Sequence[str] = (),
+) -> Lesson:  # fmt: skip
+    """One training picture of a random column with up to `size` objects; columns in `often` come up more."""
+    draw = rng.choice([*COLUMNS.values(), *(COLUMNS[name] for name in often)])
     while True:
         found = draw(rng, rng.randint(max(1, size - 2), min(size, MAX_OBJECTS)))
         if split_of(found.scene.key()) == "train":
             break
-    problems = [found, *related(rng, found, related_count)]
+    problems = [found, *related(rng, found, RELATED)]
     pairs = [(problem.question, demonstrate(rng, problem, noise)) for problem in problems]
     return Lesson(found.scene, pairs + probes(rng, found.scene, probe_count))

@@ -110,7 +110,9 @@ class Scene:
 
     def pixels(self) -> np.ndarray:
         """Height x width x RGB, 0 to 255."""
-        rows = [np.concatenate([sprite(c) for c in self.cells[r * GRID : (r + 1) * GRID]], axis=1) for r in range(GRID)]
+        rows = [
+            np.concatenate([sprite(c) for c in self.cells[r * GRID : (r + 1) * GRID]], axis=1) for r in range(GRID)
+        ]
         return np.concatenate(rows, axis=0)
 
     def open(self) -> Image.Image:

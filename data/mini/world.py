@@ -9,7 +9,9 @@ import random
 from collections.abc import Iterator
 
 from configs import UserError
+from data.mini.chains import work
 from data.mini.columns import COLUMNS, VERSIONS, VISION_CENTRIC, Problem, rectangle_versions
+from data.mini.scene import Scene
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
 WORLD_VERSION = 1
@@ -64,8 +66,6 @@ def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
 
 
 def true_answer(found: Problem) -> str:
-    from data.mini.chains import work
-
     answer = work(found.solution, found.facts, found.choices).answer
     assert answer is not None, found
     return answer
@@ -73,6 +73,13 @@ def true_answer(found: Problem) -> str:
 
 def sample(split: str, column: str, index: int) -> Sample:
     return as_sample(problem(split, column, index), split, column, index)
+
+
+def picture_key(drawn: Sample) -> str:
+    """Equal for samples that show the same picture."""
+    scene = drawn.images[0]
+    assert isinstance(scene, Scene)
+    return scene.key()
 
 
 def sample_by_id(sample_id: str) -> Sample:

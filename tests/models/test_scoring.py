@@ -17,7 +17,9 @@ def text_only() -> Sample:
 def ragged_groups(model) -> list[Group]:
     """Groups of three, one and two responses; one prompt has no picture, one has two."""
     pictured = sample("train", "counting", 1)
-    two = Sample("two", "test", "<image><image>Which is it ?", (*pictured.images, *sample("train", "logic", 2).images), "A")
+    two = Sample(
+        "two", "test", "<image><image>Which is it ?", (*pictured.images, *sample("train", "logic", 2).images), "A"
+    )
     return [Group(model.encode([s])[0], r) for s, r in zip((pictured, text_only(), two), RAGGED, strict=True)]
 
 
@@ -81,7 +83,10 @@ def test_a_response_does_not_see_its_siblings(random_tiny):
 def test_the_picture_matters_to_the_score(random_tiny):
     first, second = (random_tiny.encode([sample("train", "counting", i)])[0] for i in (1, 2))
     swapped = type(first)(first.sample_id, first.ids, first.token_kinds, second.vision)
-    gap = random_tiny.score([Group(first, [[40, 41]])]).logprobs_NT - random_tiny.score([Group(swapped, [[40, 41]])]).logprobs_NT
+    gap = (
+        random_tiny.score([Group(first, [[40, 41]])]).logprobs_NT
+        - random_tiny.score([Group(swapped, [[40, 41]])]).logprobs_NT
+    )
     assert gap.abs().max() > 1e-6
 
 

@@ -34,7 +34,9 @@ def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_r
     assert rows[0]["actor/kl_loss"] == pytest.approx(0, abs=1e-3) and rows[0]["actor/kl_prcp_loss"] < 0
     assert rows[0]["rollout/engine_gap"] < 0.01
     rollouts = read_jsonl(run / "rollouts" / "step_000001.jsonl")
-    assert len(rollouts) == 16 and {"question", "facts", "text", "token_ids", "verdict", "reward"} <= rollouts[0].keys()
+    assert (
+        len(rollouts) == 16 and {"question", "facts", "text", "token_ids", "verdict", "reward"} <= rollouts[0].keys()
+    )
     record = Run.load(run / "run.json")
     assert record.revisions["model"].startswith("sha256:") and record.config["method"] == "papo_g"
     assert (run / "final" / "model.safetensors").exists() and list(run.glob("wandb/offline-run-*"))

@@ -137,7 +137,9 @@ def test_every_enabled_term_changes_the_gradient(term):
 def test_gamma_zero_is_grpo_bit_for_bit():
     batch = random_batch()
     with_term = LossSettings(reference_kl=ReferenceKlSettings(), perception_kl=PerceptionKlSettings(coef=0.0))
-    assert torch.equal(total_gradient(with_term, batch), total_gradient(LossSettings(reference_kl=ReferenceKlSettings()), batch))
+    assert torch.equal(
+        total_gradient(with_term, batch), total_gradient(LossSettings(reference_kl=ReferenceKlSettings()), batch)
+    )
 
 
 def test_the_perception_term_vanishes_when_the_mask_changes_nothing():
@@ -157,7 +159,9 @@ def test_one_step_on_the_perception_term_alone_raises_the_kl():
 
 def test_the_entropy_term_raises_every_sampled_token_and_the_masked_one_is_inert():
     batch = random_batch()
-    gradient = total_gradient(LossSettings(entropy=EntropySettings(coef=1.0)), batch) - total_gradient(LossSettings(), batch)
+    gradient = total_gradient(LossSettings(entropy=EntropySettings(coef=1.0)), batch) - total_gradient(
+        LossSettings(), batch
+    )
     inside = gradient[batch.mask_NT > 0]
     torch.testing.assert_close(inside, torch.full_like(inside, -1 / 22))
     both = LossSettings(perception_kl=PerceptionKlSettings(), entropy=EntropySettings(coef=0.05, masked_coef=0.05))

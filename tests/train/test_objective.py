@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from train.objective import ObjectiveCommand, run
 from configs import UserError, compose
+from train.objective import ObjectiveCommand, run
 
 
 def fixed_tensors() -> dict[str, torch.Tensor]:
