@@ -16,7 +16,7 @@ class EvalSettings:
     model: ModelSettings = setting(factory=ModelSettings, help="the model; with run= only how its prompts are made")
     run: str | None = setting(None, "evaluate the final weights of this run folder instead of model.path")
     bench: str = setting("mini", "mini: the nine columns of the mini world")
-    items: int = setting(120, "items per column; the versions column holds five versions of each problem")
+    items: int = setting(80, "items per column; the versions column holds five versions of each problem")
     k: int = setting(8, "responses per item; the score is avg@k")
     split: str = setting("test", "split of the mini world")
     view: ViewSettings = setting(
