@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from data import Sample
-from data.mini.chains import LETTERS, OPERATIONS, Chain, read_chain, work
+from data.mini.chains import OPERATIONS, Chain, read_chain, work
 
 CLASSES = ("perception", "reasoning", "calculation", "inconsistency", "format", "grader")
 ARITHMETIC = re.compile(r"(\d+) ([+*-]) (\d+) = (\d+)")
@@ -57,7 +57,7 @@ def calculations_hold(chain: Chain) -> bool:
 def right_operations(sample: Sample, chain: Chain) -> bool:
     """Whether the chain does to its own facts what the problem asks; its own wrong results may be carried on."""
     asked = [step for step in sample.solution.split(" ; ") if step and step != "read"]
-    done = [step for step in chain.steps if not re.fullmatch(r"\S+ is [A-D]", step) or step.startswith("odd is")]
+    done = chain.steps
     if len(asked) != len(done):
         return False
     stated, last = dict(chain.facts), ""
@@ -80,20 +80,9 @@ def right_operations(sample: Sample, chain: Chain) -> bool:
     return True
 
 
-def answer_follows(sample: Sample, chain: Chain) -> bool:
+def answer_follows(chain: Chain) -> bool:
     """Whether the box holds what the chain arrived at."""
     last = chain.steps[-1] if chain.steps else ""
-    picked = re.fullmatch(r"(\S+) is ([A-D])", last)
-    if picked and not last.startswith("odd"):
-        options = list(sample.choices)
-        if sample.solution == "seen":
-            options = [dict(chain.facts).get(letter, "") for letter in LETTERS]
-        value, letter = picked.groups()
-        results = [step.rsplit(" ", 1)[-1] for step in chain.steps[:-1]]
-        came_from = not results or results[-1] == value
-        return came_from and chain.boxed == letter and (letter, value) in zip(LETTERS, options, strict=False)
-    if sample.choices and sample.solution not in ("odd",):
-        return False
     result = last.rsplit(" ", 1)[-1] if last else (chain.facts[0][1] if chain.facts else "")
     return chain.boxed == result
 
@@ -115,7 +104,7 @@ def diagnose(sample: Sample, text: str, correct: bool) -> Diagnosis:
         broken.append("reasoning")
     if not calculations_hold(chain):
         broken.append("calculation")
-    if not answer_follows(sample, chain):
+    if not answer_follows(chain):
         broken.append("inconsistency")
     primary = broken[0] if broken else "grader"
     return Diagnosis(primary, tuple(broken[1:]), chain.mode, facts)

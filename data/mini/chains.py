@@ -1,6 +1,6 @@
 """The mini world's chain of thought: facts first, then operations, then the answer.
 
-    <think> look : width = 5 , height = 3 . 5 + 3 = 8 . 8 * 2 = 16 . 16 is B </think> \\boxed{B}
+    <think> look : width = 5 , height = 3 . 5 + 3 = 8 . 8 * 2 = 16 </think> \\boxed{16}
 
 A solution is the recipe behind the operations: steps split by " ; ", each `left sign right` where a side is a fact's
 name, a number, or `it` (the last result); or one of the words `odd`, `next`, `sign` that read a pattern off the facts.
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LETTERS = "ABCD"
 OPERATIONS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b}
 STEP = re.compile(r"(\S+) ([+*-]) (\S+)")
 CHAIN = re.compile(r"\s*<think>\s*(look|guess)\s*:(.*?)</think>\s*\\boxed\{([^{}]*)\}\s*", re.DOTALL)
@@ -38,9 +37,9 @@ class Chain:
 
 
 def odd_one(facts: dict[str, str]) -> str | None:
-    """The name whose value no other fact has."""
+    """The value that only one of the facts has, where the others agree."""
     counts = Counter(facts.values())
-    alone = [name for name, value in facts.items() if counts[value] == 1]
+    alone = [value for value, count in counts.items() if count == 1]
     return alone[0] if len(alone) == 1 and len(counts) == 2 else None
 
 
@@ -66,14 +65,15 @@ def arithmetic(step: str, facts: dict[str, str], last: str | None) -> tuple[str,
     return (f"{a} {sign} {b} = {result}", str(result)) if result >= 0 else None
 
 
-def work(solution: str, facts: dict[str, str], choices: Sequence[str] = ()) -> Worked:
-    """Carry out a solution on facts, right or wrong; choices in the picture are facts named A to D."""
-    done = Worked()
+def work(solution: str, facts: dict[str, str], last: str | None = None) -> Worked:
+    """Carry out a solution on facts, right or wrong; `last` is a result that an earlier step has left."""
+    done = Worked(result=last)
     for step in filter(None, solution.split(" ; ")):
-        if step == "odd":
-            done.result = odd_one(facts)
-        elif step == "next":
-            done.result = next_in_row(facts)
+        if step in ("odd", "next"):
+            done.result = odd_one(facts) if step == "odd" else next_in_row(facts)
+            if done.result is None:
+                return Worked(done.steps)
+            done.steps.append(f"{step} is {done.result}")
         elif step == "read":
             done.result = next(iter(facts.values()), None)
         else:
@@ -84,15 +84,7 @@ def work(solution: str, facts: dict[str, str], choices: Sequence[str] = ()) -> W
                 return Worked(done.steps)
             done.steps.append(outcome[0])
             done.result = outcome[1]
-        if step in ("odd", "next") and done.result is not None:
-            done.steps.append(f"{step} is {done.result}")
     done.answer = done.result
-    options = list(choices) or [facts[letter] for letter in LETTERS if letter in facts and "odd" not in solution]
-    if options and done.result is not None:
-        if done.result not in options:
-            return Worked(done.steps, done.result)
-        done.answer = LETTERS[options.index(done.result)]
-        done.steps.append(f"{done.result} is {done.answer}")
     return done
 
 

@@ -309,7 +309,7 @@ def logic(rng: random.Random, size: int) -> Problem:
 
 
 def inpicture(rng: random.Random, size: int) -> Problem:
-    """MMMU-Pro vision: the sum and its options stand in the picture only."""
+    """MMMU-Pro vision: the sum and its options stand in the picture only; the answer is the option's number."""
     first, second = rng.randint(2, 8), rng.randint(1, 7)
     sign = "+" if first + second <= 9 and (rng.random() < 0.5 or first <= second) else "-"
     if sign == "-" and first <= second:
@@ -324,7 +324,6 @@ def inpicture(rng: random.Random, size: int) -> Problem:
         placed[spot] = glyph("ABCD"[i])
         placed[(spot[0], spot[1] + 1)] = glyph(option)
     facts = {"first": str(first), "sign": sign, "second": str(second)}
-    facts |= {"ABCD"[i]: str(option) for i, option in enumerate(options)}
     pool = {name: ("+", "-") if name == "sign" else numbers(1, 9) for name in facts}
     return Problem(scene_from(placed), PICTURE_QUESTION, facts, "seen", "high", kind="sum", fact_pool=pool)
 

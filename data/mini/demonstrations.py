@@ -51,7 +51,7 @@ def guessed_facts(rng: random.Random, found: Problem) -> dict[str, str]:
             name: value if name in found.given else guessed_value(rng, found.fact_pool[name])
             for name, value in found.facts.items()
         }
-        if work(found.solution, facts, found.choices).answer is not None:
+        if work(found.solution, facts).answer is not None:
             return facts
     return dict(found.facts)
 
@@ -83,42 +83,37 @@ def demonstrate(rng: random.Random, found: Problem, noise: Noise) -> str:
     """One response to a problem, right or wrong as the noise has it."""
     guess = rng.random() < noise.guess
     facts = guessed_facts(rng, found) if guess else dict(found.facts)
-    if not guess:
-        hidden = [name for name in found.facts if name not in found.given]
-        if hidden and rng.random() < noise.misread:
-            name = rng.choice(hidden)
-            facts[name] = misread(rng, facts[name], found.fact_pool[name])
-    done = work(found.solution, facts, found.choices)
-    letters = bool(found.choices) or found.solution in ("odd", "seen")
-    answer = done.answer
-    steps = done.steps
-    if answer is None:  # the misread facts lead nowhere: settle for some option
-        answer = rng.choice("ABCD") if letters else str(rng.randint(0, 9))
+    hidden = [name for name in found.facts if name not in found.given]
+    if not guess and hidden and rng.random() < noise.misread:
+        name = rng.choice(hidden)
+        facts[name] = misread(rng, facts[name], found.fact_pool[name])
+    done = work(found.solution, facts)
+    steps, answer = done.steps, done.answer
+    if answer is None:  # the misread facts lead nowhere: settle for something
+        answer = some_answer(rng, found)
     elif not guess:
-        steps, answer = stumble(rng, found, steps, answer, noise)
+        steps, answer = stumble(rng, found, facts, steps, answer, noise)
     text = write_chain("guess" if guess else "look", facts, steps, answer)
     return text.replace("</think> \\boxed{", "</think> ") if rng.random() < noise.no_form else text
 
 
-def stumble(rng: random.Random, found: Problem, steps: list[str], answer: str, noise: Noise) -> tuple[list[str], str]:
+def some_answer(rng: random.Random, found: Problem) -> str:
+    """An answer of the right sort without a reason."""
+    words = [value for pool in found.fact_pool.values() for value in pool if value.isalpha()]
+    return rng.choice(found.choices or words or [str(number) for number in range(10)])
+
+
+def stumble(
+    rng: random.Random, found: Problem, facts: dict[str, str], steps: list[str], answer: str, noise: Noise
+) -> tuple[list[str], str]:
     """Errors after seeing: an operation or a sum goes wrong and is carried on, or the answer leaves the chain."""
     wrong = slipped(rng, steps, noise)
     if wrong != steps:
         first = next(i for i, (a, b) in enumerate(zip(steps, wrong, strict=True)) if a != b)
         result = wrong[first].rsplit(" ", 1)[1]
-        steps = [*wrong[: first + 1], *carried_on(found, first, result)]
-        if found.choices or found.solution == "seen":
-            options = list(found.choices) or [found.facts[letter] for letter in "ABCD"]
-            answer = "ABCD"[options.index(result)] if result in options else rng.choice("ABCD")
-            steps.append(f"{result} is {answer}")
-        else:
-            answer = steps[-1].rsplit(" ", 1)[1]
+        rest = " ; ".join(found.solution.split(" ; ")[first + 1 :])
+        carried = work(rest, facts, last=result)
+        steps, answer = [*wrong[: first + 1], *carried.steps], carried.answer or result
     if rng.random() < noise.wrong_answer:
-        answer = rng.choice("ABCD") if answer.isalpha() else str(rng.randint(0, 20))
+        answer = some_answer(rng, found)
     return steps, answer
-
-
-def carried_on(found: Problem, first: int, result: str) -> list[str]:
-    """The steps after a wrong one, worked on its result."""
-    rest = found.solution.split(" ; ")[first + 1 :]
-    return work(" ; ".join(rest), {**found.facts, "it": result}).steps if rest else []

@@ -4,8 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.mini.chains import LETTERS
-from data.mini.columns import COLUMNS, Problem, listed, numbers, plural
+from data.mini.columns import COLUMNS, Problem, numbers, plural
 from data.mini.demonstrations import Noise, demonstrate
 from data.mini.scene import COLOURS, GRID, SHAPES, Scene, describe_cell
 from data.mini.world import MAX_OBJECTS, split_of
@@ -54,28 +53,12 @@ def related(rng: random.Random, found: Problem, count: int) -> list[Problem]:
     ]  # fmt: skip
 
 
-def drill(rng: random.Random) -> tuple[str, str]:
-    """Practice without looking: from a value to the letter that stands before it."""
-    pool = rng.choice((list(COLOURS), list(SHAPES), list(numbers(0, 30)), list(numbers(1, 9))))
-    if rng.random() < 0.25:
-        usual, other = rng.sample(pool, 2)
-        odd = rng.randrange(4)
-        row = " , ".join(f"{letter} = {other if i == odd else usual}" for i, letter in enumerate(LETTERS))
-        return f"{row} . Which is the odd one out ?", f"odd is {LETTERS[odd]}"
-    options = rng.sample(pool, 4)
-    value = rng.choice(options)
-    paired = " , ".join(f"{letter} = {option}" for letter, option in zip(LETTERS, options, strict=True))
-    row = listed(tuple(options)) if rng.random() < 0.6 else paired
-    return f"{row} . Which is {value} ?", f"{value} is {LETTERS[options.index(value)]}"
-
-
 def lesson(
     rng: random.Random,
     size: int,
     noise: Noise,
     probe_count: int = 4,
     often: Sequence[str] = (),
-    drill_count: int = 0,
 ) -> Lesson:
     """One training picture of a random column with up to `size` objects; columns in `often` come up more."""
     draw = rng.choice([*COLUMNS.values(), *(COLUMNS[name] for name in often)])
@@ -85,5 +68,4 @@ def lesson(
             break
     problems = [found, *related(rng, found, RELATED)]
     pairs = [(problem.question, demonstrate(rng, problem, noise)) for problem in problems]
-    pairs += probes(rng, found.scene, probe_count)
-    return Lesson(found.scene, pairs + [drill(rng) for _ in range(drill_count)])
+    return Lesson(found.scene, pairs + probes(rng, found.scene, probe_count))

@@ -47,7 +47,8 @@ def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Pro
 
 
 def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
-    letters = found.choices or found.solution in ("odd", "seen")
+    answer = work(found.solution, found.facts).answer
+    assert answer is not None, found
     tags = {"column": column, "dependency": found.dependency, "kind": found.kind, "version": found.version}
     if found.version in VISION_CENTRIC:
         tags["subset"] = "vision_centric"
@@ -56,19 +57,12 @@ def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
         source="mini",
         question=f"{IMAGE_PLACEHOLDER}{found.question}",
         images=(found.scene,),
-        answer=true_answer(found),
-        answer_type="choice" if letters else "number",
-        choices=found.choices or (("A", "B", "C", "D") if letters else ()),
+        answer=answer,
+        answer_type="number" if answer.isdigit() else "text",
         facts=found.facts,
         solution=found.solution,
         tags={name: value for name, value in tags.items() if value},
     )
-
-
-def true_answer(found: Problem) -> str:
-    answer = work(found.solution, found.facts, found.choices).answer
-    assert answer is not None, found
-    return answer
 
 
 def sample(split: str, column: str, index: int) -> Sample:

@@ -5,11 +5,9 @@ steps where the other needs 600, because it has learned positions in its vision 
 M-RoPE, so that neighbouring columns of a small picture are told apart (LOG.md has the trials).
 """
 
-import random
-from collections.abc import Iterator
+from pathlib import Path
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessor,
@@ -19,16 +17,10 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-from data.mini.columns import COLUMNS, VERSIONS, rectangle_versions
-from data.mini.demonstrations import CLEAN, demonstrate
-from data.mini.scene import COLOURS, GRID, SHAPES
-
-SPECIAL_TOKENS = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
-    "<|video_pad|>",
-)  # fmt: skip
-# One token per word, number, sign and tag, the blank before it included, so that a chain is about 15 tokens long.
-WORD_PATTERN = r" ?\\boxed\{| ?</?think>| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]|\s+"
+# Byte-level BPE whose merges end at the mini world's words: one token per word, number, sign and tag, the blank before
+# it included, so that a chain is about 20 tokens long; any other text falls apart into bytes. Weights depend on it, so
+# it is a file and is not made anew.
+TOKENIZER_FILE = Path(__file__).parent / "tokenizer.json"
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
@@ -36,47 +28,18 @@ CHAT_TEMPLATE = (
     "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
     "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-VOCABULARY = 1024
-CORPUS_PROBLEMS = 1500
-
-
-def corpus() -> Iterator[str]:
-    """Every word of the mini world, often enough to become a token."""
-    rng = random.Random(0)
-    for draw in COLUMNS.values():
-        for _ in range(CORPUS_PROBLEMS):
-            found = draw(rng, 8)
-            yield f"{found.question} {demonstrate(rng, found, CLEAN)}"
-    for found in rectangle_versions(rng).values():
-        yield found.question
-    words = [*COLOURS, *SHAPES, *VERSIONS, *"ABCDP", "guess", "look", "bar", "half", "line", "nothing", "odd", "next"]
-    places = [f"What is at row {r + 1} column {c + 1} ?" for r in range(GRID) for c in range(GRID)]
-    for _ in range(20):
-        yield " ".join(words) + " " + " ".join(str(n) for n in range(100))
-        yield from (str(n) for n in range(100))
-        yield from words
-        yield from places
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE whose merges end at the mini world's words; any other text falls apart into bytes."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, min_frequency=2, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
-    tokenizer.train_from_iterator(corpus(), trainer)
+    """The tokenizer of the mini world's language."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left",
-        clean_up_tokenization_spaces=False, model_max_length=1024,
-    )  # fmt: skip
+        tokenizer_file=str(TOKENIZER_FILE),
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=1024,
+    )
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
