@@ -40,20 +40,13 @@ def problems() -> list[tuple[Problem, Sample]]:
     ]
 
 
-def options_of(found: Problem) -> list[str]:
-    """What the letters stand for, where the answer is a letter that stands for something."""
-    return list(found.choices) or [found.facts[letter] for letter in "ABCD" if found.solution == "seen"]
+def words_of(found: Problem) -> list[str]:
+    """The words a pattern could be answered with: the options, or all values of what is odd."""
+    return list(found.choices) or sorted({value for pool in found.fact_pool.values() for value in pool})
 
 
-def steps_to(found: Problem, steps: list[str]) -> tuple[list[str], str] | None:
-    """Steps closed with their letter, and the answer; None where no option fits."""
-    result, options = steps[-1].rsplit(" ", 1)[1], options_of(found)
-    if not options:
-        return steps, result
-    if result not in options:
-        return None
-    letter = "ABCD"[options.index(result)]
-    return [*steps, f"{result} is {letter}"], letter
+def result_of(steps: list[str]) -> str:
+    return steps[-1].rsplit(" ", 1)[1]
 
 
 def operations(found: Problem) -> list[tuple[str, str, str]]:
@@ -82,7 +75,7 @@ def misread(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
         others = [value for value in found.fact_pool[name] if value != found.facts[name]]
         for value in rng.sample(others, min(2, len(others))):
             facts = {**found.facts, name: value}
-            worked = work(found.solution, facts, found.choices)
+            worked = work(found.solution, facts)
             if worked.answer is not None:
                 yield write_chain("look", facts, worked.steps, worked.answer), worked.answer
 
@@ -98,13 +91,11 @@ def misreasoned(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]
         value = next(iter(found.facts.values()))
         lines = [[f"{value} + 1 = {int(value) + 1}"], [f"{value} * 2 = {int(value) * 2}"]]
     if found.solution == "odd":
-        lines = [[f"odd is {letter}"] for letter in "ABCD"]
+        lines = [[f"odd is {value}"] for value in [*words_of(found), *"ABCD"]]
     if found.solution == "next":
-        lines = [[f"next is {colour}"] for colour in found.choices]
+        lines = [[f"next is {colour}"] for colour in words_of(found)]
     for steps in sorted(filter(None, lines)):
-        closed = steps_to(found, steps)
-        if closed:
-            yield write_chain("look", found.facts, *closed), closed[1]
+        yield write_chain("look", found.facts, steps, result_of(steps)), result_of(steps)
 
 
 def miscalculated(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
@@ -113,20 +104,16 @@ def miscalculated(found: Problem, rng: random.Random) -> Iterator[tuple[str, str
     for number in range(len(signs)):
         for miss in (-2, -1, 1, 3):
             steps = carried_through(found, signs, (number, miss))
-            closed = steps and steps_to(found, steps)
-            if closed:
-                yield write_chain("look", found.facts, *closed), closed[1]
+            if steps:
+                yield write_chain("look", found.facts, steps, result_of(steps)), result_of(steps)
 
 
 def misboxed(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
     """A right chain with another answer in its box."""
-    worked = work(found.solution, found.facts, found.choices)
-    for boxed in "ABCD" if worked.answer.isalpha() else (str(int(worked.answer) + miss) for miss in (1, 5, 20)):
+    worked = work(found.solution, found.facts)
+    others = words_of(found) if worked.answer.isalpha() else [str(int(worked.answer) + miss) for miss in (1, 5, 20)]
+    for boxed in [*others, *found.choices, "B"]:  # a letter answers nothing, whatever stands behind it
         yield write_chain("look", found.facts, worked.steps, boxed), boxed
-    if options_of(found):  # the letter of another option, in the chain as in the box
-        for letter in "ABCD":
-            steps = [*worked.steps[:-1], f"{worked.result} is {letter}"]
-            yield write_chain("look", found.facts, steps, letter), letter
 
 
 def malformed(found: Problem, rng: random.Random) -> Iterator[tuple[str, None]]:
@@ -225,15 +212,16 @@ def test_facts_are_reported_with_their_truth() -> None:
         assert sum(not fact.ok for fact in facts) == (one.error == "perception")
 
 
-def by_hand(facts: dict[str, str], solution: str, choices: tuple[str, ...] = ()) -> Sample:
-    answer = work(solution, facts, choices).answer
-    return Sample("s", "mini", "?", (), answer, choices=choices, facts=facts, solution=solution)
+def by_hand(facts: dict[str, str], solution: str) -> Sample:
+    return Sample("s", "mini", "?", (), work(solution, facts).answer, facts=facts, solution=solution)
 
 
 AREA = by_hand({"width": "5", "height": "3"}, "width * height")
 PERIMETER = by_hand({"width": "5", "height": "3"}, "width + height ; it * 2")
-COINS = by_hand({"red": "3"}, "4 + red", ("5", "7", "8", "9"))
-NEXT = by_hand({"1": "red", "2": "blue", "3": "green", "4": "red"}, "next", ("red", "blue", "green", "yellow"))
+COINS = by_hand({"red": "3"}, "4 + red")
+NEXT = by_hand({"1": "red", "2": "blue", "3": "green", "4": "red"}, "next")
+ODD = by_hand({"A": "red", "B": "blue", "C": "red", "D": "red"}, "odd")
+SEEN = by_hand({"first": "9", "sign": "-", "second": "5"}, "seen")
 COUNT = by_hand({"red": "3"}, "read")
 
 
@@ -254,19 +242,29 @@ COUNT = by_hand({"red": "3"}, "read")
         (PERIMETER, "width = 5 , height = 3 . 3 + 5 = 8 . 2 * 8 = 18", "18", "calculation", ()),
         (PERIMETER, "width = 5 , height = 3 . 5 + 3 = 8", "8", "reasoning", ()),  # the second step is missing
         (PERIMETER, "width = 5 , height = 3 . 5 + 3 = 8 . 5 * 2 = 10", "10", "reasoning", ()),
-        (COINS, "red = 3 . 4 + 3 = 7 . 7 is C", "C", "inconsistency", ()),
-        (COINS, "red = 3 . 4 + 3 = 7 . 8 is C", "C", "inconsistency", ()),
-        (COINS, "red = 3 . 4 + 3 = 8 . 8 is C", "C", "calculation", ()),
-        (COINS, "red = 3 . 4 + 3 = 8 . 7 is B", "C", "calculation", ("inconsistency",)),
-        (COINS, "red = 3 . 4 - 3 = 1 . 1 is C", "C", "reasoning", ("inconsistency",)),
-        (COINS, "red = 3 . 4 + 3 = 7", "7", "inconsistency", ()),  # the letter is missing
+        (COINS, "red = 3 . 4 + 3 = 7", "8", "inconsistency", ()),
+        (COINS, "red = 3 . 4 + 3 = 7", "B", "inconsistency", ()),  # the letter of the right option
+        (COINS, "red = 3 . 4 + 3 = 7 . 7 is B", "B", "reasoning", ()),  # a step that nothing asks for
+        (COINS, "red = 3 . 4 + 3 = 8", "8", "calculation", ()),
+        (COINS, "red = 3 . 4 + 3 = 8", "9", "calculation", ("inconsistency",)),
+        (COINS, "red = 3 . 4 - 3 = 1", "8", "reasoning", ("inconsistency",)),
         (COUNT, "red = 4", "4", "perception", ()),
         (COUNT, "red = 3", "4", "inconsistency", ()),
         (COUNT, "", "4", "reasoning", ("inconsistency",)),
         (COUNT, "red = 3 . 3 + 1 = 4", "4", "reasoning", ()),
-        (NEXT, "1 = red , 2 = blue , 3 = green , 4 = red . next is red . red is A", "A", "reasoning", ()),
-        (NEXT, "4 = red , 3 = green , 2 = blue , 1 = red . next is green . green is C", "C", "reasoning", ()),
-        (NEXT, "1 = red , 2 = blue , 3 = red , 4 = blue . next is red . red is A", "A", "perception", ()),
+        (NEXT, "1 = red , 2 = blue , 3 = green , 4 = red . next is red", "red", "reasoning", ()),
+        (NEXT, "4 = red , 3 = green , 2 = blue , 1 = red . next is green", "green", "reasoning", ()),
+        (NEXT, "1 = red , 2 = blue , 3 = red , 4 = blue . next is red", "red", "perception", ()),
+        (NEXT, "1 = red , 2 = blue , 3 = green , 4 = red . next is blue", "red", "inconsistency", ()),
+        (ODD, "A = red , B = blue , C = red , D = red . odd is red", "red", "reasoning", ()),
+        (ODD, "A = red , B = blue , C = red , D = red . odd is B", "B", "reasoning", ()),
+        (ODD, "A = red , B = blue , C = red , D = red . odd is blue", "B", "inconsistency", ()),
+        (ODD, "A = red , B = green , C = red , D = red . odd is green", "green", "perception", ()),
+        (SEEN, "first = 9 , sign = + , second = 5 . 9 + 5 = 14", "14", "perception", ()),
+        (SEEN, "first = 9 , sign = - , second = 5 . 9 + 5 = 14", "14", "reasoning", ()),
+        (SEEN, "first = 9 , sign = - , second = 5 . 5 - 9 = 4", "3", "reasoning", ("calculation", "inconsistency")),
+        (SEEN, "first = 9 , sign = - , second = 5 . 9 - 5 = 3", "3", "calculation", ()),
+        (SEEN, "first = 9 , sign = - , second = 5 . 9 - 5 = 4", "C", "inconsistency", ()),
     ],
 )
 def test_classes_by_hand(sample: Sample, body: str, boxed: str, primary: str, also: tuple[str, ...]) -> None:
