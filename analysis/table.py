@@ -16,6 +16,7 @@ class Comparison:
 
     method: str
     baseline: str
+    seeds: int
     group: str
     points: float
     low: float
@@ -71,7 +72,18 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
             points, low, high = (100 * value for value in items.difference(baseline, method, columns))
             test = items.mcnemar(baseline, method, columns)
             found.append(
-                Comparison(method, baseline, group, points, low, high, test.only_first, test.only_second, test.p_value)
+                Comparison(
+                    method,
+                    baseline,
+                    len(items.per_seed[method]),
+                    group,
+                    points,
+                    low,
+                    high,
+                    test.only_first,
+                    test.only_second,
+                    test.p_value,
+                )
             )
     return found
 
@@ -129,7 +141,8 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 def verdict(c: Comparison) -> str:
     """One sentence a reader can rely on."""
     name, baseline = NAMES.get(c.method, c.method), NAMES.get(c.baseline, c.baseline)
-    said = f"{c.points:+.1f} points [{c.low:+.1f}, {c.high:+.1f}] on the {c.group} average"
+    runs = "one training run each, so the interval covers the items only" if c.seeds == 1 else f"{c.seeds} seeds"
+    said = f"{c.points:+.1f} points [{c.low:+.1f}, {c.high:+.1f}] on the {c.group} average ({runs})"
     if c.low > 0:
         return f"{name} beats {baseline}: {said}."
     if c.high < 0:

@@ -57,6 +57,7 @@ class Tracker:
     def start_wandb(self) -> Any:
         """One W&B run per run folder, found again by its id after a stop."""
         os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.pop("WANDB_SERVICE", None)  # a parent's W&B service may still hold the run of a killed process
         import wandb
 
         identity = hashlib.sha256(str(self.run.resolve()).encode()).hexdigest()[:16]
