@@ -12,7 +12,6 @@ class EvalSettings:
     """One evaluation of one model."""
 
     config_version: int = setting(1, "version of this schema")
-    scale: str = setting("mini", "size of the whole experiment, a file of configs/scales", group=False)
     model: ModelSettings = setting(factory=ModelSettings, help="the model; with run= only how its prompts are made")
     run: str | None = setting(None, "evaluate the final weights of this run folder instead of model.path")
     bench: str = setting("mini", "mini: the nine columns of the mini world")

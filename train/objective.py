@@ -76,7 +76,7 @@ class ObjectiveCommand(TrainSettings):
     out: str = setting("", "safetensors file to write")
 
 
-def read_batch(path: Path, settings: ObjectiveCommand) -> tuple[dict[str, Tensor], ScoredBatch, dict[str, Tensor]]:
+def read_batch(path: Path, settings: ObjectiveCommand) -> tuple[ScoredBatch, dict[str, Tensor]]:
     """The given tensors as a batch; log-probs that carry gradient are leaves."""
     from safetensors.torch import load_file
 
@@ -97,7 +97,7 @@ def read_batch(path: Path, settings: ObjectiveCommand) -> tuple[dict[str, Tensor
         torch.ones_like(given["logp"]), given.get("ref_logp"),
         {name.removeprefix("logp_"): leaf for name, leaf in leaves.items() if name != "logp"},
     )  # fmt: skip
-    return given, batch, leaves
+    return batch, leaves
 
 
 def run(settings: ObjectiveCommand) -> None:
@@ -106,7 +106,7 @@ def run(settings: ObjectiveCommand) -> None:
     check_losses(settings.losses, settings.views)
     if not settings.out:
         raise UserError("out= is empty; name the safetensors file to write")
-    _, batch, leaves = read_batch(Path(settings.tensors), settings)
+    batch, leaves = read_batch(Path(settings.tensors), settings)
     terms, logged = token_losses(settings.losses, batch)
     tokens = batch.mask_NT.sum()
     loss = sum(token_mean(value, batch.mask_NT, tokens) for value in terms.values())
