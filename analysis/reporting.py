@@ -30,9 +30,9 @@ from data import IMAGE_PLACEHOLDER, Sample
 from data.images import png_bytes
 from data.mini.world import sample_by_id
 from data.views import ViewSettings, apply_view
+from eval.settings import EvalSettings
 from models.encode import view_seed
 from models.loader import VisionLanguageModel, load
-from models.settings import ModelSettings
 
 MASK = ViewSettings("patch_black", size=14, ratio=0.6)  # PAPO's default corruption
 MASK_SEED = 0
@@ -49,16 +49,10 @@ def shown_samples(predictions: pd.DataFrame, per_column: int) -> list[str]:
 
 
 def load_policy(experiment: Experiment) -> VisionLanguageModel:
-    settings = compose(ModelSettings, []) if experiment.scale != "mini" else tiny_settings()
+    settings = compose(EvalSettings, ["model=tiny"]).model
     if experiment.method != BASE:
         settings.path = str(experiment.folder / "final")
     return load(settings)
-
-
-def tiny_settings() -> ModelSettings:
-    from eval.settings import EvalSettings
-
-    return compose(EvalSettings, ["model=tiny"]).model
 
 
 def answer_of(method: str, sample: Sample, rows: pd.DataFrame, dependency: TokenDependency) -> Answer:

@@ -9,7 +9,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from data.mini.chains import STEP, work, write_chain
+from data.mini.chains import OPERATIONS, STEP, work, write_chain
 from data.mini.columns import Problem
 
 
@@ -68,15 +68,11 @@ def slipped(rng: random.Random, steps: list[str], noise: Noise) -> list[str]:
         sign = rng.choice(
             [other for other in "+-*" if other != sign and not (other == "-" and int(left) < int(right))]
         )
-        result = str(eval_step(int(left), sign, int(right)))
+        result = str(OPERATIONS[sign](int(left), int(right)))
     elif rng.random() < noise.wrong_arithmetic:
         result = str(max(0, int(result) + rng.choice((-2, -1, 1, 2))))
     steps[place] = f"{left} {sign} {right} = {result}"
     return steps
-
-
-def eval_step(left: int, sign: str, right: int) -> int:
-    return {"+": left + right, "-": left - right, "*": left * right}[sign]
 
 
 def demonstrate(rng: random.Random, found: Problem, noise: Noise) -> str:
