@@ -17,7 +17,8 @@ from eval.settings import EvalSettings
 from eval.statistics import average_at_k
 from models.loader import load
 from models.response import Response
-from verify import Verdict, grade
+from verify import Verdict
+from verify.judge import judge
 
 BENCHMARKS = {bench_mini.NAME: bench_mini}
 
@@ -62,15 +63,13 @@ def judged(samples: Sequence[Sample], responses: Sequence[Response], bench: Modu
     rows = []
     for response in responses:
         sample = by_id[response.sample_id]
-        verdict = grade(
-            response.text, sample.answer, choices=sample.choices or None, task_type=sample.answer_type, grader=grader
-        )
+        verdict = judge(sample, response.text, grader)
         rows.append(prediction_row(sample, bench.cluster_of(sample), response, verdict))
     return pd.DataFrame(rows)
 
 
 def evaluate(settings: EvalSettings) -> None:
-    """Evaluate once; a finished evaluation with the same settings is left as it is."""
+    """Sample, judge, and write predictions, scores and provenance."""
     check_view("view", settings.view)
     if settings.bench not in BENCHMARKS:
         raise UserError(f"no benchmark '{settings.bench}'; use one of {', '.join(BENCHMARKS)}")

@@ -12,7 +12,8 @@ from models.loader import VisionLanguageModel
 from models.response import Response
 from models.scoring import Group
 from train.settings import TrainSettings
-from verify import Verdict, grade
+from verify import Verdict
+from verify.judge import judge
 
 REWARD_TERMS: dict[str, Callable[[Verdict], float]] = {
     "accuracy": lambda verdict: float(verdict.correct),
@@ -53,7 +54,7 @@ def collect(model: VisionLanguageModel, samples: Sequence[Sample], settings: Tra
     count = settings.rollouts.group
     responses = model.sample(prompts, count, settings.rollouts.sampling, step_seed(settings, step))
     by_id = {sample.id: sample for sample in kept}
-    verdicts = [judge(by_id[response.sample_id], response, settings.grader) for response in responses]
+    verdicts = [judge(by_id[response.sample_id], response.text, settings.grader) for response in responses]
     terms = {name: torch.tensor([REWARD_TERMS[name](v) for v in verdicts]) for name in settings.rewards}
     reward_N = sum((settings.rewards[name] * value for name, value in terms.items()), torch.zeros(len(responses)))
     groups = [
@@ -62,12 +63,6 @@ def collect(model: VisionLanguageModel, samples: Sequence[Sample], settings: Tra
     ]
     group_N = torch.arange(len(prompts)).repeat_interleave(count)
     return Experience(kept, groups, responses, verdicts, terms, reward_N, group_N, len(too_long))
-
-
-def judge(sample: Sample, response: Response, grader: str) -> Verdict:
-    return grade(
-        response.text, sample.answer, choices=sample.choices or None, task_type=sample.answer_type, grader=grader
-    )
 
 
 def masked_groups(
