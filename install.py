@@ -19,6 +19,9 @@ TORCH = "2.13.0"
 PYTHONS = ((3, 11), (3, 13))
 HOOK = ROOT / "environment" / "torchvision_hook.py"
 HOOK_MODULE = "percept_torchvision_hook"
+# vLLM's CPU build asks for these, which the package index only has for CUDA: beside a CPU torch their import dies,
+# and transformers imports them wherever it finds them. Neither is needed for text and pictures.
+UNUSABLE_ON_CPU = ("torchaudio", "torchcodec")
 STARTED = time.monotonic()
 
 NO_CPU_TORCH = (
@@ -112,6 +115,13 @@ def install_packages(venv: Path, gpu: bool) -> None:
     pip_install(venv, "-e", f".[{extra},dev]", if_not_found=missing)
 
 
+def drop_unusable(venv: Path) -> None:
+    """Take out the packages that cannot be imported without CUDA."""
+    step(f"removing {' and '.join(UNUSABLE_ON_CPU)}, which have no CPU build here")
+    command = [str(python_of(venv)), "-m", "pip", "uninstall", "-y", "-q", "--disable-pip-version-check"]
+    subprocess.run([*command, *UNUSABLE_ON_CPU], check=True)
+
+
 def install_hook(venv: Path) -> None:
     """Copy the torchvision hook into an environment and load it at the start of its interpreters."""
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -123,8 +133,11 @@ def install_hook(venv: Path) -> None:
 
 def check_imports(venv: Path) -> None:
     """Import what breaks first when the parts of an environment do not fit."""
-    step("checking that torch, torchvision and transformers work together")
-    code = "import torch, torchvision; from transformers import Qwen3VLProcessor; print(torch.__version__)"
+    step("checking that torch, torchvision, transformers, DeepSpeed and vLLM work together")
+    code = (
+        "import torch, torchvision, deepspeed; from transformers import Qwen3VLProcessor; from vllm import LLM; "
+        "print(torch.__version__)"
+    )
     if subprocess.run([str(python_of(venv)), "-c", code]).returncode:
         raise InstallError("the environment is installed but does not import: remove .venv and run make again")
 
@@ -140,6 +153,7 @@ def install(venv: Path) -> None:
     gpu = has_gpu()
     install_packages(venv, gpu)
     if not gpu:
+        drop_unusable(venv)
         install_hook(venv)
     check_imports(venv)
     write_stamp(venv)

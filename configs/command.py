@@ -33,10 +33,12 @@ def command(
     options: Mapping[str, str] | None = None,
     root: Path = ROOT,
     defaults: Mapping[str, str] | None = None,
+    dry: Runner | str | None = None,
 ) -> int:
     """Compose the settings, run, and return the exit status.
 
     `run` takes the settings; as text ("train.loop:train") it is imported only when the work starts.
+    `dry` is what a dry run does once it has printed the settings.
     Bare arguments fill the settings named in `positional`; `options` maps a flag such as "-o" to a setting.
     """
     options = options or {}
@@ -48,7 +50,7 @@ def command(
         settings = compose(schema, overrides, root=root, defaults=defaults)
         if getattr(settings, "dry_run", False):
             print(to_yaml(settings), end="")
-            return 0
+            return (_runner(dry)(settings) or 0) if dry else 0
         return _runner(run)(settings) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

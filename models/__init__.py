@@ -1,6 +1,6 @@
 """The common loader: a vision-language model that encodes, scores and samples."""
 
 from models.response import Response
-from models.settings import ModelSettings, SamplingSettings
+from models.settings import EngineSettings, LoraSettings, ModelSettings, SamplingSettings
 
-__all__ = ["ModelSettings", "Response", "SamplingSettings"]
+__all__ = ["EngineSettings", "LoraSettings", "ModelSettings", "Response", "SamplingSettings"]

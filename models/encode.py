@@ -2,15 +2,19 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
 
 from configs import UserError
 from data import Sample
+from data.images import PillowImage
 from data.prompts import chat_messages
+from data.sample import IMAGE_PLACEHOLDER
 from data.views import ViewSettings, apply_view, fit_pixels
 from models.settings import ModelSettings
 
@@ -25,6 +29,8 @@ class Encoded:
     ids: Tensor  # [P]
     token_kinds: Tensor  # [P], 1 where an image token stands
     vision: dict[str, Tensor]  # pixel_values, image_grid_thw ...: concatenated along axis 0 when batched
+    text: str = ""  # the chat template's text, one placeholder per picture, for engines with a processor of their own
+    images: tuple[Image.Image, ...] = ()  # the pictures as the processor got them: under the view, within the limits
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
@@ -54,13 +60,29 @@ class Encoder:
             if view and view.stage == "after_resize":
                 image = apply_view(image, view, picture_seed)
             images.append(image)
-        # The pixels are within limits already; the processor must not apply limits of its own.
-        limits = {"shortest_edge": 1, "longest_edge": 1 << 40}
-        extra = {"images": images, "images_kwargs": {"size": limits}} if images else {}
-        inputs = self.processor(text=[text], return_tensors="pt", **extra)
+        inputs = self.processor(text=[text], return_tensors="pt", **self.options(text, images))
         ids = inputs["input_ids"][0]
         vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
-        return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision)
+        return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
+
+    def options(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
+        """What the processor is told beyond the text."""
+        options: dict[str, Any] = {"images": images} if images else {}
+        # Qwen's processors and their kin read `size` as an area, and the pixels are within limits already; others read
+        # it as a side and cut or scale as they were trained to.
+        if images and hasattr(self.processor.image_processor, "merge_size"):
+            options["images_kwargs"] = {"size": {"shortest_edge": 1, "longest_edge": 1 << 40}}
+        begin = self.processor.tokenizer.bos_token
+        if begin and text.startswith(begin):  # the tokenizer would put a second one in front
+            options["text_kwargs"] = {"add_special_tokens": False}
+        return options
+
+    def blank_prompt(self) -> Encoded:
+        """A prompt with the smallest picture there is."""
+        limits = replace(self.settings, min_pixels=1, prompt="question_only")
+        picture = PillowImage(Image.new("RGB", (32, 32), (255, 255, 255)))
+        sample = Sample("blank", "blank", IMAGE_PLACEHOLDER, (picture,), "")
+        return Encoder(self.processor, limits, self.image_token_id).encode(sample)
 
     def encode_within_limit(
         self, samples: Sequence[Sample], view: ViewSettings | None = None, seed: int = 0
@@ -83,10 +105,18 @@ class Encoder:
         return torch.tensor(ids, dtype=torch.long)
 
 
-def batch_vision(prompts: Sequence[Encoded], repeat: int = 1) -> dict[str, Tensor]:
-    """The pictures of several prompts, each prompt's `repeat` times, in order."""
+def batch_vision(prompts: Sequence[Encoded]) -> dict[str, Tensor]:
+    """The pictures of several prompts in order."""
     names = {name for prompt in prompts for name in prompt.vision}
-    return {
-        name: torch.cat([p.vision[name] for p in prompts for _ in range(repeat) if name in p.vision])
-        for name in sorted(names)
-    }
+    return {name: joined([p.vision[name] for p in prompts if name in p.vision]) for name in sorted(names)}
+
+
+def joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Concatenate along axis 0; where later axes differ (crops per prompt), zeros fill up, which families skip."""
+    shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+    filled = []
+    for tensor in tensors:
+        missing = [wanted - size for wanted, size in zip(shape, tensor.shape[1:], strict=True)]
+        # torch counts axes from the last one.
+        filled.append(pad(tensor, [n for gap in reversed(missing) for n in (0, gap)]) if any(missing) else tensor)
+    return torch.cat(filled)

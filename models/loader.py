@@ -1,7 +1,11 @@
 """THE common loader: `load(settings)` gives a model that encodes, scores and samples; nothing else touches a model."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import cache, cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +16,24 @@ from transformers.utils import logging as transformers_logging
 from configs import UserError
 from data import Sample
 from data.views import ViewSettings
+from models.adapters import adapters_off, add_adapters, save_adapter
 from models.encode import Encoded, Encoder
+from models.families import (
+    SHARED_PREFIX_FAMILIES,
+    check_head,
+    end_ids,
+    image_token_id,
+    picture_token_ids,
+    takes_token_kinds,
+)
 from models.response import Response
 from models.sampling import sample_batch
-from models.scoring import Group, Scores, score_groups
+from models.scoring import Group, Scorer, Scores
 from models.settings import ModelSettings, SamplingSettings
+from models.vision import PictureTower, freeze_vision
+from models.weights import Gather, adapter_weights, named_weights, write_config, write_weights
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-# Families whose packed rows were shown to equal plain ones (positions, deepstack); others take the plain path.
-SHARED_PREFIX_FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
 class VisionLanguageModel:
@@ -33,32 +46,42 @@ class VisionLanguageModel:
         self.tokenizer = processor.tokenizer
         self.family = module.config.model_type
         self.path = "shared" if self.family in SHARED_PREFIX_FAMILIES else "plain"
-        self.uses_token_kinds = self.family in SHARED_PREFIX_FAMILIES
-        self.image_token_id: int = module.config.image_token_id
-        self.pad_id: int = self.tokenizer.pad_token_id
-        self.eos_ids: list[int] = [self.tokenizer.eos_token_id]
+        self.uses_token_kinds = takes_token_kinds(module)
+        self.image_token_id: int = image_token_id(module)
+        self.eos_ids: list[int] = end_ids(module, self.tokenizer)
+        self.pad_id: int = self.eos_ids[0] if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
         # A sampled image or padding token would be read as a picture or as nothing when the response is scored.
-        names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
-        ids = {getattr(module.config, name, None) for name in names} | {self.pad_id}
-        self.forbidden_ids = sorted(i for i in ids if isinstance(i, int) and i not in self.eos_ids)
+        self.forbidden_ids = sorted({*picture_token_ids(module, processor), self.pad_id} - {*self.eos_ids})
         self.encoder = Encoder(processor, settings, self.image_token_id)
+        self.pictures: PictureTower | None = None
+        if self.family in SHARED_PREFIX_FAMILIES:
+            self.pictures = PictureTower(module.model.visual, keep=vision_is_fixed(settings))
+        # Whoever shards the weights (DeepSpeed) puts an engine that wraps a Scorer in its place.
+        self.scorer: Callable[..., Scores] = Scorer(self)
+
+    @cached_property
+    def blank_prompt(self) -> Encoded:
+        """What rides along with a batch that has no picture."""
+        return self.encoder.blank_prompt()
 
     def encode(self, samples: Iterable[Sample], view: ViewSettings | None = None, seed: int = 0) -> list[Encoded]:
         return [self.encoder.encode(sample, view, seed) for sample in samples]
 
     def score(self, groups: Sequence[Group], **options: Any) -> Scores:
-        return score_groups(self, groups, **{"path": self.path, **options})
+        """Log-probs of every response token; the options are those of `score_groups`."""
+        return self.scorer(groups, **options)
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
         progress: Callable[[int, str], None] = lambda done, note: None,
     ) -> list[Response]:  # fmt: skip
-        """`count` responses to each prompt; equal seeds and batches give equal responses."""
+        """`count` responses to each prompt; each is fixed by seed, sample id and its number, not by its batch."""
         responses: list[Response] = []
-        step = max(1, settings.batch // count)
-        for start in range(0, len(prompts), step):
-            chunk = prompts[start : start + step]
-            responses += sample_batch(self, chunk, count, settings, seed * 1_000_003 + start, view)
+        width = min(count, settings.batch)
+        step = settings.batch // width
+        for start, first in product(range(0, len(prompts), step), range(0, count, width)):
+            ks = range(first, min(first + width, count))
+            responses += sample_batch(self, prompts[start : start + step], ks, settings, seed, view)
             progress(len(responses), "")
         return responses
 
@@ -66,14 +89,42 @@ class VisionLanguageModel:
         """What each token adds to the text."""
         return [self.tokenizer.decode([token]) for token in ids]
 
-    def save(self, folder: Path) -> None:
-        """Weights (safetensors) and processor as plain transformers files."""
-        self.module.save_pretrained(folder)
+    def forget_pictures(self) -> None:
+        """Drop the kept features of a frozen vision tower; once a step, as the next one has other pictures."""
+        if self.pictures:
+            self.pictures.clear()
+
+    def without_adapters(self) -> AbstractContextManager:
+        """Inside, the model is the one that was loaded: the reference policy of a run with adapters."""
+        return adapters_off(self.module)
+
+    def save(self, folder: Path, gather: Gather | None = None, writes: bool = True) -> None:
+        """Plain transformers files: whole weights with adapters merged (safetensors), configuration, processor.
+
+        Adapters also lie in folder/adapter, as peft reads them. With sharded weights every process calls this with
+        `gather`, and one has `writes` set.
+        """
+        weights = named_weights(self.module, gather)
+        adapter = adapter_weights(self.module, gather)
+        if not writes:
+            for _ in weights:  # takes part in the gathering
+                pass
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        write_weights(weights, folder)
+        write_config(self.module, folder)
         self.processor.save_pretrained(folder)
+        if adapter:
+            save_adapter(self.module, adapter, self.settings.path, folder / "adapter")
 
 
-def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageModel:
-    """Load any image-text-to-text model that transformers knows; safetensors only."""
+def vision_is_fixed(settings: ModelSettings) -> bool:
+    """Whether the vision tower stays as it was loaded for a whole run."""
+    return settings.freeze_vision or (settings.lora is not None and settings.lora.targets == "language")
+
+
+def refuse_impossible(settings: ModelSettings) -> None:
+    """Settings that no model can be loaded with."""
     source = settings.path
     if not source:
         raise UserError(f"model '{settings.name}' has no path; set model.path to a folder or a hub id")
@@ -84,11 +135,45 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
         raise UserError(
             f"the model folder {source} does not exist; check model.path (make base remakes the tiny base)"
         )
+    if settings.freeze_vision and settings.lora and settings.lora.targets == "all":
+        raise UserError("model.freeze_vision and model.lora.targets=all contradict each other; set targets=language")
+
+
+def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageModel:
+    """Load any image-text-to-text model that transformers knows; safetensors only."""
+    refuse_impossible(settings)
     transformers_logging.disable_progress_bar()
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
-    processor = AutoProcessor.from_pretrained(source, **options)
+    processor = AutoProcessor.from_pretrained(settings.path, **options)
     module = AutoModelForImageTextToText.from_pretrained(
-        source, dtype=DTYPES[settings.dtype], attn_implementation="sdpa", use_safetensors=True, **options
+        settings.path, dtype=DTYPES[settings.dtype], attn_implementation="sdpa", use_safetensors=True, **options
     )
+    if module.config.model_type not in SHARED_PREFIX_FAMILIES:
+        check_head(module)
+        say_what_is_slower(settings, module.config.model_type)
+    if settings.gradient_checkpointing:
+        # The reentrant kind gives no gradients behind inputs that need none: adapters, frozen embeddings.
+        module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if settings.freeze_vision:
+        freeze_vision(module)
+    if settings.lora:
+        add_adapters(module, settings.lora)
     module.to(device or ("cuda" if torch.cuda.is_available() and not os.environ.get("PERCEPT_CPU") else "cpu"))
     return VisionLanguageModel(module, processor, settings)
+
+
+@cache
+def say(line: str) -> None:
+    """Once in a run: by its first process, however many models are loaded."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr, flush=True)
+
+
+def say_what_is_slower(settings: ModelSettings, family: str) -> None:
+    """A family outside the fast paths works, and the user hears what it costs."""
+    line = (
+        f"model {settings.name}: family {family} is scored one row per response with its own prompt and picture; "
+        f"sharing a group's prompt was shown to be exact for {', '.join(SHARED_PREFIX_FAMILIES)} only"
+    )
+    kept = "; its vision tower is fixed, but passes again on every use" if vision_is_fixed(settings) else ""
+    say(line + kept)

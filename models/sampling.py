@@ -1,8 +1,18 @@
-"""Sampling with transformers' own `generate`; the log-prob of every sampled token is recorded on the way."""
+"""Sampling with transformers' own `generate`; the log-prob of every sampled token is recorded on the way.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+A response is fixed by (seed, sample id, k): its uniform numbers are drawn up front and turned into tokens by the
+inverse of the cumulative distribution, so neither its neighbours in the batch nor the number of processes matter,
+up to the rounding of the logits themselves.
 
+Legend of shapes: N rows, T new tokens, V vocabulary, L tokens so far, B prompts.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
@@ -15,22 +25,75 @@ if TYPE_CHECKING:
     from models.loader import VisionLanguageModel
 
 
-class LogprobRecorder(LogitsProcessor):
-    """Keeps the log-prob of each token once it is known, one step late; never holds more than one step of logits."""
+class OneChoice(GenerationConfig):
+    """Greedy search with several sequences per prompt, which `validate` refuses because they would all be the same;
+    here they differ, as the processor leaves each row a token of its own."""
 
-    def __init__(self, temperature: float) -> None:
-        self.temperature = temperature or 1.0  # transformers divides by it after custom processors have run
+    def validate(self, **_: Any) -> None:
+        assert not self.do_sample and self.num_beams in (1, None)
+
+
+def chance(seed: int, sample_id: str, k: int, length: int) -> np.ndarray:
+    """All the chance of one response: a number in [0, 1) per step."""
+    entropy = np.random.SeedSequence([seed, zlib.crc32(sample_id.encode()), k])
+    return np.random.Generator(np.random.Philox(entropy)).random(length)
+
+
+def restrict(probs_NV: Tensor, top_p: float, top_k: int) -> Tensor:
+    """Zero what lies outside the `top_k` likeliest tokens, then outside their smallest set that holds `top_p`.
+
+    Equally likely tokens at the border stay together, so that no order of sorting decides.
+    """
+    if top_k:
+        border_N1 = probs_NV.topk(min(top_k, probs_NV.shape[-1])).values[:, -1:]
+        probs_NV = probs_NV.masked_fill(probs_NV < border_N1, 0)
+    if top_p < 1:
+        sorted_NV = probs_NV.sort(descending=True).values
+        reached_NV = sorted_NV.cumsum(-1)
+        inside_NV = reached_NV - sorted_NV < top_p * reached_NV[:, -1:]
+        border_N1 = sorted_NV.masked_fill(~inside_NV, torch.inf).amin(-1, keepdim=True)
+        probs_NV = probs_NV.masked_fill(probs_NV < border_N1, 0)
+    return probs_NV
+
+
+def draw_tokens(
+    logits_NV: Tensor, numbers_N1: Tensor, settings: SamplingSettings, forbidden_ids: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Each row's next token [N, 1] and its log-prob [N].
+
+    The token is the likeliest one or the one in whose share of the cumulative distribution the row's number falls.
+    The log-prob is over the full vocabulary at the temperature, before anything is cut off or forbidden: the trainer
+    scores the same way.
+    """
+    logprobs_NV = (logits_NV.float() / (settings.temperature or 1.0)).log_softmax(-1)
+    forbidden = torch.tensor(forbidden_ids, dtype=torch.long, device=logits_NV.device)
+    allowed_NV = logprobs_NV.index_fill(-1, forbidden, -torch.inf)
+    if settings.temperature == 0:
+        chosen_N1 = allowed_NV.argmax(-1, keepdim=True)
+    else:
+        probs_NV = restrict(allowed_NV.exp(), settings.top_p, settings.top_k)
+        # Single precision would lose the tail of a large vocabulary in the sum.
+        reached_NV = probs_NV.cumsum(-1, dtype=torch.float64)
+        # A number of almost 1 may not round up to the total, or a token of probability 0 would be picked.
+        wanted_N1 = numbers_N1 * (1 - 2.0**-40) * reached_NV[:, -1:]
+        chosen_N1 = torch.searchsorted(reached_NV, wanted_N1, right=True)
+    return chosen_N1, logprobs_NV.gather(-1, chosen_N1)[:, 0]
+
+
+class TokenDraw(LogitsProcessor):
+    """Draws each next token and keeps its log-prob; `generate` then has only that token to choose from."""
+
+    def __init__(self, numbers_NT: Tensor, settings: SamplingSettings, forbidden_ids: Sequence[int]) -> None:
+        self.numbers_NT = numbers_NT
+        self.settings = settings
+        self.forbidden_ids = forbidden_ids
         self.columns: list[Tensor] = []
-        self.pending_NV: Tensor | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        self.collect(input_ids)
-        self.pending_NV = (scores.float() / self.temperature).log_softmax(-1)
-        return scores
-
-    def collect(self, ids_NL: Tensor) -> None:
-        if self.pending_NV is not None:
-            self.columns.append(self.pending_NV.gather(-1, ids_NL[:, -1:])[:, 0])
+        numbers_N1 = self.numbers_NT[:, len(self.columns), None]
+        chosen_N1, logprobs_N = draw_tokens(scores, numbers_N1, self.settings, self.forbidden_ids)
+        self.columns.append(logprobs_N)
+        return torch.full_like(scores, -torch.inf).scatter_(-1, chosen_N1, 0.0)
 
 
 def left_padded(prompts: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
@@ -44,56 +107,55 @@ def left_padded(prompts: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
     return {"input_ids": ids_BL, "attention_mask": mask_BL, "mm_token_type_ids": kinds_BL}
 
 
-def generation_config(settings: SamplingSettings, model: "VisionLanguageModel", count: int) -> GenerationConfig:
-    """Every setting that changes the distribution is written out."""
-    greedy = settings.temperature == 0
-    return GenerationConfig(
-        do_sample=not greedy, temperature=None if greedy else settings.temperature,
-        top_p=None if greedy else settings.top_p, top_k=None if greedy else settings.top_k, min_p=None,
-        typical_p=None, repetition_penalty=1.0, max_new_tokens=settings.max_new_tokens,
-        eos_token_id=model.eos_ids, pad_token_id=model.pad_id, suppress_tokens=model.forbidden_ids, use_cache=True,
-        num_return_sequences=count,
-    )  # fmt: skip
+@contextmanager
+def ready_to_sample(module: Any) -> Iterator[None]:
+    """Evaluation mode, and no generation config of the model's own: `generate` would fill gaps in ours from it."""
+    before = module.training, module.generation_config
+    module.eval()
+    module.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        module.train(before[0])
+        module.generation_config = before[1]
+
+
+def finished_response(
+    model: "VisionLanguageModel", ids: Sequence[int], logprobs: Sequence[float], sample_id: str, k: int, view: str
+) -> Response:
+    """Cut after the first end token; say whether there was one."""
+    end = next((i + 1 for i, token in enumerate(ids) if token in model.eos_ids), len(ids))
+    text = model.tokenizer.decode(ids[:end], skip_special_tokens=True)
+    reason = "stop" if ids[end - 1] in model.eos_ids else "length"
+    return Response(sample_id, k, view, text, list(ids[:end]), list(logprobs[:end]), reason)
 
 
 @torch.no_grad()
 def sample_batch(
-    model: "VisionLanguageModel",
-    prompts: Sequence[Encoded],
-    count: int,
-    settings: SamplingSettings,
-    seed: int,
-    view: str,
-    first_k: int = 0,
-) -> list[Response]:
-    """`count` responses to each prompt of one batch, prompt by prompt."""
-    torch.manual_seed(seed)
-    module, tokenizer = model.module, model.tokenizer
+    model: "VisionLanguageModel", prompts: Sequence[Encoded], ks: Sequence[int], settings: SamplingSettings,
+    seed: int, view: str,
+) -> list[Response]:  # fmt: skip
+    """The responses number `ks` to each prompt of one batch, prompt by prompt."""
+    device = model.module.device
     inputs = left_padded(prompts, model.pad_id)
     if not model.uses_token_kinds:
         inputs.pop("mm_token_type_ids")
     inputs |= batch_vision(prompts)
-    inputs = {name: value.to(module.device) for name, value in inputs.items()}
-    recorder = LogprobRecorder(settings.temperature)
-    was_training = module.training
-    module.eval()
-    ids_NL = module.generate(
-        **inputs, generation_config=generation_config(settings, model, count),
-        logits_processor=LogitsProcessorList([recorder]),
+    inputs = {name: value.to(device) for name, value in inputs.items()}
+    names = [(prompt.sample_id, k) for prompt in prompts for k in ks]
+    numbers_NT = torch.from_numpy(np.stack([chance(seed, *name, settings.max_new_tokens) for name in names]))
+    draw = TokenDraw(numbers_NT.to(device), settings, model.forbidden_ids)
+    config = OneChoice(
+        do_sample=False, max_new_tokens=settings.max_new_tokens, num_return_sequences=len(ks),
+        eos_token_id=model.eos_ids, pad_token_id=model.pad_id, use_cache=True,
     )  # fmt: skip
-    module.train(was_training)
-    recorder.collect(ids_NL)
-    new_NT = ids_NL[:, inputs["input_ids"].shape[1] :].cpu()
-    logprobs_NT = torch.stack(recorder.columns, dim=1).cpu()
-    responses = []
-    for n, (row, logprobs) in enumerate(zip(new_NT.tolist(), logprobs_NT.tolist(), strict=True)):
-        end = next((i + 1 for i, token in enumerate(row) if token in model.eos_ids), len(row))
-        stopped = row[end - 1] in model.eos_ids
-        responses.append(
-            Response(
-                prompts[n // count].sample_id, first_k + n % count, view,
-                tokenizer.decode(row[:end], skip_special_tokens=True), row[:end], logprobs[:end],
-                "stop" if stopped else "length",
-            )
-        )  # fmt: skip
-    return responses
+    with ready_to_sample(model.module):
+        ids_NL = model.module.generate(
+            **inputs, generation_config=config, logits_processor=LogitsProcessorList([draw])
+        )
+    new_NT = ids_NL[:, inputs["input_ids"].shape[1] :].tolist()
+    logprobs_NT = torch.stack(draw.columns, dim=1).tolist()
+    return [
+        finished_response(model, ids, logprobs, *name, view)
+        for ids, logprobs, name in zip(new_NT, logprobs_NT, names, strict=True)
+    ]

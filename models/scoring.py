@@ -5,9 +5,10 @@ prompt and picture once and lets all responses of the group look at it. Shapes: 
 K all response tokens in a row, V vocabulary, D hidden width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -114,6 +115,21 @@ def shared_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tupl
     return hidden_BLD[query_BL.to(device)], batch.target_BL[query_BL].to(device)
 
 
+@contextmanager
+def recomputing(module: Any) -> Iterator[None]:
+    """Layers recompute their activations only in training mode; of that mode (dropout) nothing else is wanted."""
+    enabled = torch.is_grad_enabled()
+    layers = [part for part in module.modules() if enabled and getattr(part, "gradient_checkpointing", False)]
+    before = [layer.training for layer in layers]
+    for layer in layers:
+        layer.training = True
+    try:
+        yield
+    finally:
+        for layer, training in zip(layers, before, strict=True):
+            layer.training = training
+
+
 def score_groups(
     model: "VisionLanguageModel",
     groups: Sequence[Group],
@@ -121,12 +137,35 @@ def score_groups(
     temperature: float = 1.0,
     entropy: bool = False,
     path: str = "shared",
+    with_picture: bool = False,
 ) -> Scores:
-    """Log-probs (and entropies) of every response token; gradients flow where they are enabled."""
+    """Log-probs (and entropies) of every response token; gradients flow where they are enabled.
+
+    `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the vision tower
+    runs and gets its (zero) gradients, as it does in the other processes of a run.
+    """
     hidden = shared_hidden if path == "shared" else plain_hidden
     lengths = [len(ids) for group in groups for ids in group.responses]
-    hidden_KD, targets_K = hidden(model, groups)
-    chosen_K, entropy_K = token_statistics(hidden_KD, model.module.lm_head, targets_K, temperature, entropy)
+    alone = with_picture and not any(group.prompt.vision for group in groups)
+    with recomputing(model.module):
+        hidden_KD, targets_K = hidden(model, [*groups, Group(model.blank_prompt, [[0]])] if alone else groups)
+    head = model.module.get_output_embeddings()
+    chosen_K, entropy_K = token_statistics(hidden_KD, head, targets_K, temperature, entropy)
+    if alone:
+        chosen_K = chosen_K[:-1] + 0 * chosen_K[-1]
+        entropy_K = entropy_K[:-1] if entropy_K is not None else None
     mask_NT = unflatten(torch.ones_like(chosen_K), lengths)
     spread = unflatten(entropy_K, lengths) if entropy_K is not None else None
     return Scores(unflatten(chosen_K, lengths), spread, mask_NT)
+
+
+class Scorer(torch.nn.Module):
+    """`score_groups` as a module whose only child is the model's, so that an engine (DeepSpeed) can wrap the call."""
+
+    def __init__(self, model: "VisionLanguageModel") -> None:
+        super().__init__()
+        self.module = model.module
+        self.model = model  # no torch module, so it is not a child
+
+    def forward(self, groups: Sequence[Group], **options: Any) -> Scores:
+        return score_groups(self.model, groups, **{"path": self.model.path, **options})

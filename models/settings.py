@@ -1,8 +1,18 @@
 """What is said of a model: where it lies and how its prompts and pictures are made."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from configs import setting
+
+
+@dataclass
+class LoraSettings:
+    """Low-rank adapters in place of full training."""
+
+    rank: int = setting(64, "rank of every adapter")
+    alpha: int = setting(128, "scale: alpha / rank")
+    targets: Literal["language", "all"] = setting("language", "linear layers of the language model, or vision too")
 
 
 @dataclass
@@ -20,6 +30,9 @@ class ModelSettings:
     max_pixels: int = setting(1003520, "pictures with more pixels are scaled down; PAPO: 1280 * 28^2")
     max_prompt_tokens: int = setting(4096, "longer prompts are left out and counted, never cut")
     trust_remote_code: bool = setting(False, "run Python code that comes with the weights")
+    gradient_checkpointing: bool = setting(False, "trade time for memory: recompute activations in the backward pass")
+    freeze_vision: bool = setting(False, "the vision tower does not learn; its features are kept within a step")
+    lora: LoraSettings | None = setting(None, "train adapters instead of the weights")
 
 
 @dataclass
@@ -31,3 +44,14 @@ class SamplingSettings:
     top_k: int = setting(0, "0 = off; PAPO-Eval hides 50")
     max_new_tokens: int = setting(2048, "responses that reach it are cut and count as finish_reason length")
     batch: int = setting(256, "responses sampled side by side")
+
+
+@dataclass
+class EngineSettings:
+    """What samples responses."""
+
+    kind: Literal["hf", "vllm"] = setting("hf", "transformers' generate, or vLLM in the same process")
+    memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take; PAPO: 0.6")
+    gap_bound: float = setting(
+        0.05, "mean difference per token between the sampler's and the trainer's log-prob above which a run refuses"
+    )

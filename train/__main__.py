@@ -6,4 +6,9 @@ from configs import command
 from train.settings import TrainSettings
 
 if __name__ == "__main__":
-    sys.exit(command(TrainSettings, "train.loop:train", sys.argv[1:], prog="python -m train", summary=str(__doc__)))
+    sys.exit(
+        command(
+            TrainSettings, "train.loop:train", sys.argv[1:], prog="python -m train", summary=str(__doc__),
+            dry="train.estimate:print_estimate",
+        )
+    )  # fmt: skip

@@ -1,21 +1,35 @@
 """Checkpoints: complete or absent. A folder is written under another name and renamed when everything is on disk.
 
-There is no RNG state to keep: all chance of a step is drawn from (seed, step), and AdamW's state, the weights and the
-step number are the whole of a run.
+Each process writes its own shard of float32 weights and moments; process 0 adds the whole model as plain transformers
+files. There is no RNG state to keep: all chance of a step is drawn from (seed, step).
 """
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from configs import UserError, atomic_write_text
+from train.backend import Backend
+from train.settings import ParallelSettings
 from train.update import Updater
+from train.world import World
 
-FORMAT = 1
+FORMAT = 2
+
+
+@dataclass
+class Place:
+    """Where a run stands."""
+
+    step: int = 0
+    updates: int = 0
+    position: int = 0  # in the data
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:
@@ -27,55 +41,60 @@ def complete_checkpoints(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step_??????"))
 
 
-def save_checkpoint(run: Path, step: int, updater: Updater, keep: int) -> None:
-    """Write a checkpoint, then forget the oldest beyond `keep`."""
-    target = checkpoint_folder(run, step)
-    work = target.with_name(f".writing_{target.name}")
-    shutil.rmtree(work, ignore_errors=True)
+def shard_name(world: World) -> str:
+    return f"shard_{world.rank:03d}_of_{world.size:03d}.safetensors"
+
+
+@contextmanager
+def disk_trouble(run: Path, step: int, work: Path) -> Iterator[None]:
+    """A full disk gets a sentence and leaves nothing half-written."""
     try:
-        work.mkdir(parents=True)
-        updater.model.save(work)
-        save_file(optimizer_tensors(updater), work / "optimizer.safetensors")
-        state = {"format": FORMAT, "step": step, "updates": updater.updates}
-        atomic_write_text(work / "state.json", json.dumps(state))
-        shutil.rmtree(target, ignore_errors=True)
-        work.rename(target)
+        yield
     except (OSError, SafetensorError) as error:
         shutil.rmtree(work, ignore_errors=True)
         raise UserError(
             f"the checkpoint of step {step} could not be written ({error}); free space in {run} and "
             "start the same command again, it goes on from the last complete checkpoint"
         ) from None
-    for old in complete_checkpoints(run)[:-keep]:
-        shutil.rmtree(old)
 
 
-def optimizer_tensors(updater: Updater) -> dict[str, torch.Tensor]:
-    """AdamW's state by parameter number and name of the quantity."""
-    state = updater.optimizer.state_dict()["state"]
-    return {f"{index}.{name}": value.contiguous() for index, values in state.items() for name, value in values.items()}
+def save_checkpoint(run: Path, place: Place, updater: Updater, world: World, keep: int) -> None:
+    """Write a checkpoint, then forget the oldest beyond `keep`. All processes take part."""
+    target = checkpoint_folder(run, place.step)
+    work = target.with_name(f".writing_{target.name}")
+    with disk_trouble(run, place.step, work):
+        if world.main:
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir(parents=True)
+        world.wait()
+        state = {name: value.cpu().contiguous() for name, value in updater.backend.state().items()}
+        save_file(state, work / shard_name(world))
+        updater.model.save(work, gather=updater.backend.gather, writes=world.main)
+        world.wait()
+        if world.main:
+            parallel = asdict(updater.settings.parallel)
+            record = {"format": FORMAT, **asdict(place), "processes": world.size, "parallel": parallel}
+            atomic_write_text(work / "state.json", json.dumps(record))
+            shutil.rmtree(target, ignore_errors=True)
+            work.rename(target)
+            for old in complete_checkpoints(run)[:-keep]:
+                shutil.rmtree(old)
+    world.wait()
 
 
-def load_checkpoint(run: Path, updater: Updater) -> int:
-    """Put the newest checkpoint into model and optimiser; 0 where there is none."""
+def load_checkpoint(run: Path, backend: Backend, parallel: ParallelSettings, world: World) -> Place:
+    """Put the newest checkpoint into weights and optimiser; the beginning where there is none."""
     found = complete_checkpoints(run)
     if not found:
-        return 0
+        return Place()
     folder = found[-1]
-    state = json.loads((folder / "state.json").read_text())
-    if state["format"] != FORMAT:
-        raise UserError(f"{folder} has checkpoint format {state['format']}, this is {FORMAT}; start a new run")
-    weights = load_file(folder / "model.safetensors")
-    missing, unexpected = updater.model.module.load_state_dict(weights, strict=False)
-    tied = set(updater.model.module.all_tied_weights_keys)
-    if unexpected or set(missing) - tied:
-        raise UserError(f"{folder} belongs to another model; use another run folder or the model it began with")
-    updater.model.module.tie_weights()
-    restored: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in load_file(folder / "optimizer.safetensors").items():
-        index, name = key.split(".", 1)
-        restored.setdefault(int(index), {})[name] = value
-    whole = updater.optimizer.state_dict()
-    updater.optimizer.load_state_dict({**whole, "state": restored})
-    updater.updates = state["updates"]
-    return state["step"]
+    record = json.loads((folder / "state.json").read_text())
+    if record["format"] != FORMAT:
+        raise UserError(f"{folder} has checkpoint format {record['format']}, this is {FORMAT}; start a new run")
+    if record["processes"] != world.size or record["parallel"] != asdict(parallel):
+        raise UserError(
+            f"{folder} was written by {record['processes']} process(es) with {record['parallel']}; go on with the "
+            f"same, or begin a new run from its weights (model.path={folder} run=<another folder>)"
+        )
+    backend.load_state(load_file(folder / shard_name(world)))
+    return Place(record["step"], record["updates"], record["position"])

@@ -7,19 +7,41 @@ the same weights and metrics as a run that was never stopped.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from models.parity import parity
 
 from configs import Run, UserError, load_resolved, save_resolved, sha256_of, to_dict
 from configs.progress import progress
 from data.sources import Samples
+from models.engine import Engine, make_engine
 from models.loader import VisionLanguageModel, load
-from train.checkpoint import load_checkpoint, save_checkpoint
+from models.weights import named_weights
+from train.backend import make_backend
+from train.checkpoint import Place, load_checkpoint, save_checkpoint
 from train.rollout import collect
-from train.settings import TrainSettings, check
+from train.scores import Reference, fixed_scores
+from train.settings import TrainSettings, check, check_shares
 from train.tracking import Tracker, engine_gap, experience_metrics
-from train.update import Updater, no_grad_scores
+from train.update import Updater
+from train.world import World, start_world, stop_world
 
 MAY_CHANGE = ("steps", "keep", "run", "dry_run")  # settings that a resumed run may give anew
+PARITY_PROMPTS = 4
+
+
+@dataclass
+class Lab:
+    """Everything that one step uses."""
+
+    settings: TrainSettings
+    world: World
+    data: Samples
+    model: VisionLanguageModel
+    reference: Reference | None
+    engine: Engine
+    updater: Updater
 
 
 def run_folder(settings: TrainSettings) -> Path:
@@ -28,7 +50,7 @@ def run_folder(settings: TrainSettings) -> Path:
 
 def claim(run: Path, settings: TrainSettings) -> None:
     """Take the run folder for these settings, or refuse if it belongs to others."""
-    saved = run / "config.yaml"
+    saved, record = run / "config.yaml", run / "run.json"
     if saved.exists():
         before, now = to_dict(load_resolved(TrainSettings, saved)), to_dict(settings)
         changed = [key for key in now if key not in MAY_CHANGE and before[key] != now[key]]
@@ -37,8 +59,18 @@ def claim(run: Path, settings: TrainSettings) -> None:
                 f"{run} was begun with another '{changed[0]}' ({before[changed[0]]}); give run=<another folder> or "
                 "remove it"
             )
+    found = revisions(settings)
+    if record.exists():
+        for name, revision in Run.load(record).revisions.items():
+            if found[name] != revision:
+                raise UserError(
+                    f"the {name} changed since {run} was begun (it was {revision}, is {found[name]}); put it back, "
+                    "or give run=<another folder>"
+                )
     run.mkdir(parents=True, exist_ok=True)
     save_resolved(settings, saved)
+    if not record.exists():
+        Run.collect(settings, revisions=found).save(record)
 
 
 def revisions(settings: TrainSettings) -> dict[str, str]:
@@ -56,56 +88,104 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[f"timing_s/{name}"] = round(time.perf_counter() - start, 4)
 
 
-def one_step(
-    step: int, model: VisionLanguageModel, reference: VisionLanguageModel | None, updater: Updater, data: Samples,
-    settings: TrainSettings, tracker: Tracker,
-) -> dict[str, float]:  # fmt: skip
+def one_step(lab: Lab, place: Place, tracker: Tracker | None) -> Place:
     """One rollout and its updates."""
-    timing: dict[str, float] = {}
-    start = time.perf_counter()
-    samples = data.take((step - 1) * settings.rollouts.prompts, settings.rollouts.prompts)
-    with timed(timing, "gen"):
-        experience = collect(model, samples, settings, step)
-    if not experience.responses:
-        raise UserError(f"every prompt of step {step} is over model.max_prompt_tokens; raise it or check the data")
-    with timed(timing, "score"):
-        fixed = no_grad_scores(model, reference, experience, settings, step)
-    with timed(timing, "update_actor"):
-        learnt = updater.step(experience, fixed, step)
-    timing["timing_s/step"] = round(time.perf_counter() - start, 4)
-    metrics = experience_metrics(experience) | learnt
-    if fixed.old:
-        metrics["rollout/engine_gap"] = engine_gap(experience.responses, fixed.old)
-    tracker.log(step, metrics, timing)
-    tracker.keep_rollouts(step, experience)
-    return metrics
+    step, timing = place.step + 1, dict[str, float]()
+    with timed(timing, "step"):
+        with timed(timing, "gen"):
+            lab.engine.wake()
+            experience = collect(lab.engine, lab.model, lab.data, place.position, lab.settings, step, lab.world)
+            lab.engine.sleep()
+        with timed(timing, "score"):
+            fixed = fixed_scores(lab.model, lab.reference, experience, lab.settings, step, lab.world)
+        with timed(timing, "update_actor"):
+            learnt = lab.updater.step(experience, fixed, step)
+        with timed(timing, "sync"):
+            lab.engine.sync(named_weights(lab.model.module, lab.updater.backend.gather))
+    metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, fixed.old, lab.world)
+    if tracker:
+        tracker.log(step, metrics, timing, sum(map(experience.tokens, range(len(experience.samples)))))
+        tracker.keep_rollouts(step, experience, lab.model)
+    lab.model.forget_pictures()
+    return Place(step, lab.updater.updates, experience.position)
+
+
+def make_reference(model: VisionLanguageModel, settings: TrainSettings) -> Reference | None:
+    """The model the run began from, where a term asks for it; with adapters it is the policy without them."""
+    term = settings.losses.reference_kl
+    if not term or not term.coef:
+        return None
+    if settings.model.lora:
+        return Reference(model, model.without_adapters)
+    reference = load(settings.model)
+    reference.module.requires_grad_(False)
+    if settings.parallel.backend == "deepspeed" and settings.parallel.zero_stage == 3:
+        from train.deepspeed_backend import shard_reference
+
+        shard_reference(reference, settings)
+    return Reference(reference)
+
+
+def make_lab(settings: TrainSettings, world: World) -> Lab:
+    """Load everything."""
+    data = Samples(settings.data, settings.seed)
+    model = load(settings.model)
+    model.module.train()
+    reference = make_reference(model, settings)
+    backend = make_backend(model, settings, world)
+    engine = make_engine(
+        model, settings.rollouts.engine, settings.rollouts.sampling, own_copy=backend.gather is not None
+    )
+    return Lab(settings, world, data, model, reference, engine, Updater(model, backend, settings, world))
+
+
+def open_gate(lab: Lab) -> None:
+    """Refuse to start where sampler and trainer do not see the same tokens, pictures and probabilities."""
+    lab.engine.sync(named_weights(lab.model.module, lab.updater.backend.gather))
+    prompts = lab.model.encode(lab.data.take(0, PARITY_PROMPTS))
+    rollouts = lab.settings.rollouts
+    parity(lab.model, lab.engine, prompts, rollouts.sampling).check(rollouts.engine.gap_bound)
+    lab.engine.sleep()
 
 
 def train(settings: TrainSettings) -> None:
     """Run to the last step, from wherever the run folder stands."""
     check(settings)
+    world = start_world(settings.parallel.backend)
+    check_shares(settings, world.size)
     run = run_folder(settings)
-    claim(run, settings)
+    if world.main:
+        claim(run, settings)
+    world.wait()
     if (run / "final" / "config.json").exists() and (run / "finished.json").exists():
         print(f"{run} is finished already")
-        return
-    data = Samples(settings.data, settings.seed)
-    model = load(settings.model)
-    model.module.train()
-    term = settings.losses.reference_kl
-    reference = load(settings.model) if term and term.coef else None
-    updater = Updater(model, settings)
-    start = load_checkpoint(run, updater)
-    if start == 0:
-        Run.collect(settings, revisions=revisions(settings)).save(run / "run.json")
-    tracker = Tracker(run, settings, start)
-    metrics: dict[str, float] = {}
-    with progress(f"train {settings.method}", settings.steps, start) as advance:
-        for step in range(start + 1, settings.steps + 1):
-            metrics = one_step(step, model, reference, updater, data, settings, tracker)
-            advance(step, f"reward {metrics['critic/rewards/mean']:.3f}")
-            if step % settings.keep.checkpoint_every == 0 or step == settings.steps:
-                save_checkpoint(run, step, updater, settings.keep.checkpoints)
-    model.save(run / "final")
-    tracker.finish({"steps": settings.steps, "weights": sha256_of(run / "final" / "model.safetensors")})
-    print(f"finished: {run}")
+    else:
+        to_the_end(run, make_lab(settings, world))
+    stop_world()
+
+
+def to_the_end(run: Path, lab: Lab) -> None:
+    """Steps, checkpoints and the final weights."""
+    settings, world = lab.settings, lab.world
+    place = load_checkpoint(run, lab.updater.backend, settings.parallel, world)
+    lab.updater.updates = place.updates
+    open_gate(lab)
+    tracker = Tracker(run, settings, place.step) if world.main else None
+    with progress(f"train {settings.method}", settings.steps, place.step) as advance:
+        while place.step < settings.steps:
+            place = one_step(lab, place, tracker)
+            if tracker:
+                advance(place.step, f"reward {tracker.rows[-1]['critic/rewards/mean']:.3f}")
+            if place.step % settings.keep.checkpoint_every == 0 or place.step == settings.steps:
+                save_checkpoint(run, place, lab.updater, world, settings.keep.checkpoints)
+    lab.model.save(run / "final", gather=lab.updater.backend.gather, writes=world.main)
+    if tracker:
+        tracker.finish({"steps": settings.steps, "weights": weights_digest(run / "final")})
+        print(f"finished: {run}")
+    world.wait()
+
+
+def weights_digest(folder: Path) -> str:
+    """One digest over all weight files."""
+    digests = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+    return digests[0] if len(digests) == 1 else "+".join(digests)

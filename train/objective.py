@@ -1,124 +1,143 @@
 """The objective: loss terms of a method put together on one batch. The loop and the command line share it.
 
-`python -m train.objective method=papo_g tensors=in.safetensors out=out.safetensors` computes loss and gradients of
-any method on given tensors: `logp`, `old_logp`, `mask` [N,T], `reward`, `group` [N] and, where the method asks for
-them, `ref_logp` and `logp_<view>` [N,T]. It writes `loss`, `grad_logp`, `grad_logp_<view>`, `advantage`, `weights`
-and one scalar per metric.
+`python -m train.objective method=papo_g tensors=in.safetensors out=out.safetensors` computes loss and gradients of any
+method on tensors of your own; train/objective_command.py says what it reads and writes.
 """
 
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
+if __name__ == "__main__":  # before torch is imported, so that --help is there at once
+    from train.objective_command import main
+
+    raise SystemExit(main())
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from configs import UserError, command, setting
-from train.advantages import ADVANTAGES
-from train.losses.kl import k3, perception_k3
+from train.losses.averages import weighted_sum
+from train.losses.importance import importance_weights
+from train.losses.kl import k3
+from train.losses.likelihood import correct_nll, surprisal
+from train.losses.perception import gamma_at, live_view, perception_kl
 from train.losses.ppo import ppo_loss
-from train.settings import LossSettings, TrainSettings, check_losses
+from train.settings import LossSettings
+
+Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """N responses of up to T tokens with everything a loss may ask for; padding has mask 0."""
+    """N responses of up to T tokens with everything a loss may ask for; padding has mask 0.
+
+    The policy's log-probs, those of views whose branch learns, and its entropy carry gradient; the rest is data.
+    `weights_NT` is the method's W, one where it has none; importance weights come on top.
+    """
 
     logp_NT: Tensor
     old_logp_NT: Tensor
     mask_NT: Tensor
-    advantage_N: Tensor
+    advantage_NT: Tensor
     weights_NT: Tensor
     ref_logp_NT: Tensor | None = None
     view_logp_NT: dict[str, Tensor] = field(default_factory=dict)
+    engine_logp_NT: Tensor | None = None
+    entropy_NT: Tensor | None = None
+    accuracy_N: Tensor | None = None
 
 
-def token_losses(losses: LossSettings, batch: ScoredBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Every enabled term as coefficient x per-token value [N, T], and per-token quantities worth logging."""
-    advantage_NT = batch.advantage_N[:, None].expand_as(batch.logp_NT)
-    policy_NT, logged = ppo_loss(
-        batch.logp_NT, batch.old_logp_NT, advantage_NT, clip_low=losses.ppo.clip_low, clip_high=losses.ppo.clip_high,
-        dual_clip=losses.ppo.dual_clip,
-    )  # fmt: skip
-    terms = {"ppo": policy_NT * batch.weights_NT.detach()}
-    logged["actor/pg_loss"] = terms["ppo"]
-    logged["actor/entropy_loss"] = -batch.logp_NT  # sampled surprisal, the name the field uses
-    if losses.reference_kl and losses.reference_kl.coef:
-        assert batch.ref_logp_NT is not None
-        reference_NT = k3(batch.logp_NT, batch.ref_logp_NT)
-        terms["reference_kl"] = losses.reference_kl.coef * reference_NT
-        logged["actor/kl_loss"] = reference_NT
-    if losses.perception_kl:
-        term = losses.perception_kl
-        masked_NT = batch.view_logp_NT[term.view]
-        perception_NT = perception_k3(batch.logp_NT, masked_NT, term.gradient)
-        terms["perception_kl"] = -term.coef * perception_NT
-        logged["actor/kl_prcp_loss"] = -perception_NT  # negative, as PAPO's curves show it: it falls as KL grows
-        logged["actor/masked_entropy_loss"] = -masked_NT
-    if losses.entropy:
-        terms["entropy"] = losses.entropy.coef * -batch.logp_NT
-        if losses.entropy.masked_coef and losses.perception_kl:
-            terms["masked_entropy"] = losses.entropy.masked_coef * -batch.view_logp_NT[losses.perception_kl.view]
+def token_losses(losses: LossSettings, batch: ScoredBatch) -> tuple[Terms, Terms]:
+    """Every enabled term as coefficient x per-token value [N, T], and per-token quantities worth logging.
+
+    A coefficient of 0 takes a term out of the loss; what it measures is still logged.
+    """
+    terms: Terms = {}
+    logged = {"actor/logp_clean": batch.logp_NT, "actor/entropy_loss": surprisal(batch.logp_NT)}
+    logged |= {f"actor/logp_{view}": logp_NT for view, logp_NT in batch.view_logp_NT.items()}
+    add_policy(losses, batch, terms, logged)
+    add_reference(losses, batch, terms, logged)
+    add_perception(losses, batch, terms, logged)
+    add_likelihood(losses, batch, terms, logged)
     return terms, {name: value.detach() for name, value in logged.items()}
 
 
+def add_policy(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
+    """The clipped surrogate x W."""
+    loss_NT, where = ppo_loss(batch.logp_NT, batch.old_logp_NT, batch.advantage_NT, batch.mask_NT, losses.ppo)
+    terms["ppo"] = loss_NT * combined_weights(losses, batch)
+    logged |= where | {"actor/pg_loss": terms["ppo"]}
+    if losses.ppo.importance_cap:
+        logged["actor/importance_weight"] = importance_of(losses, batch)
+
+
+def add_reference(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
+    """beta x k3; with place=reward the KL is part of the advantages instead."""
+    term = losses.reference_kl
+    if term and term.coef and term.place == "loss":
+        assert batch.ref_logp_NT is not None
+        logged["actor/kl_loss"] = k3(batch.logp_NT, batch.ref_logp_NT)
+        terms["reference_kl"] = term.coef * logged["actor/kl_loss"]
+
+
+def add_perception(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
+    """-gamma x k3 between the views, and what the corrupted view's own surprisal adds."""
+    term, entropy = losses.perception_kl, losses.entropy
+    if not term:
+        return
+    masked_NT = batch.view_logp_NT[term.view]
+    value_NT, bounded_NT = perception_kl(batch.logp_NT, masked_NT, batch.mask_NT, batch.accuracy_N, term)
+    if term.coef:
+        terms["perception_kl"] = -term.coef * value_NT
+    if entropy and entropy.masked_coef:
+        terms["masked_entropy"] = entropy.masked_coef * surprisal(live_view(masked_NT, term))
+    logged["actor/kl_prcp_loss"] = -value_NT  # negative, as PAPO's curves show it: it falls as the KL grows
+    logged["actor/kl_prcp_bounded"] = bounded_NT
+    logged["actor/masked_entropy_loss"] = surprisal(masked_NT)
+
+
+def add_likelihood(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
+    """eta x surprisal or entropy of the clean view, and NLL on correct responses."""
+    if batch.entropy_NT is not None:
+        logged["actor/entropy"] = batch.entropy_NT
+    if losses.entropy and losses.entropy.coef:
+        value_NT = batch.entropy_NT if losses.entropy.kind == "full" else surprisal(batch.logp_NT)
+        assert value_NT is not None
+        terms["entropy"] = losses.entropy.coef * value_NT
+    if losses.nll and losses.nll.coef:
+        assert batch.accuracy_N is not None
+        logged["actor/nll_loss"] = correct_nll(batch.logp_NT, batch.accuracy_N)
+        terms["nll"] = losses.nll.coef * logged["actor/nll_loss"]
+
+
+def importance_of(losses: LossSettings, batch: ScoredBatch) -> Tensor:
+    assert batch.engine_logp_NT is not None
+    return importance_weights(batch.old_logp_NT, batch.engine_logp_NT, losses.ppo.importance_cap)
+
+
+def combined_weights(losses: LossSettings, batch: ScoredBatch) -> Tensor:
+    """W: the one detached tensor that multiplies the clipped per-token loss."""
+    weights_NT = batch.weights_NT.detach()
+    return weights_NT * importance_of(losses, batch) if losses.ppo.importance_cap else weights_NT
+
+
+def total_loss(terms: Mapping[str, Tensor], shares_NT: Tensor) -> Tensor:
+    """A micro-batch's part of the mini-batch's loss: every term, each token with its share (losses/averages.py)."""
+    return sum((weighted_sum(value_NT, shares_NT) for value_NT in terms.values()), shares_NT.new_zeros(()))
+
+
 def token_mean(values_NT: Tensor, mask_NT: Tensor, denominator: Tensor | float) -> Tensor:
-    """Masked sum over a fixed number of tokens: the mini-batch's, so that micro-batches add up to the same result."""
+    """Masked sum over a fixed number of tokens, for metrics: they are token means however the loss is averaged."""
     return torch.where(mask_NT > 0, values_NT, 0.0).sum() / denominator
 
 
-@dataclass
-class ObjectiveCommand(TrainSettings):
-    """A method's settings with two files; the coefficients are the paper's 3B rows unless a scale is named."""
-
-    scale: str = setting("3b", "whose coefficients, a file of configs/scales")
-    tensors: str = setting("", "safetensors file to read")
-    out: str = setting("", "safetensors file to write")
-
-
-def read_batch(path: Path, settings: ObjectiveCommand) -> tuple[ScoredBatch, dict[str, Tensor]]:
-    """The given tensors as a batch; log-probs that carry gradient are leaves."""
-    from safetensors.torch import load_file
-
-    if not path.exists():
-        raise UserError(f"tensors={path} does not exist; give a safetensors file")
-    given = load_file(path)
-    term = settings.losses.perception_kl
-    wanted = ["logp", "old_logp", "mask", "reward", "group"] + ([f"logp_{term.view}"] if term else [])
-    if settings.losses.reference_kl and settings.losses.reference_kl.coef:
-        wanted.append("ref_logp")
-    missing = [name for name in wanted if name not in given]
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(missing)}, which method {settings.method} asks for")
-    leaves = {n: v.clone().requires_grad_() for n, v in given.items() if n == "logp" or n.startswith("logp_")}
-    batch = ScoredBatch(
-        leaves["logp"], given["old_logp"], given["mask"].float(),
-        ADVANTAGES[settings.advantage.kind](given["reward"].float(), given["group"]),
-        torch.ones_like(given["logp"]), given.get("ref_logp"),
-        {name.removeprefix("logp_"): leaf for name, leaf in leaves.items() if name != "logp"},
-    )  # fmt: skip
-    return batch, leaves
-
-
-def run(settings: ObjectiveCommand) -> None:
-    from safetensors.torch import save_file
-
-    check_losses(settings.losses, settings.views)
-    if not settings.out:
-        raise UserError("out= is empty; name the safetensors file to write")
-    batch, leaves = read_batch(Path(settings.tensors), settings)
-    terms, logged = token_losses(settings.losses, batch)
-    tokens = batch.mask_NT.sum()
-    loss = sum(token_mean(value, batch.mask_NT, tokens) for value in terms.values())
-    loss.backward()
-    result = {"loss": loss.detach(), "advantage": batch.advantage_N, "weights": batch.weights_NT}
-    result |= {
-        f"grad_{n}": leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for n, leaf in leaves.items()
-    }
-    result |= {name: token_mean(value, batch.mask_NT, tokens) for name, value in logged.items()}
-    save_file({name: value.contiguous() for name, value in result.items()}, settings.out)
-    print(f"loss {loss.item():.6f} -> {settings.out}")
-
-
-if __name__ == "__main__":
-    sys.exit(command(ObjectiveCommand, run, sys.argv[1:], prog="python -m train.objective", summary=str(__doc__)))
+def losses_at(losses: LossSettings, step: int, steps: int) -> LossSettings:
+    """The loss terms of one rollout step (0 = the first): gamma, and with it both entropy coefficients, annealed."""
+    term = losses.perception_kl
+    if not term or term.end_coef is None or not term.coef:
+        return losses
+    gamma = gamma_at(term, step, steps)
+    share = gamma / term.coef
+    entropy = losses.entropy
+    if entropy:
+        entropy = replace(entropy, coef=entropy.coef * share, masked_coef=entropy.masked_coef * share)
+    return replace(losses, perception_kl=replace(term, coef=gamma), entropy=entropy)

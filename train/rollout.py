@@ -1,45 +1,115 @@
-"""One step's experience: samples, responses, verdicts, rewards."""
+"""One step's experience: samples, responses, verdicts, rewards; sampled again until the step is full.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+Every process answers its share of the prompts and tells the others what came out. Pictures do not travel: whoever
+needs an encoded prompt makes it from the sample, and keeps it for the step.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from configs import UserError
 from data import Sample
+from data.sources import Samples
 from models.encode import Encoded
+from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.response import Response
 from models.scoring import Group
-from train.settings import TrainSettings
+from train.rewards import REWARD_TERMS, overlong_penalty
+from train.settings import FilterSettings, TrainSettings
+from train.world import World
 from verify import Verdict
 from verify.judge import judge
 
-REWARD_TERMS: dict[str, Callable[[Verdict], float]] = {
-    "accuracy": lambda verdict: float(verdict.correct),
-    "format": lambda verdict: float(verdict.format_ok),
-}
+REFILL_ROUNDS = 20  # without dynamic sampling: how often prompts over the length limit are replaced
 
 
 @dataclass(frozen=True)
-class Experience:
-    """Responses in the order of their groups; G groups, N responses."""
+class Answered:
+    """What one process found out about one prompt; light enough to travel."""
 
-    samples: list[Sample]
-    groups: list[Group]
+    index: int  # among the samples of the round
+    prompt_tokens: int  # 0 marks a prompt over the length limit, which has no responses
     responses: list[Response]
     verdicts: list[Verdict]
+
+    @property
+    def accuracy(self) -> float:
+        return sum(verdict.correct for verdict in self.verdicts) / max(1, len(self.verdicts))
+
+
+@dataclass(frozen=True)
+class Thrown:
+    """A prompt that was sampled and not learnt from."""
+
+    sample_id: str
+    accuracy: float
+    why: str  # all_right, all_wrong, too_long or surplus
+
+
+@dataclass
+class Experience:
+    """G groups and their N responses, the same on every process; encoded prompts only where they were needed."""
+
+    samples: list[Sample]
+    responses: list[Response]
+    verdicts: list[Verdict]
+    prompt_tokens: list[int]  # [G]
     reward_terms: dict[str, Tensor]  # [N] each
     reward_N: Tensor
+    accuracy_N: Tensor
     group_N: Tensor
-    left_out: int  # prompts over the length limit
+    thrown: list[Thrown]
+    generated: int  # prompts sampled to fill the step
+    rounds: int
+    position: int  # where the next step's data begin
+    encoded: dict[str, Encoded] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Responses per group."""
+        return len(self.responses) // len(self.samples)
+
+    def rows_of(self, group: int) -> range:
+        return range(group * self.count, (group + 1) * self.count)
+
+    def token_ids(self, group: int) -> list[list[int]]:
+        return [self.responses[row].token_ids for row in self.rows_of(group)]
+
+    def tokens(self, group: int) -> int:
+        """How long a packed row of this group is."""
+        return self.prompt_tokens[group] + sum(map(len, self.token_ids(group)))
+
+    def group(self, model: VisionLanguageModel, group: int) -> Group:
+        """The prompt as it is and its responses."""
+        sample = self.samples[group]
+        if sample.id not in self.encoded:
+            self.encoded[sample.id] = model.encoder.encode(sample)
+        return Group(self.encoded[sample.id], self.token_ids(group))
+
+    def view_groups(
+        self, model: VisionLanguageModel, group: int, name: str, settings: TrainSettings, step: int
+    ) -> list[Group]:
+        """The same responses behind corrupted pictures: one draw per prompt or, where asked for, per response."""
+        view, seed, sample = settings.views[name], step_seed(settings, step), self.samples[group]
+        answers = self.token_ids(group)
+        draws = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
+        groups = [Group(model.encoder.encode(sample, view, seed, draw=k), ids) for k, ids in draws]
+        for corrupted in groups:  # a view must keep the number of tokens, or the scores would not line up
+            assert len(corrupted.prompt.ids) == self.prompt_tokens[group], f"a view changed the length of {sample.id}"
+        return groups
 
     def rows(self) -> list[dict]:
         """For the rollout files: what was asked, answered and decided."""
-        by_id = {sample.id: sample for sample in self.samples}
         return [
-            {**by_id[response.sample_id].record(), **response.record(), "verdict": vars(verdict), "reward": reward}
-            for response, verdict, reward in zip(self.responses, self.verdicts, self.reward_N.tolist(), strict=True)
+            {**self.samples[g].record(), **response.record(), "verdict": vars(verdict), "reward": reward}
+            for response, verdict, reward, g in zip(
+                self.responses, self.verdicts, self.reward_N.tolist(), self.group_N.tolist(), strict=True
+            )
         ]
 
 
@@ -48,42 +118,97 @@ def step_seed(settings: TrainSettings, step: int) -> int:
     return settings.seed * 1_000_003 + step
 
 
-def collect(model: VisionLanguageModel, samples: Sequence[Sample], settings: TrainSettings, step: int) -> Experience:
-    """Sample a group of responses to every prompt and reward them."""
-    kept, prompts, too_long = model.encoder.encode_within_limit(samples)
-    count = settings.rollouts.group
-    responses = model.sample(prompts, count, settings.rollouts.sampling, step_seed(settings, step))
-    by_id = {sample.id: sample for sample in kept}
-    verdicts = [judge(by_id[response.sample_id], response.text, settings.grader) for response in responses]
+def answer(
+    engine: Engine, model: VisionLanguageModel, samples: Sequence[Sample], settings: TrainSettings, seed: int,
+    world: World, encoded: dict[str, Encoded],
+) -> list[Answered]:  # fmt: skip
+    """Sample and judge a group of responses to every prompt; each process its share, all get everything."""
+    count, mine = settings.rollouts.group, world.mine(range(len(samples)))
+    prompts = {index: model.encoder.encode(samples[index]) for index in mine}
+    fitting = [index for index in mine if len(prompts[index].ids) <= settings.model.max_prompt_tokens]
+    responses = engine.sample([prompts[i] for i in fitting], count, settings.rollouts.sampling, seed)
+    found = [Answered(index, 0, [], []) for index in mine if index not in set(fitting)]
+    for place, index in enumerate(fitting):
+        own = responses[place * count : (place + 1) * count]
+        verdicts = [judge(samples[index], response.text, settings.grader) for response in own]
+        found.append(Answered(index, len(prompts[index].ids), own, verdicts))
+        encoded[samples[index].id] = prompts[index]
+    return sorted(world.gather(found), key=lambda answered: answered.index)
+
+
+def reason_to_throw(answered: Answered, rules: FilterSettings | None) -> str | None:
+    """Why a prompt is not learnt from, or None; the filter looks at accuracy alone, never at other rewards."""
+    if not answered.prompt_tokens:
+        return "too_long"
+    if rules and answered.accuracy <= rules.low:
+        return "all_wrong"
+    if rules and answered.accuracy >= rules.high:
+        return "all_right"
+    return None
+
+
+def collect(
+    engine: Engine, model: VisionLanguageModel, data: Samples, position: int, settings: TrainSettings, step: int,
+    world: World,
+) -> Experience:  # fmt: skip
+    """Sample until the step has its prompts: those that fit, and with dynamic sampling those of mixed accuracy."""
+    rules, wanted = settings.rollouts.filter, settings.rollouts.prompts
+    kept: list[tuple[Sample, Answered]] = []
+    thrown: list[Thrown] = []
+    encoded: dict[str, Encoded] = {}
+    generated, rounds = 0, rules.rounds if rules else REFILL_ROUNDS
+    for number in range(rounds):
+        samples = data.take(position, rules.prompts if rules else wanted - len(kept))
+        position, generated = position + len(samples), generated + len(samples)
+        seed = step_seed(settings, step) * 64 + number  # a prompt drawn twice in a step is answered anew
+        for answered in answer(engine, model, samples, settings, seed, world, encoded):
+            sample = samples[answered.index]
+            why = reason_to_throw(answered, rules) or ("surplus" if len(kept) == wanted else None)
+            if why:
+                thrown.append(Thrown(sample.id, answered.accuracy, why))
+            else:
+                kept.append((sample, answered))
+        if len(kept) == wanted:
+            used = {sample.id for sample, _ in kept}
+            encoded = {name: prompt for name, prompt in encoded.items() if name in used}
+            return experience_of(kept, thrown, generated, number + 1, position, encoded, settings)
+    raise UserError(nothing_left(step, kept, thrown, settings))
+
+
+def experience_of(
+    kept: list[tuple[Sample, Answered]], thrown: list[Thrown], generated: int, rounds: int, position: int,
+    encoded: dict[str, Encoded], settings: TrainSettings,
+) -> Experience:  # fmt: skip
+    """The kept groups with their rewards."""
+    responses = [response for _, answered in kept for response in answered.responses]
+    verdicts = [verdict for _, answered in kept for verdict in answered.verdicts]
     terms = {name: torch.tensor([REWARD_TERMS[name](v) for v in verdicts]) for name in settings.rewards}
     reward_N = sum((settings.rewards[name] * value for name, value in terms.items()), torch.zeros(len(responses)))
-    groups = [
-        Group(prompt, [response.token_ids for response in responses[i * count : (i + 1) * count]])
-        for i, prompt in enumerate(prompts)
-    ]
-    group_N = torch.arange(len(prompts)).repeat_interleave(count)
-    return Experience(kept, groups, responses, verdicts, terms, reward_N, group_N, len(too_long))
+    if settings.rollouts.overlong:
+        limit = settings.rollouts.sampling.max_new_tokens
+        lengths = [len(response.token_ids) for response in responses]
+        terms["overlong"] = torch.tensor([overlong_penalty(n, limit, settings.rollouts.overlong) for n in lengths])
+        reward_N = reward_N + terms["overlong"]
+    return Experience(
+        [sample for sample, _ in kept], responses, verdicts, [answered.prompt_tokens for _, answered in kept], terms,
+        reward_N, torch.tensor([float(v.correct) for v in verdicts]),
+        torch.arange(len(kept)).repeat_interleave(settings.rollouts.group), thrown, generated, rounds, position,
+        encoded,
+    )  # fmt: skip
 
 
-def masked_groups(
-    model: VisionLanguageModel, experience: Experience, settings: TrainSettings, view_name: str, step: int
-) -> list[Group]:
-    """The same responses behind corrupted pictures; one draw per prompt or, where asked for, per response."""
-    view = settings.views[view_name]
-    seed = step_seed(settings, step)
-    groups: list[Group] = []
-    for sample, group in zip(experience.samples, experience.groups, strict=True):
-        if view.draw == "per_prompt":
-            groups.append(Group(same_length(model.encoder.encode(sample, view, seed), group.prompt), group.responses))
-        else:
-            groups += [
-                Group(same_length(model.encoder.encode(sample, view, seed, draw=k), group.prompt), [ids])
-                for k, ids in enumerate(group.responses)
-            ]
-    return groups
-
-
-def same_length(corrupted: Encoded, clean: Encoded) -> Encoded:
-    """A view must keep the number of tokens, or the scores would not line up."""
-    assert len(corrupted.ids) == len(clean.ids), f"view changed the prompt length of {clean.sample_id}"
-    return corrupted
+def nothing_left(step: int, kept: list, thrown: list[Thrown], settings: TrainSettings) -> str:
+    """The sentence of a step that could not be filled, with the histogram of what was found."""
+    reasons = ", ".join(f"{count} {why}" for why, count in sorted(Counter(t.why for t in thrown).items()))
+    if not settings.rollouts.filter:
+        return (
+            f"step {step} found {len(kept)} of {settings.rollouts.prompts} prompts within model.max_prompt_tokens "
+            f"({reasons}); raise it or check the data"
+        )
+    histogram = Counter(round(t.accuracy, 2) for t in thrown if t.why in ("all_right", "all_wrong"))
+    shown = ", ".join(f"{accuracy:.2f}: {count}" for accuracy, count in sorted(histogram.items()))
+    return (
+        f"step {step} found {len(kept)} of {settings.rollouts.prompts} prompts of mixed accuracy in "
+        f"{settings.rollouts.filter.rounds} rounds (thrown away by accuracy {shown or 'none'}; {reasons}); take "
+        "easier or harder data, more responses per prompt, or raise rollouts.filter.rounds"
+    )

@@ -7,41 +7,68 @@ file of their own, so that a resumed run's metrics.jsonl is identical to that of
 import hashlib
 import json
 import os
+import resource
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from configs import atomic_write_text, read_jsonl, to_dict, write_jsonl
+from models.loader import VisionLanguageModel
 from models.response import Response
+from train.collapse import signals
 from train.rollout import Experience
+from train.scores import Rows
 from train.settings import TrainSettings
+from train.world import World
+
+PICTURES = 4  # shown on W&B
 
 
 def experience_metrics(experience: Experience) -> dict[str, float]:
-    """Rewards, lengths and cut responses of one step."""
+    """Rewards, lengths, cut responses of one step, and what the group filter threw away."""
     rewards, responses = experience.reward_N, experience.responses
     lengths = torch.tensor([len(response.token_ids) for response in responses], dtype=torch.float32)
     cut = sum(response.finish_reason == "length" for response in responses)
     group_means = [rewards[experience.group_N == g] for g in experience.group_N.unique()]
+    why = Counter(thrown.why for thrown in experience.thrown)
+    judged = [t.accuracy for t in experience.thrown if t.why != "too_long"]
+    kept = experience.accuracy_N.view(len(experience.samples), -1).mean(1).tolist()
     metrics = {
         "critic/rewards/mean": rewards.mean().item(),
         "critic/rewards/max": rewards.max().item(),
         "critic/rewards/min": rewards.min().item(),
         "critic/groups_without_signal": sum(bool(g.max() == g.min()) for g in group_means) / len(group_means),
         "response_length/mean": lengths.mean().item(),
+        "response_length/max": lengths.max().item(),
+        "response_length/min": lengths.min().item(),
         "response_length/clip_ratio": cut / len(responses),
-        "prompt_length/left_out": float(experience.left_out),
+        "filter/generated": float(experience.generated),
+        "filter/rounds": float(experience.rounds),
+        "filter/accuracy_all": sum(judged + kept) / len(judged + kept),
+        **{f"filter/{name}": float(why[name]) for name in ("all_right", "all_wrong", "surplus", "too_long")},
     }
     return metrics | {f"reward/{name}": value.mean().item() for name, value in experience.reward_terms.items()}
 
 
-def engine_gap(responses: list[Response], trainer_rows: list[torch.Tensor]) -> float:
-    """Largest difference between the sampler's and the trainer's log-prob of the same token."""
-    gaps = [
-        (torch.tensor(r.logprobs) - row).abs().max().item() for r, row in zip(responses, trainer_rows, strict=True)
-    ]
-    return max(gaps)
+def engine_gap(responses: list[Response], old: Rows | None, world: World) -> dict[str, float]:
+    """Difference per token between the sampler's and the trainer's log-prob: mean and largest; empty if not scored."""
+    if old is None:
+        return {}
+    gaps = [(torch.tensor(responses[n].logprobs) - row).abs() for n, row in old.items()]
+    found = world.gather([(sum(g.sum().item() for g in gaps), sum(map(len, gaps)), max(g.max().item() for g in gaps))])
+    total, count, largest = sum(f[0] for f in found), sum(f[1] for f in found), max(f[2] for f in found)
+    return {"rollout/engine_gap": largest, "rollout/engine_gap_mean": total / count}
+
+
+def side_by_side(original: Image.Image, corrupted: Image.Image) -> Image.Image:
+    """Two pictures of one size, a small gap between them."""
+    both = Image.new("RGB", (2 * original.width + 8, original.height), "white")
+    both.paste(original, (0, 0))
+    both.paste(corrupted, (original.width + 8, 0))
+    return both
 
 
 class Tracker:
@@ -49,9 +76,10 @@ class Tracker:
 
     def __init__(self, run: Path, settings: TrainSettings, start: int):
         self.run, self.settings = run, settings
-        for name in ("metrics.jsonl", "timing.jsonl"):
+        for name in ("metrics.jsonl", "timing.jsonl", "filtered.jsonl"):
             rows = [row for row in read_jsonl(run / name) if row["step"] <= start] if (run / name).exists() else []
             write_jsonl(run / name, rows)
+        self.rows = list(read_jsonl(run / "metrics.jsonl"))
         self.wandb = self.start_wandb() if settings.keep.wandb != "disabled" else None
 
     def start_wandb(self) -> Any:
@@ -67,18 +95,50 @@ class Tracker:
             config=to_dict(self.settings), settings=wandb.Settings(console="off", x_disable_stats=True),
         )  # fmt: skip
 
-    def log(self, step: int, metrics: dict[str, float], timing: dict[str, float]) -> None:
+    def log(self, step: int, metrics: dict[str, float], timing: dict[str, float], tokens: int) -> None:
         """One row per step in each file."""
-        for name, values in (("metrics.jsonl", metrics), ("timing.jsonl", timing)):
-            with open(self.run / name, "a") as file:
-                file.write(json.dumps({"step": step, **values}) + "\n")
+        metrics |= signals([*self.rows, metrics])
+        seconds = timing["timing_s/step"]
+        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        timing |= {
+            "perf/total_num_tokens": tokens, "perf/throughput": tokens / seconds, "perf/time_per_step": seconds,
+            "perf/max_memory_gb": peak_kib / 2**20,
+        }  # fmt: skip
+        if torch.cuda.is_available():
+            timing["perf/max_gpu_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
+        self.rows.append({"step": step, **metrics})
+        self.append("metrics.jsonl", [self.rows[-1]])
+        self.append("timing.jsonl", [{"step": step, **timing}])
         if self.wandb:
             self.wandb.log({**metrics, **timing}, step=step)
 
-    def keep_rollouts(self, step: int, experience: Experience) -> None:
+    def append(self, name: str, rows: list[dict]) -> None:
+        with open(self.run / name, "a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def keep_rollouts(self, step: int, experience: Experience, model: VisionLanguageModel) -> None:
+        """What the filter threw away, every step; the responses and their pictures now and then."""
+        self.append("filtered.jsonl", [{"step": step, **vars(thrown)} for thrown in experience.thrown])
         every = self.settings.keep.rollouts_every
         if every and (step % every == 0 or step == 1):
             write_jsonl(self.run / "rollouts" / f"step_{step:06d}.jsonl", experience.rows())
+            if self.wandb:
+                self.wandb.log({"rollouts": self.pictures(step, experience, model)}, step=step)
+
+    def pictures(self, step: int, experience: Experience, model: VisionLanguageModel) -> list[Any]:
+        """The first prompts as the model saw them, original and corrupted side by side, with a response."""
+        import wandb
+
+        shown = []
+        for g in [g for g, sample in enumerate(experience.samples) if sample.images][:PICTURES]:
+            original = experience.group(model, g).prompt.images[0]
+            views = [experience.view_groups(model, g, name, self.settings, step)[0] for name in self.settings.views]
+            for view in views:
+                original = side_by_side(original, view.prompt.images[0])
+            row = experience.rows_of(g)[0]
+            caption = f"{experience.samples[g].question}\n{experience.responses[row].text}"
+            shown.append(wandb.Image(original, caption=f"{caption}\nreward {experience.reward_N[row]:.2f}"))
+        return shown
 
     def finish(self, summary: dict[str, Any]) -> None:
         atomic_write_text(self.run / "finished.json", json.dumps(summary, indent=2) + "\n")

@@ -1,163 +1,136 @@
 """Optimiser steps on one experience: scores of every view, loss terms, gradients.
 
-Shapes: N responses, T tokens of the longest one. Micro-batches only bound the memory: each adds its share of a sum
-whose denominator is the mini-batch's number of tokens, so their size does not change the result.
+Shapes: N responses, T tokens of the longest one. Micro-batches and processes only bound the memory: each token
+carries its share of the whole mini-batch's mean, so how the mini-batch is cut does not change the result.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from configs import UserError
 from models.loader import VisionLanguageModel
-from models.scoring import Group
-from train.advantages import ADVANTAGES
-from train.objective import ScoredBatch, token_losses, token_mean
-from train.rollout import Experience, masked_groups
-from train.settings import TrainSettings
+from train.advantages import advantages
+from train.audit import audit
+from train.backend import Backend
+from train.losses.averages import spread, token_shares, weighted_sum
+from train.objective import ScoredBatch, losses_at, token_losses, token_mean, total_loss
+from train.rollout import Experience
+from train.scores import FixedScores, Rows, plan, score_options
+from train.settings import LossSettings, TrainSettings
+from train.world import World
 
 
-@dataclass(frozen=True)
-class NoGradScores:
-    """Log-probs that stay fixed during a step's updates; rows of responses, None where nobody asks."""
-
-    old: list[Tensor] | None
-    reference: list[Tensor] | None
-    views: dict[str, list[Tensor]]
+def padded(rows: Sequence[Tensor], device: torch.device) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).to(device)
 
 
-def micro_batches(groups: Sequence[Group], budget: int) -> Iterator[list[int]]:
-    """Indices of groups that pass the model together: as many as fit the token budget, at least one."""
-    batch: list[int] = []
-    used = 0
-    for index, group in enumerate(groups):
-        tokens = len(group.prompt.ids) + sum(map(len, group.responses))
-        if batch and used + tokens > budget:
-            yield batch
-            batch, used = [], 0
-        batch.append(index)
-        used += tokens
-    if batch:
-        yield batch
-
-
-@torch.no_grad()
-def scored_rows(model: VisionLanguageModel, groups: Sequence[Group], settings: TrainSettings) -> list[Tensor]:
-    """Log-probs of every response, unpadded, without gradient."""
-    rows: list[Tensor] = []
-    for chosen in micro_batches(groups, settings.optimiser.micro_tokens):
-        part = [groups[i] for i in chosen]
-        scores = model.score(part, temperature=settings.rollouts.sampling.temperature or 1.0)
-        lengths = [len(ids) for group in part for ids in group.responses]
-        rows += [row[:length] for row, length in zip(scores.logprobs_NT, lengths, strict=True)]
-    return rows
-
-
-def no_grad_scores(
-    model: VisionLanguageModel, reference: VisionLanguageModel | None, experience: Experience,
-    settings: TrainSettings, step: int,
-) -> NoGradScores:  # fmt: skip
-    """Only what the method asks for: old log-probs are the policy's own while it takes its first mini-batch."""
-    one_update = settings.rollouts.prompts == settings.optimiser.minibatch_prompts
-    old = None if one_update else scored_rows(model, experience.groups, settings)
-    ref = scored_rows(reference, experience.groups, settings) if reference else None
-    views = {}
-    term = settings.losses.perception_kl
-    if term and term.gradient == "clean":
-        views[term.view] = scored_rows(model, masked_groups(model, experience, settings, term.view, step), settings)
-    return NoGradScores(old, ref, views)
-
-
-def padded(rows: Sequence[Tensor]) -> Tensor:
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainSettings, world: World) -> list[Tensor]:
+    """One advantage per token of every response of the step, the same on every process."""
+    lengths_N = torch.tensor([len(response.token_ids) for response in experience.responses])
+    term, kl_rows, coef = settings.losses.reference_kl, None, 0.0
+    if term and term.place == "reward":
+        assert fixed.old is not None and fixed.reference is not None
+        own = [(n, (fixed.old[n] - fixed.reference[n]).tolist()) for n in fixed.old]
+        kl_rows = [torch.tensor(row) for _, row in sorted(world.gather(own))]
+        coef = term.coef
+    return advantages(settings.advantage.kind, experience.reward_N, experience.group_N, lengths_N, kl_rows, coef)
 
 
 class Updater:
-    """The optimiser and everything an update needs."""
+    """The policy with its optimiser, and what a step of learning needs besides."""
 
-    def __init__(self, model: VisionLanguageModel, settings: TrainSettings):
-        self.model, self.settings = model, settings
-        self.parameters = [p for p in model.module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=settings.optimiser.learning_rate, weight_decay=settings.optimiser.weight_decay
-        )
+    def __init__(self, model: VisionLanguageModel, backend: Backend, settings: TrainSettings, world: World):
+        self.model, self.backend, self.settings, self.world = model, backend, settings, world
         self.updates = 0
 
-    def step(self, experience: Experience, fixed: NoGradScores, step: int) -> dict[str, float]:
+    def step(self, experience: Experience, fixed: FixedScores, step: int) -> dict[str, float]:
         """All mini-batches of one experience; metrics are means over tokens and updates."""
-        advantage_N = ADVANTAGES[self.settings.advantage.kind](experience.reward_N, experience.group_N)
-        minibatch = self.settings.optimiser.minibatch_prompts
+        losses = losses_at(self.settings.losses, step - 1, self.settings.steps)
+        advantage_rows = step_advantages(experience, fixed, self.settings, self.world)
+        size = self.settings.optimiser.minibatch_prompts
         totals: dict[str, float] = {}
-        starts = range(0, len(experience.groups), minibatch)
+        starts = range(0, len(experience.samples), size)
         for start in starts:
-            chosen = list(range(start, min(start + minibatch, len(experience.groups))))
-            for name, value in self.update(experience, fixed, advantage_N, chosen, step).items():
+            chosen = range(start, start + size)
+            for name, value in self.update(experience, fixed, advantage_rows, chosen, losses, step).items():
                 totals[name] = totals.get(name, 0.0) + value / len(starts)
         return totals
 
     def update(
-        self, experience: Experience, fixed: NoGradScores, advantage_N: Tensor, chosen: list[int], step: int
-    ) -> dict[str, float]:
+        self, experience: Experience, fixed: FixedScores, advantage_rows: list[Tensor], chosen: Sequence[int],
+        losses: LossSettings, step: int,
+    ) -> dict[str, float]:  # fmt: skip
         """One optimiser step on the chosen groups."""
-        count = self.settings.rollouts.group
-        tokens = sum(len(ids) for g in chosen for ids in experience.groups[g].responses)
+        rows = [row for g in chosen for row in experience.rows_of(g)]
+        lengths = [len(experience.responses[row].token_ids) for row in rows]
+        limit = self.settings.rollouts.sampling.max_new_tokens
+        share = dict(zip(rows, token_shares(lengths, losses.average, limit), strict=True))
         metrics: dict[str, float] = {}
-        self.optimizer.zero_grad()
-        for part in micro_batches([experience.groups[g] for g in chosen], self.settings.optimiser.micro_tokens):
-            groups = [chosen[i] for i in part]
-            rows = [g * count + k for g in groups for k in range(count)]
-            batch = self.batch(experience, fixed, advantage_N, groups, rows, step)
-            terms, logged = token_losses(self.settings.losses, batch)
-            means = {name: token_mean(value, batch.mask_NT, tokens) for name, value in terms.items()}
-            refuse_nan(means, step)
-            sum(means.values(), torch.zeros(())).backward()
-            for name, value in {f"loss/{n}": v for n, v in means.items()}.items():
+        parts = plan(experience, chosen, self.settings, self.world)
+        for number, groups in enumerate(parts):
+            batch = self.batch(experience, fixed, advantage_rows, groups, step)
+            own = [row for g in groups for row in experience.rows_of(g)]
+            shares_NT = spread([share[row] for row in own], batch.mask_NT)
+            if self.updates == 0 and number == 0:
+                audit(losses, batch)
+            terms, logged = token_losses(losses, batch)
+            loss = total_loss(terms, shares_NT)
+            found = {f"loss/{name}": weighted_sum(value.detach(), shares_NT) for name, value in terms.items()}
+            found |= {name: token_mean(value, batch.mask_NT, sum(lengths)) for name, value in logged.items()}
+            for name, value in found.items():
                 metrics[name] = metrics.get(name, 0.0) + value.item()
-            for name, value in logged.items():
-                metrics[name] = metrics.get(name, 0.0) + token_mean(value, batch.mask_NT, tokens).item()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.optimiser.gradient_clip).item()
+            refuse_nan(metrics, step)
+            self.backend.backward(loss, last=number == len(parts) - 1)
+        norm = self.backend.step(self.rate())
         if not math.isfinite(norm):
             raise UserError(f"the gradient is not finite at step {step}; the last checkpoint is kept, lower the rate")
-        self.set_rate()
-        self.optimizer.step()
         self.updates += 1
-        return {**metrics, "actor/grad_norm": norm}
+        return {**self.world.sum(metrics), "actor/grad_norm": norm}
 
     def batch(
-        self, experience: Experience, fixed: NoGradScores, advantage_N: Tensor, groups: list[int], rows: list[int],
-        step: int,
-    ) -> ScoredBatch:  # fmt: skip
+        self, experience: Experience, fixed: FixedScores, advantage_rows: list[Tensor], groups: list[int], step: int
+    ) -> ScoredBatch:
         """The policy's log-probs with gradient beside everything that stays fixed."""
-        temperature = self.settings.rollouts.sampling.temperature or 1.0
-        scores = self.model.score([experience.groups[g] for g in groups], temperature=temperature)
+        options = score_options(self.settings, self.world)
+        entropy = self.settings.losses.entropy
+        scores = self.model.score(
+            [experience.group(self.model, g) for g in groups], **options,
+            entropy=entropy is not None and entropy.kind == "full",
+        )  # fmt: skip
         logp_NT = scores.logprobs_NT
-        views = {name: padded([values[r] for r in rows]) for name, values in fixed.views.items()}
+        rows = [row for g in groups for row in experience.rows_of(g)]
+
+        def given(values: Rows | list[Tensor] | None) -> Tensor | None:
+            return padded([values[row] for row in rows], logp_NT.device) if values is not None else None
+
+        views = {name: given(values) for name, values in fixed.views.items()}
         term = self.settings.losses.perception_kl
         if term and term.gradient != "clean":
-            masked = masked_groups(self.model, experience, self.settings, term.view, step)
-            per_group = len(masked) // len(experience.groups)
-            part = [masked[g * per_group + i] for g in groups for i in range(per_group)]
-            views[term.view] = self.model.score(part, temperature=temperature).logprobs_NT
+            masked = [m for g in groups for m in experience.view_groups(self.model, g, term.view, self.settings, step)]
+            views[term.view] = self.model.score(masked, **options).logprobs_NT
+        engine_rows = [torch.tensor(experience.responses[row].logprobs) for row in rows]
+        old_NT, advantage_NT = given(fixed.old), given(advantage_rows)
         return ScoredBatch(
-            logp_NT, padded([fixed.old[r] for r in rows]) if fixed.old else logp_NT.detach(), scores.mask_NT,
-            advantage_N[rows], torch.ones_like(logp_NT),
-            padded([fixed.reference[r] for r in rows]) if fixed.reference else None, views,
+            logp_NT=logp_NT, old_logp_NT=old_NT if old_NT is not None else logp_NT.detach(), mask_NT=scores.mask_NT,
+            advantage_NT=advantage_NT, weights_NT=torch.ones_like(logp_NT), ref_logp_NT=given(fixed.reference),
+            view_logp_NT=views, engine_logp_NT=padded(engine_rows, logp_NT.device), entropy_NT=scores.entropy_NT,
+            accuracy_N=experience.accuracy_N[rows].to(logp_NT.device),
         )  # fmt: skip
 
-    def set_rate(self) -> None:
+    def rate(self) -> float:
+        """Learning rate of the coming update."""
         warmup = self.settings.optimiser.warmup_steps
         share = min(1.0, (self.updates + 1) / warmup) if warmup else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.optimiser.learning_rate * share
+        return self.settings.optimiser.learning_rate * share
 
 
-def refuse_nan(means: dict[str, Tensor], step: int) -> None:
-    for name, value in means.items():
-        if not torch.isfinite(value):
+def refuse_nan(metrics: dict[str, float], step: int) -> None:
+    for name, value in metrics.items():
+        if name.startswith("loss/") and not math.isfinite(value):
             raise UserError(
-                f"loss term {name} is not finite at step {step}; the last checkpoint is kept, lower its coefficient "
-                "or the learning rate and start again"
+                f"loss term {name.removeprefix('loss/')} is not finite at step {step}; the last checkpoint is kept, "
+                "lower its coefficient or the learning rate and start again"
             )

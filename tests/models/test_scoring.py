@@ -3,47 +3,9 @@
 import pytest
 import torch
 
-from data import Sample
 from data.mini.world import sample
 from models.scoring import Group, token_statistics
-
-RAGGED = [[[40, 41, 2], [50], [60, 61, 62, 63, 64, 2]], [[70, 71]], [[80, 81, 82, 2], [90, 2]]]
-
-
-def text_only() -> Sample:
-    return Sample("text", "test", "What is 2 + 2 ?", (), "4")
-
-
-def ragged_groups(model) -> list[Group]:
-    """Groups of three, one and two responses; one prompt has no picture, one has two."""
-    pictured = sample("train", "counting", 1)
-    two = Sample(
-        "two", "test", "<image><image>Which is it ?", (*pictured.images, *sample("train", "logic", 2).images), "A"
-    )
-    return [Group(model.encode([s])[0], r) for s, r in zip((pictured, text_only(), two), RAGGED, strict=True)]
-
-
-def relative_gap(first: torch.Tensor, second: torch.Tensor) -> float:
-    return ((first - second).norm() / first.norm().clamp_min(1e-12)).item()
-
-
-def gradients(model, scores) -> dict[str, torch.Tensor]:
-    weights = torch.linspace(0.5, 1.5, scores.logprobs_NT.numel()).view_as(scores.logprobs_NT)
-    model.module.zero_grad()
-    (scores.logprobs_NT * scores.mask_NT * weights).sum().backward()
-    return {name: p.grad.clone() for name, p in model.module.named_parameters() if p.grad is not None}
-
-
-def test_shared_prefix_equals_one_row_per_response(random_tiny):
-    groups = ragged_groups(random_tiny)
-    plain, shared = (random_tiny.score(groups, path=path, entropy=True) for path in ("plain", "shared"))
-    assert plain.mask_NT.sum() == sum(len(ids) for group in RAGGED for ids in group)
-    torch.testing.assert_close(shared.logprobs_NT, plain.logprobs_NT, atol=1e-5, rtol=0)
-    torch.testing.assert_close(shared.entropy_NT, plain.entropy_NT, atol=1e-5, rtol=0)
-    plain_gradients, shared_gradients = gradients(random_tiny, plain), gradients(random_tiny, shared)
-    assert plain_gradients.keys() == shared_gradients.keys()
-    for name, value in plain_gradients.items():
-        assert relative_gap(value, shared_gradients[name]) < 1e-4, name
+from tests.models.ragged import assert_same_gradients, gradients, ragged_groups, text_only
 
 
 def test_scores_are_the_log_softmax_of_the_models_own_logits(random_tiny):
@@ -100,3 +62,37 @@ def test_micro_batches_do_not_change_scores(random_tiny, path):
         for line in scores:
             torch.testing.assert_close(together[row, : len(line)], line, atol=1e-5, rtol=0)
             row += 1
+
+
+@pytest.mark.parametrize("path", ["plain", "shared"])
+def test_a_batch_without_pictures_can_still_use_the_vision_tower(random_tiny, path):
+    groups = [Group(random_tiny.encode([text_only()])[0], [[40, 41, 2], [50]])]
+    alone = random_tiny.score(groups, path=path, entropy=True)
+    expected = gradients(random_tiny, alone)
+    accompanied = random_tiny.score(groups, path=path, entropy=True, with_picture=True)
+    found = gradients(random_tiny, accompanied)
+    assert accompanied.logprobs_NT.shape == alone.logprobs_NT.shape == accompanied.mask_NT.shape
+    torch.testing.assert_close(accompanied.logprobs_NT, alone.logprobs_NT, atol=1e-5, rtol=0)
+    torch.testing.assert_close(accompanied.entropy_NT, alone.entropy_NT, atol=1e-5, rtol=0)
+    vision = {name for name, _ in random_tiny.module.named_parameters() if ".visual." in name}
+    assert vision and not vision & expected.keys() and vision <= found.keys()
+    assert all(not found[name].any() for name in vision)
+    assert_same_gradients(expected, {name: found[name] for name in expected}, 1e-5)
+
+
+def test_a_batch_with_a_picture_needs_no_company(random_tiny):
+    groups = ragged_groups(random_tiny)
+    random_tiny.score(groups, with_picture=True)
+    assert random_tiny.pictures.passed == 2  # the counting picture stands in two prompts
+
+
+def test_an_engine_can_stand_in_for_the_scorer(random_tiny):
+    groups = ragged_groups(random_tiny)
+    expected = random_tiny.score(groups, temperature=0.5).logprobs_NT
+    assert {name.removeprefix("module.") for name in random_tiny.scorer.state_dict()} == set(
+        random_tiny.module.state_dict()
+    )
+    calls, scorer = [], random_tiny.scorer
+    random_tiny.scorer = lambda *groups, **options: calls.append(options) or scorer(*groups, **options)
+    torch.testing.assert_close(random_tiny.score(groups, temperature=0.5).logprobs_NT, expected)
+    assert calls == [{"temperature": 0.5}]

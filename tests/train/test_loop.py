@@ -8,14 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from configs import Run, UserError, compose, read_jsonl
-from models.scoring import Group
 from train.checkpoint import complete_checkpoints
 from train.loop import run_folder, train
 from train.settings import TrainSettings, check
-from train.update import micro_batches, refuse_nan
+from train.update import refuse_nan
 
 
 def settings_of(options: list[str], *more: str) -> TrainSettings:
@@ -54,7 +52,7 @@ def test_a_config_of_another_version_is_refused(small_run):
     settings = settings_of(small_run, "method=grpo", "steps=1")
     train(settings)
     saved = run_folder(settings) / "config.yaml"
-    saved.write_text(saved.read_text().replace("config_version: 1", "config_version: 0"))
+    saved.write_text(saved.read_text().replace("config_version: 2", "config_version: 0"))
     with pytest.raises(UserError, match="version"):
         train(settings)
 
@@ -70,25 +68,16 @@ def test_micro_batch_size_does_not_change_the_update(small_run, tmp_path):
         assert weights[1][name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
 
 
-def test_micro_batches_fill_the_budget_and_never_drop_a_group(random_tiny):
-    from data.mini.world import sample
-
-    prompt = random_tiny.encode([sample("train", "counting", 0)])[0]
-    groups = [Group(prompt, [[1] * n]) for n in (10, 20, 500, 5)]
-    budget = 2 * len(prompt.ids) + 30
-    assert list(micro_batches(groups, budget)) == [[0, 1], [2], [3]]
-
-
 def test_a_term_that_is_not_finite_is_named():
     with pytest.raises(UserError, match="loss term perception_kl is not finite at step 7"):
-        refuse_nan({"ppo": torch.tensor(0.1), "perception_kl": torch.tensor(float("nan"))}, 7)
+        refuse_nan({"loss/ppo": 0.1, "loss/perception_kl": float("nan"), "actor/ppo_kl": float("nan")}, 7)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["method=papo_g", "losses.perception_kl.view=maskd"], "has no such view"),
-        (["method=papo_g", "losses.perception_kl.gradient=no"], "use clean, masked or both"),
+        (["method=papo_g", "losses.perception_kl.gradient=half"], "must be clean . masked . both"),
         (["rollouts.group=1"], "at least 2"),
         (["optimiser.minibatch_prompts=3"], "multiple"),
         (["method=papo_g", "views.masked.kind=fog"], "use one of patch_black"),
@@ -99,12 +88,6 @@ def test_a_term_that_is_not_finite_is_named():
 def test_settings_that_cannot_run_get_a_sentence(small_run, options, said):
     with pytest.raises(UserError, match=said):
         check(settings_of(small_run, *options))
-
-
-@pytest.mark.parametrize("method", sorted(path.stem for path in Path("configs/methods").glob("*.yaml")))
-@pytest.mark.parametrize("scale", sorted(path.stem for path in Path("configs/scales").glob("*.yaml")))
-def test_every_recipe_composes_and_checks(method, scale):
-    check(compose(TrainSettings, [f"method={method}", f"scale={scale}"]))
 
 
 def limit_file_size() -> None:

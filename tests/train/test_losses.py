@@ -5,20 +5,21 @@ import math
 import pytest
 import torch
 
-from train.advantages import grpo_advantage
-from train.losses.kl import k3, perception_k3
+from train.losses.averages import spread, token_shares, weighted_sum
+from train.losses.importance import importance_weights
+from train.losses.kl import k1, k3
+from train.losses.likelihood import correct_nll, surprisal
+from train.losses.perception import gamma_at, perception_k3, perception_kl
 from train.losses.ppo import ppo_loss
-from train.objective import ScoredBatch, token_losses, token_mean
-from train.settings import EntropySettings, LossSettings, PerceptionKlSettings, ReferenceKlSettings
+from train.settings import PerceptionKlSettings, PpoSettings
 
-CLIPS = {"clip_low": 0.2, "clip_high": 0.3, "dual_clip": 3.0}
+GSPO = PpoSettings(clip_low=0.0003, clip_high=0.0004, dual_clip=0.0, ratio="sequence")
 
 
 def ppo(ratio: float, advantage: float, **options) -> float:
-    loss, _ = ppo_loss(
-        torch.tensor([[math.log(ratio)]]), torch.zeros(1, 1), torch.tensor([[advantage]]), **{**CLIPS, **options}
-    )
-    return loss.item()
+    """The loss of one token with PAPO's clips (the defaults)."""
+    logp, one = torch.tensor([[math.log(ratio)]]), torch.ones(1, 1)
+    return ppo_loss(logp, torch.zeros(1, 1), advantage * one, one, PpoSettings(**options))[0].item()
 
 
 @pytest.mark.parametrize(
@@ -40,18 +41,61 @@ def test_dual_clip_can_be_switched_off():
     assert ppo(5.0, -2.0, dual_clip=0.0) == pytest.approx(10.0, rel=1e-6)
 
 
+def test_the_log_ratio_is_clamped():
+    assert ppo(math.e**30, -1.0, dual_clip=0.0) == pytest.approx(math.e**20, rel=1e-5)
+
+
 def test_ppo_says_where_it_clipped():
-    logp = torch.log(torch.tensor([[1.5, 0.5, 1.0, 0.5]]))
-    _, where = ppo_loss(logp, torch.zeros(1, 4), torch.tensor([[1.0, -1.0, 1.0, 1.0]]), **CLIPS)
-    assert where["actor/pg_clipfrac_higher"].tolist() == [[1.0, 0.0, 0.0, 0.0]]
-    assert where["actor/pg_clipfrac_lower"].tolist() == [[0.0, 1.0, 0.0, 0.0]]
+    logp = torch.log(torch.tensor([[1.5, 0.5, 1.0, 0.5, 4.0]]))
+    advantage, ones = torch.tensor([[1.0, -1.0, 1.0, 1.0, -1.0]]), torch.ones(1, 5)
+    _, where = ppo_loss(logp, torch.zeros(1, 5), advantage, ones, PpoSettings())
+    assert where["actor/pg_clipfrac_higher"].tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0]]
+    assert where["actor/pg_clipfrac_lower"].tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0]]
+    assert where["actor/pg_clipfrac_dual"].tolist() == [[0.0, 0.0, 0.0, 0.0, 1.0]]
 
 
 def test_no_gradient_through_a_clipped_ratio():
-    logp = torch.log(torch.tensor([[1.5, 1.1]])).requires_grad_()
-    loss, _ = ppo_loss(logp, torch.zeros(1, 2), torch.ones(1, 2), **CLIPS)
-    loss.sum().backward()
-    assert logp.grad[0, 0] == 0 and logp.grad[0, 1] == pytest.approx(-1.1, rel=1e-6)
+    logp = torch.log(torch.tensor([[1.5, 1.1, 4.0]])).requires_grad_()
+    advantage = torch.tensor([[1.0, 1.0, -1.0]])
+    ppo_loss(logp, torch.zeros(1, 3), advantage, torch.ones(1, 3), PpoSettings())[0].sum().backward()
+    assert logp.grad[0, 0] == 0 and logp.grad[0, 1] == pytest.approx(-1.1, rel=1e-6) and logp.grad[0, 2] == 0
+
+
+def gspo_gradient(ratio: str, weights_NT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss and gradient of one response of three tokens (and one of padding) that no clip touches."""
+    d = torch.tensor([[0.3, -0.2, 0.2, 9.0]]).requires_grad_()
+    mask = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    settings = PpoSettings(clip_low=1.0, clip_high=1.0, dual_clip=0.0, ratio=ratio)
+    loss, _ = ppo_loss(d, torch.zeros(1, 4), torch.full((1, 4), 2.0), mask, settings)
+    (loss * weights_NT * mask).sum().backward()
+    return loss.detach(), d.grad
+
+
+def test_the_sequence_ratio_is_the_geometric_mean_of_its_tokens():
+    loss, gradient = gspo_gradient("sequence", torch.ones(1, 4))
+    assert loss[0, :3].tolist() == pytest.approx([-2 * math.exp(0.1)] * 3, rel=1e-6)  # mean of .3, -.2, .2
+    assert gradient[0].tolist() == pytest.approx([-2 * math.exp(0.1)] * 3 + [0], rel=1e-6)  # 3 losses x s / 3 each
+
+
+def test_the_token_form_of_the_sequence_ratio_differs_only_under_weights():
+    ones, weights = torch.ones(1, 4), torch.tensor([[1.0, 0.0, 0.5, 1.0]])
+    for loss, other in zip(gspo_gradient("sequence", ones), gspo_gradient("sequence_token", ones), strict=True):
+        torch.testing.assert_close(loss[:, :3], other[:, :3])
+    s = math.exp(0.1)
+    assert gspo_gradient("sequence_token", weights)[1][0, :3].tolist() == pytest.approx([-2 * s, 0, -s], abs=1e-6)
+    assert gspo_gradient("sequence", weights)[1][0, :3].tolist() == pytest.approx([-s] * 3, rel=1e-6)  # mean weight
+
+
+def test_gspo_clips_whole_responses():
+    logp = torch.tensor([[0.01, -0.002], [0.0005, 0.0001]])
+    _, where = ppo_loss(logp, torch.zeros(2, 2), torch.ones(2, 2), torch.ones(2, 2), GSPO)
+    assert where["actor/pg_clipfrac_higher"].tolist() == [[1.0, 1.0], [0.0, 0.0]]  # means 0.004 and 0.0003
+
+
+def test_importance_weights_by_hand_capped_and_detached():
+    old = torch.log(torch.tensor([[0.5, 0.2, 0.9]])).requires_grad_()
+    weights = importance_weights(old, torch.log(torch.tensor([[0.4, 0.4, 0.1]])), cap=2.0)
+    assert weights[0].tolist() == pytest.approx([1.25, 0.5, 2.0], rel=1e-6) and not weights.requires_grad
 
 
 def test_k3_is_the_estimator_on_q_over_p():
@@ -61,6 +105,10 @@ def test_k3_is_the_estimator_on_q_over_p():
     assert value != pytest.approx(p / q - math.log(p / q) - 1, rel=1e-2)  # the ratio that the paper prints
 
 
+def test_k1_is_the_plain_difference():
+    assert k1(torch.tensor([-1.0]), torch.tensor([-3.0])).item() == 2.0
+
+
 def test_the_mean_of_k3_is_the_kl_for_tokens_of_p():
     p = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
     q = torch.tensor([0.3, 0.3, 0.4], dtype=torch.float64)
@@ -68,117 +116,129 @@ def test_the_mean_of_k3_is_the_kl_for_tokens_of_p():
     assert expected.item() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-9)
 
 
-def test_perception_gradient_is_one_minus_the_ratio_and_dies_beyond_the_clip():
+def perception(logp, masked, accuracy=None, **options) -> torch.Tensor:
+    settings = PerceptionKlSettings(**options)
+    return perception_kl(logp, masked, torch.ones_like(logp), accuracy, settings)[0]
+
+
+def test_perception_gradient_is_one_minus_the_ratio_and_dies_beyond_the_bound():
     logp = torch.tensor([[-1.0, -2.0, -5.0]]).requires_grad_()
     masked = torch.tensor([[-2.0, -1.0, -1.0]])
-    perception_k3(logp, masked, "clean").sum().backward()
+    value, bounded = perception_kl(logp, masked, torch.ones(1, 3), None, PerceptionKlSettings())
+    value.sum().backward()
     assert logp.grad[0, 0] == pytest.approx(1 - math.exp(-1), rel=1e-5)  # needs the picture: pushed up by the reward
     assert logp.grad[0, 1] == pytest.approx(1 - math.exp(1), rel=1e-5)
     assert logp.grad[0, 2] == 0  # k3 = e^4 - 5 is over 10
+    assert value[0, 2] == 10 and bounded[0].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_the_bound_is_a_setting():
+    logp = torch.tensor([[-1.0, -2.0]]).requires_grad_()
+    value = perception(logp, torch.tensor([[-2.0, -1.0]]), bound=0.5)
+    assert value[0].tolist() == pytest.approx([math.exp(-1), 0.5])  # e^-1 + 1 - 1, and e - 2 cut
+
+
+def test_the_printed_ratio_is_the_other_way_round():
+    logp, masked = torch.tensor([[-1.0]], requires_grad=True), torch.tensor([[-2.0]])
+    value = perception(logp, masked, ratio="clean_over_masked")
+    value.sum().backward()
+    assert value.item() == pytest.approx(math.e - 2, rel=1e-6)
+    assert logp.grad.item() == pytest.approx(math.e - 1, rel=1e-6)  # unbounded where the picture helps
 
 
 def test_the_expected_clean_gradient_is_that_of_the_reverse_kl():
     logits = torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64, requires_grad=True)
     m = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
     logp = logits.log_softmax(-1)
-    (logp.detach().exp() * perception_k3(logp, m.log(), "clean")).sum().backward()
+    (logp.detach().exp() * perception_k3(logp, m.log(), PerceptionKlSettings())).sum().backward()
     again = logits.detach().clone().requires_grad_()
     (m * (m.log() - again.log_softmax(-1))).sum().backward()
     torch.testing.assert_close(logits.grad, again.grad)
 
 
+@pytest.mark.parametrize("ratio", ["masked_over_clean", "clean_over_masked"])
 @pytest.mark.parametrize(("branch", "clean", "masked"), [("clean", 1, 0), ("masked", 0, 1), ("both", 1, 1)])
-def test_the_perception_gradient_flows_where_it_is_asked_to(branch, clean, masked):
+def test_the_perception_gradient_flows_where_it_is_asked_to(branch, clean, masked, ratio):
     leaves = [torch.tensor([[-1.0]], requires_grad=True), torch.tensor([[-2.0]], requires_grad=True)]
-    perception_k3(*leaves, branch).sum().backward()
+    perception(*leaves, gradient=branch, ratio=ratio).sum().backward()
     assert [leaf.grad is not None for leaf in leaves] == [bool(clean), bool(masked)]
 
 
-def test_grpo_advantage_by_hand_with_mixed_up_groups():
-    reward = torch.tensor([1.0, 5.0, 0.0, 5.0, 0.5])
-    group = torch.tensor([7, 3, 7, 3, 7])
-    advantage = grpo_advantage(reward, group)
-    assert advantage[[1, 3]].tolist() == [0.0, 0.0]
-    assert advantage[[0, 2, 4]].tolist() == pytest.approx([1.0, -1.0, 0.0], abs=1e-5)  # std of 1, 0, .5 is 0.5
+def test_keep_leaves_the_tokens_of_highest_k3_of_each_response():
+    logp = torch.zeros(2, 5)
+    masked = -torch.tensor([[0.1, 0.5, 0.3, 0.2, 9.0], [0.4, 0.0, 0.0, 9.0, 9.0]])
+    mask = torch.tensor([[1.0, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
+    value, _ = perception_kl(logp, masked, mask, None, PerceptionKlSettings(keep=0.4))
+    kept = (value > 0).int().tolist()
+    assert kept == [[0, 1, 1, 0, 0], [1, 0, 0, 0, 0]]  # ceil(4 x 0.4) = 2; of ceil(3 x 0.4) = 2 one has k3 = 0
+    value, _ = perception_kl(logp, masked, mask, None, PerceptionKlSettings(keep=0.01))
+    assert (value > 0).sum(1).tolist() == [1, 1]  # at least one
 
 
-def random_batch(seed: int = 0, masked_equals_clean: bool = False) -> ScoredBatch:
-    draw = torch.Generator().manual_seed(seed)
-    logp = -torch.rand(4, 6, generator=draw)
-    masked = logp.clone() if masked_equals_clean else logp - torch.rand(4, 6, generator=draw)
-    mask = torch.ones(4, 6)
-    mask[0, 4:] = 0
-    return ScoredBatch(
-        logp.requires_grad_(), logp.detach() - 0.05, mask, torch.tensor([1.0, -1.0, 0.5, -0.5]), torch.ones(4, 6),
-        logp.detach() - 0.1 * torch.rand(4, 6, generator=draw), {"masked": masked.detach()},
-    )  # fmt: skip
+def test_keep_takes_exactly_its_share_where_k3_ties():
+    value = perception(torch.zeros(1, 10), torch.full((1, 10), -1.0), keep=0.3)
+    assert (value > 0).sum() == 3
 
 
-def total_gradient(losses: LossSettings, batch: ScoredBatch) -> torch.Tensor:
-    terms, _ = token_losses(losses, batch)
-    batch.logp_NT.grad = None
-    sum(token_mean(v, batch.mask_NT, batch.mask_NT.sum()) for v in terms.values()).backward()
-    return batch.logp_NT.grad.clone()
+def test_only_correct_responses_may_carry_the_term():
+    logp, masked = torch.zeros(3, 2), torch.full((3, 2), -1.0)
+    value = perception(logp, masked, accuracy=torch.tensor([1.0, 0.0, 0.5]), only_correct=True)
+    assert value[0].min() > 0 and value[1:].abs().max() == 0
+
+
+@pytest.mark.parametrize(("step", "gamma"), [(0, 0.02), (25, 0.015), (50, 0.01), (51, 0.01), (99, 0.01)])
+def test_gamma_falls_linearly_over_its_share_of_the_run(step, gamma):
+    settings = PerceptionKlSettings(coef=0.02, end_coef=0.01, anneal_share=0.5)
+    assert gamma_at(settings, step, 100) == pytest.approx(gamma)
+
+
+def test_gamma_is_constant_unless_it_has_an_end():
+    assert gamma_at(PerceptionKlSettings(coef=0.02), 99, 100) == 0.02
+
+
+def test_surprisal_and_nll():
+    logp = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]])
+    assert surprisal(logp).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert correct_nll(logp, torch.tensor([0.0, 1.0])).tolist() == [[0.0, 0.0], [3.0, 4.0]]
+
+
+LENGTHS = [1, 3, 2, 2, 4]
 
 
 @pytest.mark.parametrize(
-    "term",
+    ("average", "shares"),
     [
-        {"reference_kl": ReferenceKlSettings(coef=0.01)},
-        {"perception_kl": PerceptionKlSettings(coef=0.02)},
-        {"entropy": EntropySettings(coef=0.03)},
+        ("token", [1 / 12] * 5),
+        ("response", [1 / 5, 1 / 15, 1 / 10, 1 / 10, 1 / 20]),
+        ("constant", [1 / 50] * 5),  # 5 responses x 10 tokens at most
+        ("four", [1 / 16] * 4 + [1 / 8]),  # blocks of 8 and 4 tokens, halved
     ],
 )
-def test_every_enabled_term_changes_the_gradient(term):
-    batch = random_batch()
-    assert (total_gradient(LossSettings(**term), batch) - total_gradient(LossSettings(), batch)).abs().max() > 1e-5
+def test_token_shares_by_hand(average, shares):
+    assert token_shares(LENGTHS, average, 10) == pytest.approx(shares)
 
 
-def test_gamma_zero_is_grpo_bit_for_bit():
-    batch = random_batch()
-    with_term = LossSettings(reference_kl=ReferenceKlSettings(), perception_kl=PerceptionKlSettings(coef=0.0))
-    assert torch.equal(
-        total_gradient(with_term, batch), total_gradient(LossSettings(reference_kl=ReferenceKlSettings()), batch)
-    )
+@pytest.mark.parametrize("average", ["token", "response", "four"])
+def test_shares_make_a_mean(average):
+    shares = token_shares(LENGTHS, average, 10)
+    assert sum(share * length for share, length in zip(shares, LENGTHS, strict=True)) == pytest.approx(1)
 
 
-def test_the_perception_term_vanishes_when_the_mask_changes_nothing():
-    batch = random_batch(masked_equals_clean=True)
-    terms, logged = token_losses(LossSettings(perception_kl=PerceptionKlSettings(coef=1.0)), batch)
-    assert terms["perception_kl"].abs().max() == 0 and logged["actor/kl_prcp_loss"].abs().max() == 0
+def test_an_empty_response_divides_nothing_by_zero():
+    assert token_shares([0, 2], "response", 4) == [0.5, 0.25]
+    assert token_shares([0], "token", 4) == [1.0] and token_shares([], "token", 4) == []
 
 
-def test_one_step_on_the_perception_term_alone_raises_the_kl():
-    batch = random_batch()
-    losses = LossSettings(perception_kl=PerceptionKlSettings(coef=1.0))
-    before = k3(batch.logp_NT, batch.view_logp_NT["masked"]).sum().item()
-    token_losses(losses, batch)[0]["perception_kl"].sum().backward()
-    after = k3(batch.logp_NT - 0.1 * batch.logp_NT.grad, batch.view_logp_NT["masked"]).sum().item()
-    assert after > before
+def test_micro_batches_add_up_to_the_mini_batch():
+    values, mask = torch.rand(5, 4), (torch.arange(4) < torch.tensor(LENGTHS)[:, None]).float()
+    shares = token_shares(LENGTHS, "four", 10)
+    whole = weighted_sum(values, spread(shares, mask))
+    parts = [weighted_sum(values[rows], spread(shares[rows], mask[rows])) for rows in (slice(0, 2), slice(2, 5))]
+    torch.testing.assert_close(sum(parts), whole)
+    means = [values[0, :1].sum() + values[1, :3].sum() + values[2, :2].sum() + values[3, :2].sum(), values[4].sum()]
+    torch.testing.assert_close(whole, (means[0] / 8 + means[1] / 4) / 2)
 
 
-def test_the_entropy_term_raises_every_sampled_token_and_the_masked_one_is_inert():
-    batch = random_batch()
-    gradient = total_gradient(LossSettings(entropy=EntropySettings(coef=1.0)), batch) - total_gradient(
-        LossSettings(), batch
-    )
-    inside = gradient[batch.mask_NT > 0]
-    torch.testing.assert_close(inside, torch.full_like(inside, -1 / 22))
-    both = LossSettings(perception_kl=PerceptionKlSettings(), entropy=EntropySettings(coef=0.05, masked_coef=0.05))
-    single = LossSettings(perception_kl=PerceptionKlSettings(), entropy=EntropySettings(coef=0.05))
-    assert torch.equal(total_gradient(both, batch), total_gradient(single, batch))  # PAPO's released double entropy
-
-
-def test_padding_never_enters_the_loss():
-    batch = random_batch()
-    with torch.no_grad():
-        batch.logp_NT[0, 4:] = float("nan")
-    gradient = total_gradient(LossSettings(), batch)
-    assert torch.isfinite(gradient[batch.mask_NT > 0]).all()
-
-
-def test_weights_multiply_after_the_clip_and_carry_no_gradient():
-    batch = random_batch()
-    doubled = ScoredBatch(**{**vars(batch), "weights_NT": torch.full((4, 6), 2.0, requires_grad=True)})
-    torch.testing.assert_close(total_gradient(LossSettings(), doubled), 2 * total_gradient(LossSettings(), batch))
-    assert doubled.weights_NT.grad is None
+def test_padding_never_reaches_the_sum():
+    values = torch.tensor([[1.0, math.nan]])
+    assert weighted_sum(values, spread([0.5], torch.tensor([[1, 0]]))) == 0.5

@@ -1,63 +1,168 @@
-"""`python -m train.objective`: the objective on fixed tensors, from outside."""
+"""The objective put together: terms, weights, averages, schedule."""
 
-import subprocess
-import sys
+from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from configs import UserError, compose
-from train.objective import ObjectiveCommand, run
-
-
-def fixed_tensors() -> dict[str, torch.Tensor]:
-    draw = torch.Generator().manual_seed(1)
-    logp = -torch.rand(4, 5, generator=draw)
-    mask = torch.ones(4, 5)
-    mask[2, 3:] = 0
-    return {
-        "logp": logp, "old_logp": logp - 0.01, "ref_logp": logp - 0.2 * torch.rand(4, 5, generator=draw),
-        "logp_masked": logp - torch.rand(4, 5, generator=draw), "mask": mask,
-        "reward": torch.tensor([1.0, 0.1, 0.1, 1.0]), "group": torch.tensor([0, 0, 1, 1]),
-    }  # fmt: skip
+from train.audit import TERMS
+from train.losses.averages import spread, token_shares
+from train.losses.kl import k3
+from train.objective import ScoredBatch, combined_weights, losses_at, token_losses, token_mean, total_loss
+from train.settings import (
+    EntropySettings,
+    LossSettings,
+    NllSettings,
+    PerceptionKlSettings,
+    PpoSettings,
+    ReferenceKlSettings,
+)
 
 
-def worked_out(t: dict[str, torch.Tensor], gamma: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The objective written down once more, as one formula, for the case in which nothing is clipped."""
-    logp = t["logp"].clone().requires_grad_()
-    advantage = torch.tensor([1.0, -1.0, -1.0, 1.0]) * (0.45 / (0.9 / 2**0.5 + 1e-6))
-    ratio = (logp - t["old_logp"]).exp()
-    reference, masked = t["ref_logp"] - logp, t["logp_masked"] - logp
-    token = -advantage[:, None] * ratio + 0.01 * (reference.exp() - reference - 1)
-    token = token - gamma * (masked.exp() - masked - 1)
-    loss = (token * t["mask"]).sum() / t["mask"].sum()
-    loss.backward()
-    return loss.detach(), logp.grad
+def random_batch(masked_equals_clean: bool = False) -> ScoredBatch:
+    """Four responses of up to six tokens, everything a term can ask for."""
+    draw = torch.Generator().manual_seed(0)
+    logp = -torch.rand(4, 6, generator=draw)
+    masked = logp.clone() if masked_equals_clean else logp - torch.rand(4, 6, generator=draw)
+    mask = torch.ones(4, 6)
+    mask[0, 4:] = 0
+    return ScoredBatch(
+        logp.clone().requires_grad_(), logp - 0.05, mask, torch.tensor([[1.0], [-1.0], [0.5], [-0.5]]).expand(4, 6),
+        torch.ones(4, 6), logp - 0.1 * torch.rand(4, 6, generator=draw), {"masked": masked},
+        logp - 0.3, torch.rand(4, 6, generator=draw).requires_grad_(), torch.tensor([1.0, 0.0, 1.0, 0.0]),
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "gamma"), [("grpo", 0.0), ("papo_g", 0.02)])
-def test_a_method_on_fixed_tensors_gives_the_formulas_loss_and_gradient(tmp_path, method, gamma):
-    tensors = fixed_tensors()
-    save_file(tensors, tmp_path / "in.safetensors")
-    run(compose(ObjectiveCommand, [f"method={method}", f"tensors={tmp_path}/in.safetensors", f"out={tmp_path}/o.st"]))
-    out = load_file(tmp_path / "o.st")
-    loss, gradient = worked_out(tensors, gamma)
-    torch.testing.assert_close(out["loss"], loss, atol=1e-6, rtol=1e-6)
-    torch.testing.assert_close(out["grad_logp"], gradient, atol=1e-7, rtol=1e-5)
-    assert out["grad_logp_masked"].abs().max() == 0  # PAPO as released: the masked branch is frozen
-    assert out["weights"].shape == (4, 5) and out["advantage"].shape == (4,)
+def shares_of(batch: ScoredBatch, average: str = "token") -> torch.Tensor:
+    return spread(token_shares(batch.mask_NT.sum(1).int().tolist(), average, 10), batch.mask_NT)
 
 
-def test_the_command_names_missing_tensors(tmp_path):
-    tensors = fixed_tensors()
-    tensors.pop("logp_masked")
-    save_file(tensors, tmp_path / "in.safetensors")
-    command = ["-m", "train.objective", "method=papo_g", f"tensors={tmp_path}/in.safetensors", f"out={tmp_path}/o.st"]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
-    assert done.returncode == 2 and "lacks logp_masked" in done.stderr and not (tmp_path / "o.st").exists()
+def total_gradient(losses: LossSettings, batch: ScoredBatch) -> torch.Tensor:
+    loss = total_loss(token_losses(losses, batch)[0], shares_of(batch))
+    return torch.autograd.grad(loss, batch.logp_NT)[0]
 
 
-def test_no_such_file_is_a_sentence(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        run(compose(ObjectiveCommand, ["tensors=nowhere.safetensors", f"out={tmp_path}/o.st"]))
+EVERY_TERM = LossSettings(
+    reference_kl=ReferenceKlSettings(coef=0.01), perception_kl=PerceptionKlSettings(coef=0.02),
+    entropy=EntropySettings(coef=0.03, masked_coef=0.04), nll=NllSettings(coef=0.1),
+)  # fmt: skip
+
+
+def test_terms_are_coefficient_times_value():
+    batch = random_batch()
+    terms, logged = token_losses(EVERY_TERM, batch)
+    assert sorted(terms) == sorted(TERMS)
+    torch.testing.assert_close(terms["reference_kl"], 0.01 * k3(batch.logp_NT, batch.ref_logp_NT))
+    perception = -0.02 * k3(batch.logp_NT, batch.view_logp_NT["masked"])
+    torch.testing.assert_close(terms["perception_kl"], perception * batch.mask_NT)
+    torch.testing.assert_close(terms["entropy"], -0.03 * batch.logp_NT)
+    torch.testing.assert_close(terms["masked_entropy"], -0.04 * batch.view_logp_NT["masked"])
+    torch.testing.assert_close(terms["nll"][::2], -0.1 * batch.logp_NT[::2])
+    assert terms["nll"][1::2].abs().max() == 0
+    assert not any(value.requires_grad for value in logged.values())
+    wanted = {"actor/masked_entropy_loss", "actor/pg_clipfrac_dual", "actor/kl_prcp_bounded", "actor/nll_loss",
+              "actor/logp_clean", "actor/logp_masked", "actor/pg_loss", "actor/kl_loss", "actor/kl_prcp_loss",
+              "actor/entropy_loss"}  # fmt: skip
+    assert wanted <= logged.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in TERMS if name != "masked_entropy"])
+def test_every_enabled_term_changes_the_gradient(name):
+    batch = random_batch()
+    terms, _ = token_losses(EVERY_TERM, batch)
+    whole = torch.autograd.grad(total_loss(terms, shares_of(batch)), batch.logp_NT, retain_graph=True)[0]
+    terms.pop(name)
+    rest = torch.autograd.grad(total_loss(terms, shares_of(batch)), batch.logp_NT)[0]
+    assert (whole - rest).abs().max() > 1e-5
+
+
+def test_gamma_zero_is_grpo_bit_for_bit():
+    batch = random_batch()
+    plain = LossSettings(reference_kl=ReferenceKlSettings())
+    control = replace(plain, perception_kl=PerceptionKlSettings(coef=0.0))
+    assert torch.equal(total_gradient(control, batch), total_gradient(plain, batch))
+    assert "actor/kl_prcp_loss" in token_losses(control, batch)[1]  # still measured
+
+
+def test_the_perception_term_vanishes_when_the_mask_changes_nothing():
+    batch = random_batch(masked_equals_clean=True)
+    terms, logged = token_losses(LossSettings(perception_kl=PerceptionKlSettings(coef=1.0)), batch)
+    assert terms["perception_kl"].abs().max() == 0 and logged["actor/kl_prcp_loss"].abs().max() == 0
+
+
+def test_one_step_on_the_perception_term_alone_raises_the_kl():
+    batch = random_batch()
+    terms, _ = token_losses(LossSettings(perception_kl=PerceptionKlSettings(coef=1.0)), batch)
+    gradient = torch.autograd.grad(terms["perception_kl"].sum(), batch.logp_NT)[0]
+    before = k3(batch.logp_NT, batch.view_logp_NT["masked"]).sum().item()
+    assert k3(batch.logp_NT - 0.1 * gradient, batch.view_logp_NT["masked"]).sum().item() > before
+
+
+def test_the_entropy_term_raises_every_sampled_token_and_the_masked_one_is_inert():
+    batch = random_batch()
+    batch.view_logp_NT["masked"].requires_grad_()
+    gradient = total_gradient(LossSettings(entropy=EntropySettings(coef=1.0)), batch) - total_gradient(
+        LossSettings(), batch
+    )
+    assert gradient[batch.mask_NT > 0].max() < 0  # the loss falls as each sampled token's log-prob rises
+    terms, _ = token_losses(EVERY_TERM, batch)
+    assert not terms["masked_entropy"].requires_grad  # gradient: clean freezes the corrupted branch
+    both = replace(EVERY_TERM, perception_kl=PerceptionKlSettings(gradient="both"))
+    assert token_losses(both, batch)[0]["masked_entropy"].requires_grad
+
+
+def test_the_full_entropy_takes_the_place_of_the_surprisal():
+    batch = random_batch()
+    terms, logged = token_losses(LossSettings(entropy=EntropySettings(coef=2.0, kind="full")), batch)
+    torch.testing.assert_close(terms["entropy"], 2.0 * batch.entropy_NT)
+    torch.testing.assert_close(logged["actor/entropy"], batch.entropy_NT.detach())
+
+
+def test_kl_in_the_reward_is_no_loss_term():
+    terms, _ = token_losses(LossSettings(reference_kl=ReferenceKlSettings(place="reward")), random_batch())
+    assert list(terms) == ["ppo"]
+
+
+def test_weights_multiply_the_surrogate_alone():
+    batch = replace(random_batch(), weights_NT=torch.full((4, 6), 0.5))
+    losses = replace(EVERY_TERM, ppo=PpoSettings(importance_cap=1.2))
+    plain, _ = token_losses(EVERY_TERM, random_batch())
+    terms, logged = token_losses(losses, batch)
+    # old - engine = -0.05 + 0.3, capped at 1.2
+    torch.testing.assert_close(combined_weights(losses, batch), torch.full((4, 6), 0.6))
+    torch.testing.assert_close(terms["ppo"], plain["ppo"] * 0.6)
+    torch.testing.assert_close(logged["actor/importance_weight"], torch.full((4, 6), 1.2))
+    assert all(torch.equal(terms[name], plain[name]) for name in plain if name != "ppo")
+
+
+@pytest.mark.parametrize("average", ["token", "response", "constant", "four"])
+def test_micro_batches_add_up_to_the_same_gradient(average):
+    batch = random_batch()
+    shares = shares_of(batch, average)
+    whole = torch.autograd.grad(total_loss(token_losses(EVERY_TERM, batch)[0], shares), batch.logp_NT)[0]
+    summed = torch.zeros(4, 6)
+    for rows in (slice(0, 1), slice(1, 4)):
+        part = ScoredBatch(
+            batch.logp_NT[rows], batch.old_logp_NT[rows], batch.mask_NT[rows], batch.advantage_NT[rows],
+            batch.weights_NT[rows], batch.ref_logp_NT[rows], {"masked": batch.view_logp_NT["masked"][rows]},
+            accuracy_N=batch.accuracy_N[rows],
+        )  # fmt: skip
+        loss = total_loss(token_losses(EVERY_TERM, part)[0], shares[rows])
+        summed += torch.autograd.grad(loss, batch.logp_NT)[0]
+    torch.testing.assert_close(summed, whole, atol=1e-8, rtol=1e-6)
+
+
+def test_metrics_are_means_over_tokens():
+    values, mask = torch.tensor([[1.0, 2.0], [6.0, float("nan")]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    assert token_mean(values, mask, 3) == 3.0
+
+
+def test_annealing_gamma_takes_the_entropy_terms_along():
+    losses = replace(EVERY_TERM, perception_kl=PerceptionKlSettings(coef=0.02, end_coef=0.0, anneal_share=0.5))
+    later = losses_at(losses, 25, 100)
+    assert later.perception_kl.coef == pytest.approx(0.01)
+    assert (later.entropy.coef, later.entropy.masked_coef) == pytest.approx((0.015, 0.02))
+    assert (later.nll, later.reference_kl) == (losses.nll, losses.reference_kl)
+    assert losses.perception_kl.coef == 0.02 and losses_at(losses, 0, 100) == losses
+    assert "perception_kl" not in token_losses(losses_at(losses, 80, 100), random_batch())[0]
+    assert losses_at(EVERY_TERM, 80, 100) == EVERY_TERM

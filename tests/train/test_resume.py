@@ -1,6 +1,8 @@
 """Killed at any instant and started again, a run ends with the same bits as one that was never stopped."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -9,34 +11,86 @@ from pathlib import Path
 import pytest
 
 SEED = 20261121
+ALONE = ["-m", "train"]
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train"]
+KINDS = {
+    "torch": (ALONE, []),
+    "two at stage 0": (TWO, ["parallel.backend=deepspeed", "parallel.zero_stage=0"]),
+    "two at stage 2": (TWO, ["parallel.backend=deepspeed", "parallel.zero_stage=2"]),
+    "two at stage 3": (TWO, ["parallel.backend=deepspeed", "parallel.zero_stage=3"]),
+    "dapo": (ALONE, ["method=papo_d", "rollouts.filter.prompts=6", "rollouts.filter.rounds=30"]),
+    "vllm": (ALONE, ["rollouts.engine.kind=vllm"]),
+}
 
 
-def start(options: list[str]) -> subprocess.Popen:
-    command = [sys.executable, "-m", "train", *options]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def start(launcher: list[str], options: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *launcher, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
+    )  # fmt: skip
 
 
-def kill_in_step(options: list[str], run: Path, step: int, delay_s: float) -> None:
-    """SIGKILL some moment after the given step was logged."""
-    process = start(options)
+def to_the_end(launcher: list[str], options: list[str]) -> None:
+    process = start(launcher, options)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said[-3000:]
+
+
+def kill_in_step(launcher: list[str], options: list[str], run: Path, step: int, delay_s: float) -> None:
+    """SIGKILL to every process some moment after the given step was logged."""
+    process = start(launcher, options)
     metrics = run / "metrics.jsonl"
     while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") >= step):
         time.sleep(0.02)
-    assert process.poll() is None, process.stderr.read()
+    assert process.poll() is None, process.stderr.read()[-3000:]
     time.sleep(delay_s)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_bit_identical(small_run, tmp_path):
-    rng = random.Random(SEED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_run_ends_bit_identical(small_run, tmp_path, kind):
+    rng = random.Random(f"{SEED}/{kind}")
+    launcher, more = KINDS[kind]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    options = [o for o in small_run if not o.startswith("run=")] + ["method=papo_g", "keep.wandb=offline"]
-    assert start([*options, f"run={straight}"]).wait() == 0
-    kill_in_step([*options, f"run={killed}"], killed, rng.randint(1, 4), rng.random() * 0.5)
+    options = [o for o in small_run if not o.startswith("run=")] + ["method=papo_g", *more]
+    options += ["keep.wandb=offline"] if kind == "torch" else []
+    to_the_end(launcher, [*options, f"run={straight}"])
+    kill_in_step(launcher, [*options, f"run={killed}"], killed, rng.randint(2, 4), rng.random() * 0.5)
     assert not (killed / "finished.json").exists()
-    again = start([*options, f"run={killed}"])
-    assert again.wait() == 0, again.stderr.read()
-    for name in ("final/model.safetensors", "metrics.jsonl", "checkpoints/step_000005/optimizer.safetensors"):
+    to_the_end(launcher, [*options, f"run={killed}"])
+    shards = [f"checkpoints/step_000005/{path.name}" for path in straight.glob("checkpoints/step_000005/shard_*")]
+    assert len(shards) == (2 if launcher == TWO else 1)
+    for name in ("final/model.safetensors", "metrics.jsonl", "filtered.jsonl", *shards):
         assert (straight / name).read_bytes() == (killed / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_a_process_that_vanishes_takes_the_others_along(small_run, tmp_path):
+    """One of two processes is killed: the launcher ends the other, and what is on disk is complete."""
+    options = [*small_run, "method=grpo", "parallel.backend=deepspeed", "steps=500"]
+    process = start(TWO, options)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        time.sleep(0.05)
+    assert process.poll() is None, process.stderr.read()[-3000:]
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    process.wait(timeout=120)
+    assert process.returncode != 0
+    assert (tmp_path / "run" / "checkpoints" / "step_000002" / "state.json").exists()
+
+
+@pytest.mark.slow
+def test_changed_data_under_a_stopped_run_are_refused(small_run, tmp_path):
+    from configs import write_jsonl
+
+    rows = [{"id": f"r{n}", "problem": "What is 2 + 2 ?", "answer": "4", "images": []} for n in range(8)]
+    write_jsonl(tmp_path / "data.jsonl", rows)
+    options = [*small_run, "method=grpo", f"data.source={tmp_path}/data.jsonl", "steps=1"]
+    to_the_end(ALONE, options)
+    write_jsonl(tmp_path / "data.jsonl", rows[:-1])
+    process = start(ALONE, [*options[:-1], "steps=2"])
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2 and "the data changed since" in said and "Traceback" not in said

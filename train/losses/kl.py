@@ -1,11 +1,11 @@
-"""The k3 estimator, towards the reference model (GRPO) and away from the corrupted view (PAPO).
+"""The k3 estimator of a KL divergence from sampled tokens.
 
-    d = clip(log q - log p, -20, 20);  k3 = clip(exp(d) - d - 1, -10, 10)
+    d = clip(log q - log p, -20, 20);  k3 = min(exp(d) - d - 1, bound)
 
-With tokens sampled from p, the mean of k3 estimates KL(p || q). For PAPO's perception term q is the policy on the
-masked picture, scoring the same tokens. The paper (arXiv 2507.06448, section 3) prints the ratio p/q; the code that
-produced its numbers computes k3 on q/p, and so do we: the printed form is no KL estimator for tokens drawn from p.
-With q held constant the gradient's direction is that of KL(q || p). Beyond k3 = 10 the gradient is zero.
+With tokens sampled from p, the mean of k3 estimates KL(p || q) without bias and is never negative (Schulman, 2020).
+GRPO takes q = reference model and adds beta * k3 to the loss (arXiv 2402.03300, equation 4); the bounds of 20 and 10
+are those of the public trainers and of the code that produced PAPO's numbers. Beyond the bound the gradient is zero.
+`train/losses/perception.py` uses the same estimator away from the corrupted view.
 """
 
 from torch import Tensor
@@ -14,14 +14,12 @@ LOG_RATIO_BOUND = 20.0
 K3_BOUND = 10.0
 
 
-def k3(logp_NT: Tensor, other_logp_NT: Tensor) -> Tensor:
-    """Per-token k3 of the policy against another distribution."""
+def k3(logp_NT: Tensor, other_logp_NT: Tensor, bound: float = K3_BOUND) -> Tensor:
+    """Per-token k3 of the policy (whose tokens these are) against another distribution."""
     d_NT = (other_logp_NT - logp_NT).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
-    return (d_NT.exp() - d_NT - 1).clamp(-K3_BOUND, K3_BOUND)
+    return (d_NT.exp() - d_NT - 1).clamp(max=bound)
 
 
-def perception_k3(logp_NT: Tensor, masked_logp_NT: Tensor, gradient: str) -> Tensor:
-    """k3 against the masked view; `gradient` says which branch learns (clean is PAPO as released)."""
-    clean = logp_NT if gradient in ("clean", "both") else logp_NT.detach()
-    masked = masked_logp_NT if gradient in ("masked", "both") else masked_logp_NT.detach()
-    return k3(clean, masked)
+def k1(logp_NT: Tensor, other_logp_NT: Tensor) -> Tensor:
+    """Per-token log p - log q, the form that goes into the reward (RLOO, REINFORCE++): unbiased, of either sign."""
+    return logp_NT - other_logp_NT

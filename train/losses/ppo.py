@@ -1,32 +1,54 @@
-"""The clipped policy-gradient loss that GRPO and DAPO share, with the dual clip of the released PAPO code.
+"""The clipped policy-gradient loss that all methods share, with a ratio per token or per response.
 
-    r = exp(logp - old_logp)
-    loss = max(-r A, -clip(r, 1 - low, 1 + high) A);  where A < 0 also loss <= -c A
+    loss = max(-r A, -clip(r, 1 - low, 1 + high) A);  where A < 0 also loss <= -c A  (dual clip)
 
-Source: base-algorithm conventions of arXiv 2402.03300 (GRPO) and 2503.14476 (DAPO, asymmetric clip); the log-ratio is
-clamped to +-20 and c = 3 as in the code that produced PAPO's numbers (arXiv 2507.06448, section 1.2 of its spec).
+    token            r_t = exp(d_t), d_t = logp_t - old_logp_t         GRPO (arXiv 2402.03300), DAPO (2503.14476)
+    sequence         s   = exp(mean_t d_t), the same for every token   GSPO (arXiv 2507.18071)
+    sequence_token   value s, gradient of token t alone: exp(stop(mean d) + logp_t - stop(logp_t))
+
+`sequence_token` has the gradient of `sequence` where advantage and weights are constant within a response, and unlike
+it lets token weights act: with `sequence` they only rescale a response by their mean. The log-ratio is clamped to +-20
+and c = 3 as in the code that produced PAPO's numbers (arXiv 2507.06448; the paper mentions neither). verl has no dual
+clip for GSPO, EasyR1 keeps it: `dual_clip: 0` switches it off.
 """
 
 import torch
 from torch import Tensor
 
+from train.settings import PpoSettings
+
 LOG_RATIO_BOUND = 20.0
 
 
+def log_ratio(logp_NT: Tensor, old_logp_NT: Tensor, mask_NT: Tensor, kind: str) -> Tensor:
+    """Log of the importance ratio that each token uses, clamped."""
+    d_NT = logp_NT - old_logp_NT
+    if kind != "token":
+        valid = mask_NT > 0
+        length_N1 = valid.sum(1, keepdim=True).clamp(min=1)
+        mean_N1 = torch.where(valid, d_NT, 0.0).sum(1, keepdim=True) / length_N1
+        d_NT = mean_N1.expand_as(d_NT) if kind == "sequence" else mean_N1.detach() + (logp_NT - logp_NT.detach())
+    return d_NT.clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
+
+
 def ppo_loss(
-    logp_NT: Tensor, old_logp_NT: Tensor, advantage_NT: Tensor, *, clip_low: float, clip_high: float, dual_clip: float
+    logp_NT: Tensor, old_logp_NT: Tensor, advantage_NT: Tensor, mask_NT: Tensor, settings: PpoSettings
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Per-token loss, and where the clips acted (1 where they did)."""
-    ratio_NT = (logp_NT - old_logp_NT).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND).exp()
+    ratio_NT = log_ratio(logp_NT, old_logp_NT, mask_NT, settings.ratio).exp()
     plain_NT = -advantage_NT * ratio_NT
-    clipped_NT = -advantage_NT * ratio_NT.clamp(1 - clip_low, 1 + clip_high)
+    clipped_NT = -advantage_NT * ratio_NT.clamp(1 - settings.clip_low, 1 + settings.clip_high)
     loss_NT = torch.maximum(plain_NT, clipped_NT)
     active_NT = clipped_NT > plain_NT
-    if dual_clip > 0:
-        loss_NT = torch.where(advantage_NT < 0, torch.minimum(loss_NT, -dual_clip * advantage_NT), loss_NT)
+    bounded_NT = torch.zeros_like(active_NT)
+    if settings.dual_clip > 0:
+        bound_NT = -settings.dual_clip * advantage_NT
+        bounded_NT = (advantage_NT < 0) & (loss_NT > bound_NT)
+        loss_NT = torch.where(bounded_NT, bound_NT, loss_NT)
     where = {
         "actor/pg_clipfrac_higher": (active_NT & (advantage_NT > 0)).float(),
         "actor/pg_clipfrac_lower": (active_NT & (advantage_NT < 0)).float(),
+        "actor/pg_clipfrac_dual": bounded_NT.float(),
         "actor/ppo_kl": (old_logp_NT - logp_NT).detach(),
     }
     return loss_NT, where

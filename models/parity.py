@@ -1,0 +1,109 @@
+"""The parity gate: before an engine samples for a trainer, both must see the same prompt and give the same log-probs.
+
+Where the engine has a processor of its own, its expanded token ids, its pixels with their grids and its M-RoPE
+positions are compared with the trainer's, number by number; then the log-probs of a few short responses.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from configs import UserError
+from models.encode import Encoded
+from models.engine import Engine, Seen
+from models.loader import VisionLanguageModel, say
+from models.scoring import Group
+from models.settings import SamplingSettings
+
+TOKENS = 12  # per response
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What differs, in sentences, and how far the log-probs of the same tokens lie apart."""
+
+    differences: list[str]
+    compared_inputs: bool  # False where the engine takes the trainer's own tokens and pixels
+    tokens: int
+    gap_mean: float
+    gap_max: float
+
+    def check(self, bound: float) -> None:
+        """Refuse an engine that another model, other pixels or other weights stand behind; else say what was seen."""
+        if self.differences:
+            more = f" (and {len(self.differences) - 1} more)" if len(self.differences) > 1 else ""
+            raise UserError(
+                f"the engine and the trainer do not see the same prompts: {self.differences[0]}{more}; both must have "
+                "the same files, processor and pixel limits, or set engine.kind=hf"
+            )
+        gap = f"log-prob gap per token: mean {self.gap_mean:.2g}, largest {self.gap_max:.2g} over {self.tokens} tokens"
+        if not self.gap_mean <= bound:  # also where it is not a number
+            raise UserError(
+                f"{gap}, above engine.gap_bound {bound:g}: sync the weights, use one model.dtype for both, or set "
+                "engine.kind=hf"
+            )
+        say(f"parity: {'token ids, pixels and positions equal; ' if self.compared_inputs else ''}{gap}")
+
+
+@torch.no_grad()
+def parity(
+    model: VisionLanguageModel, engine: Engine, prompts: Sequence[Encoded], settings: SamplingSettings, seed: int = 0
+) -> ParityReport:
+    """Compare on a few prompts; choose some with and some without pictures."""
+    pairs = [(prompt, engine.seen(prompt)) for prompt in prompts]
+    differences = [line for prompt, seen in pairs if seen for line in unlike(model, prompt, seen)]
+    short = replace(settings, max_new_tokens=min(TOKENS, settings.max_new_tokens))
+    responses = engine.sample(prompts, 1, short, seed)
+    groups = [Group(prompt, [one.token_ids]) for prompt, one in zip(prompts, responses, strict=True)]
+    scores = model.score(groups, temperature=settings.temperature or 1.0)
+    theirs = torch.cat([torch.tensor(one.logprobs) for one in responses])
+    ours = scores.logprobs_NT.cpu()[scores.mask_NT.cpu().bool()]
+    gaps = (theirs - ours).abs()
+    compared = any(seen for _, seen in pairs)
+    return ParityReport(differences, compared, len(gaps), float(gaps.mean()), float(gaps.max()))
+
+
+def unlike(model: VisionLanguageModel, prompt: Encoded, seen: Seen) -> Iterator[str]:
+    """Sentences on what the engine sees otherwise."""
+    name, ours = prompt.sample_id, prompt.ids.tolist()
+    if ours != seen.ids:
+        yield unlike_ids(name, ours, seen.ids)
+        return
+    for key in sorted(prompt.vision, reverse=True):  # pixels last: a wrong grid says more
+        if key in seen.vision:
+            yield from unlike_tensors(f"{key} of sample {name}", prompt.vision[key], seen.vision[key])
+        else:
+            yield f"the engine has no {key} for sample {name}"
+    if seen.positions_3P is not None:
+        positions_3P = trainer_positions(model, prompt)
+        yield from unlike_tensors(f"positions of sample {name}", positions_3P, seen.positions_3P)
+
+
+def unlike_ids(name: str, ours: list[int], theirs: list[int]) -> str:
+    """Where two lists of token ids part."""
+    at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+    if at is None:
+        return f"sample {name} has {len(ours)} prompt tokens for the trainer and {len(theirs)} for the engine"
+    return f"prompt token {at} of sample {name} is {ours[at]} for the trainer and {theirs[at]} for the engine"
+
+
+def unlike_tensors(what: str, ours: Tensor, theirs: Tensor) -> Iterator[str]:
+    """Equal means equal: both sides run the same code on the same pictures, and round to the engine's type alike."""
+    ours, theirs = ours.cpu(), theirs.cpu()
+    if ours.shape != theirs.shape:
+        yield f"{what} have shape {list(ours.shape)} for the trainer and {list(theirs.shape)} for the engine"
+    elif not torch.equal(ours.to(theirs.dtype), theirs):
+        if ours.numel() <= 12:
+            yield f"{what} are {ours.tolist()} for the trainer and {theirs.tolist()} for the engine"
+        else:
+            gap = (ours.float() - theirs.float()).abs().max()
+            yield f"{what} differ by up to {float(gap):.3g}"
+
+
+def trainer_positions(model: VisionLanguageModel, prompt: Encoded) -> Tensor:
+    """M-RoPE positions of the prompt as transformers counts them."""
+    grid = prompt.vision.get("image_grid_thw")
+    found, _ = model.module.model.get_rope_index(prompt.ids[None], prompt.token_kinds[None], grid)
+    return found[:, 0]

@@ -1,0 +1,132 @@
+"""Each distinct picture passes the vision tower once: within a call always, within a step where the tower is frozen.
+
+"Vision" is all that is neither language model nor output head: for Qwen `model.visual`, its merger included.
+Legend of shapes: S pixel rows (patches) of all pictures of a call, D numbers in a row, P pictures.
+"""
+
+from collections import OrderedDict
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.families import is_language, language_path
+
+KEPT_BYTES = 4 << 30  # features that are kept at most; about 450 pictures of a million pixels for a 7B model
+BITS = {2: torch.int16, 4: torch.int32}
+Key = tuple[int, ...]
+
+
+def freeze_vision(module: Any) -> None:
+    """The vision tower and what joins it to the language model do not learn."""
+    language = language_path(module)
+    for name, parameter in module.named_parameters():
+        if not is_language(name, language):
+            parameter.requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the tower makes of one picture."""
+
+    merged: Tensor
+    deepstack: tuple[Tensor, ...]  # Qwen3-VL: features of early layers, added again inside the language model
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(part.numel() * part.element_size() for part in (self.merged, *self.deepstack))
+
+    def copy(self) -> "Features":
+        """Storage of its own, so that dropping one picture frees its memory."""
+        return Features(self.merged.clone(), tuple(part.clone() for part in self.deepstack))
+
+
+class PictureTower:
+    """Stands in front of a Qwen vision tower's forward; the tower keeps its place and its parameters' names."""
+
+    def __init__(self, tower: Any, keep: bool, limit_bytes: int = KEPT_BYTES):
+        self.tower, self.keep, self.limit_bytes = tower, keep, limit_bytes
+        self.run = tower.forward
+        tower.forward = self.forward
+        self.kept: OrderedDict[Key, Features] = OrderedDict()
+        self.kept_bytes = 0
+        self.passed = 0  # pictures that went through the tower so far
+        self.output_type: Any = None
+
+    def clear(self) -> None:
+        self.kept.clear()
+        self.kept_bytes = 0
+
+    def forward(self, hidden_states: Tensor, grid_thw: Tensor, **options: Any) -> Any:
+        """Features of all pictures of a call in their order, as the tower itself would give them."""
+        keys = picture_keys(hidden_states, grid_thw)
+        found = {key: self.kept[key] for key in keys if key in self.kept}
+        first = {key: keys.index(key) for key in keys if key not in found}
+        if self.anyone_needs(bool(first), hidden_states.device):
+            # Where only another process has a new picture, this one goes along with one that it knows.
+            found |= self.through(hidden_states, grid_thw, first or {keys[0]: 0}, options)
+        merged = torch.cat([found[key].merged for key in keys])
+        layers = zip(*(found[key].deepstack for key in keys), strict=True)
+        deepstack = {"deepstack_features": [torch.cat(layer) for layer in layers]} if found[keys[0]].deepstack else {}
+        return self.output_type(pooler_output=merged, **deepstack)
+
+    def through(self, pixels_SD: Tensor, grid_P3: Tensor, chosen: dict[Key, int], options: Any) -> dict[Key, Features]:
+        """Run the tower on the chosen pictures, and keep their features where it is frozen."""
+        numbers = list(chosen.values())
+        rows = pixels_SD.split(grid_P3.prod(-1).tolist())
+        grid_P3 = grid_P3[numbers]
+        with torch.no_grad() if self.keep else nullcontext():
+            output = self.run(torch.cat([rows[i] for i in numbers]), grid_thw=grid_P3, **options)
+        self.output_type = type(output)
+        self.passed += len(numbers)
+        sizes = (grid_P3.prod(-1) // self.tower.spatial_merge_size**2).tolist()
+        parts = [output.pooler_output, *(getattr(output, "deepstack_features", None) or ())]
+        pictures = zip(*(part.split(sizes) for part in parts), strict=True)
+        made = {key: Features(own[0], own[1:]) for key, own in zip(chosen, pictures, strict=True)}
+        if self.keep:
+            for key, features in made.items():
+                self.remember(key, features.copy())
+        return made
+
+    def remember(self, key: Key, features: Features) -> None:
+        """Keep a picture's features; the oldest go where there are too many."""
+        if key in self.kept:
+            return
+        self.kept[key] = features
+        self.kept_bytes += features.size_bytes
+        while self.kept_bytes > self.limit_bytes:
+            self.kept_bytes -= self.kept.popitem(last=False)[1].size_bytes
+
+    def anyone_needs(self, here: bool, device: torch.device) -> bool:
+        """Where the tower's weights are cut over processes (ZeRO-3), all run it as soon as one of them must."""
+        sharded = any(hasattr(p, "ds_id") for p in self.tower.parameters())
+        if not (self.keep and sharded and torch.distributed.get_world_size() > 1):
+            return here
+        flag = torch.tensor(float(here), device=device)
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
+        return bool(flag)
+
+
+@lru_cache(maxsize=8)
+def odd_numbers(length: int, device: torch.device) -> Tensor:
+    """Two fixed rows of random odd integers."""
+    generator = torch.Generator().manual_seed(length)
+    numbers = torch.randint(-(1 << 62), 1 << 62, (2, length), generator=generator) | 1
+    return numbers.to(device)
+
+
+def picture_keys(pixels_SD: Tensor, grid_P3: Tensor) -> list[Key]:
+    """128 bits of each picture's pixels, and its grid; computed where the pixels lie, as copying them costs more."""
+    bits_SD = pixels_SD.contiguous().view(BITS[pixels_SD.element_size()]).long()
+    rows_2S = torch.stack([(bits_SD * weight_D).sum(-1) for weight_D in odd_numbers(bits_SD.shape[1], bits_SD.device)])
+    rows_2S = (rows_2S ^ (rows_2S >> 29)) * 0x2545F4914F6CDD1D
+    counts_P = grid_P3.prod(-1)
+    owner_S = torch.repeat_interleave(counts_P)
+    place_S = torch.arange(len(owner_S), device=owner_S.device) - (counts_P.cumsum(0) - counts_P)[owner_S]
+    # Lengths in steps, so that few tables of numbers are made.
+    table = odd_numbers(-(-int(counts_P.max()) // 4096) * 4096, bits_SD.device)
+    sums_2P = rows_2S.new_zeros(2, len(counts_P)).index_add(1, owner_S, rows_2S * table[:, place_S])
+    return [tuple(key) for key in torch.cat([sums_2P.T, grid_P3.to(sums_2P.device)], dim=1).tolist()]

@@ -1,0 +1,303 @@
+"""vLLM in the trainer's process, one engine per process: its own processor sees our pictures, its weights follow ours.
+
+What vLLM does to the process that hosts it (environment, threads, random state) is undone, so that training beside it
+is the same as without it.
+"""
+
+import atexit
+import gc
+import logging
+import os
+import random
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed
+
+from configs import UserError
+from models.encode import Encoded
+from models.engine import Progress, Seen, Weights, silent
+from models.loader import VisionLanguageModel
+from models.response import Response
+from models.sampling import finished_response
+from models.settings import EngineSettings, ModelSettings, SamplingSettings
+
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine must live in this process to take weights from its memory
+    "VLLM_USE_V2_MODEL_RUNNER": "0",  # the other runner has another interface for the draw of tokens
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_DO_NOT_TRACK": "1",
+}
+# Warnings of a start on a CPU (no tcmalloc, no compilation) are about choices made here.
+QUIET = {"VLLM_LOGGING_LEVEL": "ERROR"}
+CPU_CACHE_BYTES = 1 << 30  # keys and values; given outright, vLLM skips a warm-up of half a minute
+CPU_BLOCK = 32  # tokens per cache block: a group shares the whole blocks of its prompt, and short prompts have few
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Afterwards the process is as before: environment, threads, random state, torch's switches, signal handlers."""
+    environment = dict(os.environ)
+    threads, set_threads = torch.get_num_threads(), torch.set_num_threads
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        # vLLM reads its own variables later; the others (LD_PRELOAD, LOCAL_WORLD_SIZE) would reach child processes.
+        kept = {name: value for name, value in os.environ.items() if name.startswith("VLLM_")}
+        os.environ.clear()
+        os.environ.update(environment | kept)
+        torch.set_num_threads = set_threads  # on CPUs vLLM puts a function there that only warns
+        torch.set_num_threads(threads)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda_states:
+            torch.cuda.set_rng_state_all(cuda_states)
+        torch.set_default_dtype(dtype)
+        torch.set_float32_matmul_precision(precision)
+        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+        gc.unfreeze()  # vLLM takes all that exists at its start out of garbage collection
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+def import_vllm() -> Any:
+    """vLLM with its variables set, or a sentence that says how to get it."""
+    os.environ.update(ENVIRONMENT)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    # vLLM says a few things before it has read its level.
+    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
+    try:
+        import vllm
+    except ImportError as error:
+        raise UserError(
+            f"engine.kind=vllm needs vLLM, which cannot be imported ({error}); it is part of the extras 'gpu' and "
+            "'cpu': run make install, or set engine.kind=hf"
+        ) from error
+    return vllm
+
+
+def processor_options(model: VisionLanguageModel) -> dict[str, Any]:
+    """Pictures are within limits already: vLLM's processor must not scale them, and profiles with the largest one."""
+    image_processor = model.processor.image_processor
+    if not hasattr(image_processor, "merge_size"):  # not a processor that reads `size` as an area, as in encode.py
+        return {}
+    # Sides are rounded to whole merged patches, which may lift the area above the limit; by less than one patch along
+    # each side, and no processor of this kind accepts a picture more than 200 times as long as high.
+    side = image_processor.patch_size * image_processor.merge_size
+    most = model.settings.max_pixels
+    return {"size": {"shortest_edge": 1, "longest_edge": int(most + side * (200**0.5 + 1) * most**0.5 + side**2)}}
+
+
+def room(model: VisionLanguageModel, sampling: SamplingSettings) -> int:
+    """Tokens of prompt and response together; refused where the model has fewer positions."""
+    wanted = model.settings.max_prompt_tokens + sampling.max_new_tokens
+    most = getattr(model.module.config.get_text_config(), "max_position_embeddings", wanted)
+    if wanted > most:
+        raise UserError(
+            f"model {model.settings.name} has {most} positions, but model.max_prompt_tokens and "
+            f"sampling.max_new_tokens add up to {wanted}; lower one of them"
+        )
+    return wanted
+
+
+def engine_options(model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings) -> dict[str, Any]:
+    """Everything vLLM is told; nothing is left to a model's own defaults."""
+    source: ModelSettings = model.settings
+    on_gpu = model.module.device.type == "cuda"
+    several = distributed.is_initialized() and distributed.get_world_size() > 1
+    options: dict[str, Any] = {
+        "model": source.path, "revision": source.revision, "tokenizer_revision": source.revision,
+        "trust_remote_code": source.trust_remote_code, "dtype": source.dtype, "load_format": "safetensors",
+        "use_tqdm_on_load": False, "max_model_len": room(model, sampling), "max_num_seqs": sampling.batch, "seed": 0,
+        "generation_config": "vllm", "enable_prefix_caching": True, "logprobs_mode": "raw_logprobs",
+        # A picture has at least one token, so no prompt within the limit holds more.
+        "limit_mm_per_prompt": {"image": source.max_prompt_tokens, "video": 0},
+        "mm_processor_kwargs": processor_options(model),
+        "mm_processor_cache_gb": 0,  # each prompt is processed once anyway
+        "mm_device_do_normalize": False,  # the trainer's pixels come from the processor, not from the vision tower
+        # The draw must know how many tokens a request has.
+        "async_scheduling": False,
+    }  # fmt: skip
+    if several:  # each process has an engine of its own beside the trainer's process group, without traffic
+        options["distributed_executor_backend"] = "external_launcher"
+    if on_gpu:
+        return options | {"gpu_memory_utilization": settings.memory_share, "enable_sleep_mode": True}
+    return options | {"enforce_eager": True, "kv_cache_memory_bytes": CPU_CACHE_BYTES, "block_size": CPU_BLOCK}
+
+
+class VllmEngine:
+    """Samples with vLLM; drawn tokens and log-probs are those of `models.sampling` on vLLM's logits."""
+
+    def __init__(self, model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings):
+        several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        assert distributed.is_initialized() or not several, "start torch.distributed first, or vLLM takes its place"
+        self.model = model
+        self.limit = sampling
+        self.on_gpu = model.module.device.type == "cuda"
+        self.death = ""
+        options = engine_options(model, settings, sampling)
+        joined = distributed.is_initialized()
+        with undisturbed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            self.vllm = import_vllm()
+            from models.vllm_draw import Sheet, processor_for
+
+            self.sheet = Sheet()
+            try:
+                self.llm = self.vllm.LLM(**options, logits_processors=[processor_for(self)])
+            except (RuntimeError, ValueError, AssertionError) as error:
+                raise UserError(
+                    f"vLLM cannot load {model.settings.path}: {first_line(error)}; lower engine.memory_share or "
+                    "max_new_tokens if memory is short, or set engine.kind=hf"
+                ) from error
+        # An engine that goes would take the process group along, which is the trainer's or has become it.
+        self.llm.llm_engine.engine_core._finalizer.detach()
+        if not joined:
+            atexit.register(leave_group)
+
+    def sample(
+        self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
+        progress: Progress = silent,
+    ) -> list[Response]:  # fmt: skip
+        from models.vllm_draw import Sheet
+
+        if settings.max_new_tokens > self.limit.max_new_tokens:
+            raise UserError(
+                f"sampling.max_new_tokens is {settings.max_new_tokens}, but the engine was started for "
+                f"{self.limit.max_new_tokens}; start it with the larger number"
+            )
+        names = [(prompt.sample_id, k) for prompt in prompts for k in range(count)]
+        self.sheet = Sheet(names, settings, seed, self.model.forbidden_ids)
+        with undisturbed(), self.alive():
+            tokens = self.run([self.rendered(prompt) for prompt in prompts], count, settings, progress)
+        logprobs = self.sheet.logprobs()
+        return [
+            finished_response(self.model, tokens[n], [logprobs[n][t] for t in range(len(tokens[n]))], *name, view)
+            for n, name in enumerate(names)
+        ]
+
+    def rendered(self, prompt: Encoded) -> dict[str, Any]:
+        """The prompt as vLLM's own processor makes it: expanded token ids, pixels, where the pictures lie."""
+        ids = self.model.tokenizer(prompt.text, **self.tokenizer_options(prompt.text))["input_ids"]
+        request: dict[str, Any] = {"prompt_token_ids": ids}
+        if prompt.images:
+            request["multi_modal_data"] = {"image": list(prompt.images)}
+        return self.llm.renderer.render_cmpl([request])[0]
+
+    def tokenizer_options(self, text: str) -> dict[str, Any]:
+        """As the encoder's processor treats the text."""
+        return self.model.encoder.options(text, []).get("text_kwargs", {})
+
+    def seen(self, prompt: Encoded) -> Seen:
+        """Tokens, pixels and positions from vLLM's own processor and model."""
+        with undisturbed(), self.alive():
+            inputs = self.rendered(prompt)
+            ids = inputs["prompt_token_ids"]
+            engine = self.llm.llm_engine
+            request = engine.input_processor.process_inputs(
+                "parity", inputs, self.parameters(0, self.limit), supported_tasks=engine.get_supported_tasks()
+            )
+            positions = None
+            if self.llm.model_config.uses_mrope:
+                features = request.mm_features or []
+                positions = self.llm.apply_model(lambda net: net.get_mrope_input_positions(ids, features)[0])[0]
+        items = inputs["mm_kwargs"]["image"] if prompt.images else []
+        vision = {
+            name: torch.cat([item[name].data.reshape(-1, *ours.shape[1:]) for item in items])
+            for name, ours in prompt.vision.items()
+            if items and name in items[0]
+        }
+        return Seen(ids, vision, positions)
+
+    def run(
+        self, inputs: Sequence[dict[str, Any]], count: int, settings: SamplingSettings, progress: Progress
+    ) -> list[list[int]]:
+        """Token ids of every row; vLLM fills its batch as rows end."""
+        engine = self.llm.llm_engine
+        rows = [one for one in inputs for _ in range(count)]
+        for number, one in enumerate(rows):
+            engine.add_request(str(number), dict(one), self.parameters(number, settings))
+        tokens: dict[int, list[int]] = {}
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                if output.finished:
+                    tokens[int(output.request_id)] = list(output.outputs[0].token_ids)
+                    progress(len(tokens), "")
+        return [tokens[number] for number in range(len(rows))]
+
+    def parameters(self, row: int, settings: SamplingSettings) -> Any:
+        """Greedy, as the draw leaves one token; all that could change the logits is written out as nothing."""
+        from models.vllm_draw import KEY
+
+        return self.vllm.SamplingParams(
+            n=1, temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, repetition_penalty=1.0, presence_penalty=0.0,
+            frequency_penalty=0.0, min_tokens=0, max_tokens=settings.max_new_tokens, logprobs=None, stop=None,
+            stop_token_ids=self.model.eos_ids, ignore_eos=False, bad_words=None, logit_bias=None, detokenize=False,
+            output_kind=self.vllm.sampling_params.RequestOutputKind.FINAL_ONLY, extra_args={KEY: row},
+        )  # fmt: skip
+
+    def sync(self, weights: Weights) -> None:
+        """Weights go from memory to memory; what was computed with the old ones is forgotten."""
+        with undisturbed(), self.alive():
+            self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+            if not self.on_gpu:
+                self.llm.apply_model(pack_heads)
+            self.llm.reset_prefix_cache()
+            self.llm.reset_mm_cache()
+            self.llm.llm_engine.reset_encoder_cache()
+
+    def sleep(self) -> None:
+        """Weights move to main memory and the cache is dropped; on CPUs nothing is gained by it."""
+        if self.on_gpu:
+            self.llm.sleep(level=1)
+
+    def wake(self) -> None:
+        if self.on_gpu:
+            self.llm.wake_up()
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """An engine that broke is not used again, and the user hears why."""
+        if self.death:
+            raise UserError(f"vLLM stopped earlier: {self.death}; start the command again, it resumes")
+        try:
+            yield
+        except (RuntimeError, ValueError, self.vllm.v1.engine.exceptions.EngineDeadError) as error:
+            self.death = first_line(error)
+            raise UserError(
+                f"vLLM stopped: {self.death}; lower engine.memory_share if memory ran out, or set engine.kind=hf, and "
+                "start the same command again: it resumes"
+            ) from error
+
+
+def leave_group() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def pack_heads(net: torch.nn.Module) -> None:
+    """vLLM packs weights for CPUs as it loads them; a head that shares the embedding is not loaded, and stays old."""
+    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+    for layer in net.modules():
+        if isinstance(layer, ParallelLMHead):
+            layer.quant_method.process_weights_after_loading(layer)
+
+
+def first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

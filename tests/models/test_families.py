@@ -1,0 +1,163 @@
+"""Every family through the common loader: encode, score, sample, learn, save and load again in plain transformers."""
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+import models.loader
+import models.scoring
+from configs import UserError
+from data.mini.world import sample
+from data.prompts import chat_messages
+from data.views import ViewSettings
+from models.families import check_head
+from models.scoring import Group
+from models.settings import LoraSettings, SamplingSettings
+from tests.models.families import BUILDERS, SHARING
+from tests.models.ragged import (
+    RAGGED,
+    assert_same_gradients,
+    gradients,
+    one_update,
+    ragged_groups,
+    text_only,
+    two_pictures,
+)
+
+every_family = pytest.mark.parametrize("family", BUILDERS)
+
+
+def whole_logits(folder, prompt, ids) -> torch.Tensor:
+    """From text, pictures and files alone, as a user of plain transformers gets them; over the answer's tokens."""
+    module, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+    options = {"images": list(prompt.images)} if prompt.images else {}
+    inputs = processor(text=[prompt.text], return_tensors="pt", **options)
+    for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
+        if name in inputs:
+            more = torch.tensor([ids]) if name == "input_ids" else torch.full((1, len(ids)), int(name[0] == "a"))
+            inputs[name] = torch.cat([inputs[name], more], dim=1)
+    return module(**inputs).logits[0, -len(ids) - 1 : -1]
+
+
+@every_family
+@pytest.mark.parametrize("make", [two_pictures, text_only, lambda: sample("train", "chart", 3)])
+def test_scores_are_those_of_plain_transformers(load_family, family_folder, family, make):
+    model = load_family(family)
+    prompt = model.encode([make()])[0]
+    ids = [40, 41, 42, 2]
+    logits = whole_logits(family_folder(family), prompt, ids)
+    expected = logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0]
+    for path in {"plain", model.path}:
+        found = model.score([Group(prompt, [ids])], path=path).logprobs_NT[0]
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@every_family
+def test_a_view_changes_pixels_and_no_token(load_family, family):
+    model = load_family(family)
+    plain = model.encode([two_pictures()])[0]
+    masked = model.encode([two_pictures()], ViewSettings("patch_black"))[0]
+    placeholder = model.processor.image_token
+    assert plain.text.count(placeholder) == len(plain.images) == 2 and masked.text == plain.text
+    assert plain.text == model.processor.apply_chat_template(
+        chat_messages(two_pictures(), "question_only"), add_generation_prompt=True, tokenize=False
+    )
+    assert torch.equal(plain.ids, masked.ids) and plain.token_kinds.sum() > 2
+    assert plain.images[0].size == masked.images[0].size
+    assert not torch.equal(plain.vision["pixel_values"], masked.vision["pixel_values"])
+
+
+@every_family
+def test_batching_does_not_change_scores(load_family, family):
+    model = load_family(family)
+    together = model.score(ragged_groups(model), path="plain")
+    assert together.mask_NT.sum() == sum(len(ids) for group in RAGGED for ids in group)
+    rows = [row for group in ragged_groups(model) for row in model.score([group], path="plain").logprobs_NT]
+    for found, alone in zip(together.logprobs_NT, rows, strict=True):
+        torch.testing.assert_close(found[: len(alone)], alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", SHARING)
+def test_shared_prefix_equals_one_row_per_response(load_family, family):
+    model = load_family(family)
+    groups = ragged_groups(model)
+    plain, shared = (model.score(groups, path=path, entropy=True) for path in ("plain", "shared"))
+    torch.testing.assert_close(shared.logprobs_NT, plain.logprobs_NT, atol=1e-5, rtol=0)
+    torch.testing.assert_close(shared.entropy_NT, plain.entropy_NT, atol=1e-5, rtol=0)
+    assert_same_gradients(gradients(model, plain), gradients(model, shared), 1e-4)
+
+
+@every_family
+def test_sampler_and_scores_agree(load_family, family):
+    model = load_family(family)
+    prompts = [group.prompt for group in ragged_groups(model)]
+    responses = model.sample(prompts, 2, SamplingSettings(max_new_tokens=6), seed=1)
+    groups = [Group(p, [r.token_ids for r in responses[2 * i : 2 * i + 2]]) for i, p in enumerate(prompts)]
+    scores = model.score(groups)
+    for response, row in zip(responses, scores.logprobs_NT, strict=True):
+        assert not set(response.token_ids) & set(model.forbidden_ids)
+        torch.testing.assert_close(torch.tensor(response.logprobs), row[: len(response.logprobs)], atol=1e-5, rtol=0)
+
+
+@every_family
+def test_an_update_changes_the_weights_and_plain_transformers_loads_them(load_family, family, tmp_path):
+    model = load_family(family)
+    before = {name: p.clone() for name, p in model.module.named_parameters()}
+    one_update(model)
+    for name, parameter in model.module.named_parameters():
+        if parameter.requires_grad and ".post_layernorm." not in name:
+            assert not torch.equal(parameter, before[name]), name
+    model.save(tmp_path)
+    assert not list(tmp_path.glob("*.bin"))
+    prompt, ids = model.encode([two_pictures()])[0], [40, 41, 42]
+    plain = AutoModelForImageTextToText.from_pretrained(tmp_path)
+    assert plain.state_dict().keys() == model.module.state_dict().keys()
+    assert all(torch.equal(value, model.module.state_dict()[name]) for name, value in plain.state_dict().items())
+    found = whole_logits(tmp_path, prompt, ids).log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0]
+    torch.testing.assert_close(found, model.score([Group(prompt, [ids])]).logprobs_NT[0], atol=1e-5, rtol=0)
+
+
+@every_family
+@pytest.mark.parametrize("changes", [{}, {"freeze_vision": True}, {"lora": LoraSettings(4, 8, "all")}])
+def test_recomputed_activations_give_the_same_gradients(load_family, family, changes, monkeypatch):
+    """With the head in chunks too, as long answers have it; most families tie it to the embedding."""
+    results = []
+    for chunk, recompute in ((2048, False), (5, True)):
+        monkeypatch.setattr(models.scoring, "CHUNK_TOKENS", chunk)
+        model = load_family(family, gradient_checkpointing=recompute, **changes)
+        results.append(gradients(model, model.score(ragged_groups(model))))
+        assert not any(part.training for part in model.module.modules())
+    assert_same_gradients(*results, 1e-4)
+    assert results[0]
+
+
+def test_layers_really_recompute(load_family):
+    model, calls = load_family("qwen3_vl", gradient_checkpointing=True), []
+    model.module.model.language_model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    scores = model.score(ragged_groups(model))
+    assert len(calls) == 1
+    gradients(model, scores)
+    assert len(calls) == 2
+
+
+def test_a_family_without_fast_paths_says_so_once(load_family, capsys):
+    models.loader.say.cache_clear()
+    for _ in range(2):
+        assert load_family("idefics3", freeze_vision=True).path == "plain"
+    said = capsys.readouterr().err
+    assert said.count("family idefics3 is scored one row per response") == 1 and "passes again" in said
+    assert load_family("qwen2_vl").path == "shared" and not capsys.readouterr().err
+
+
+def test_a_family_that_changes_its_logits_is_refused(load_family):
+    module = load_family("idefics3").module
+    module.register_forward_hook(lambda module, inputs, output: output.__setitem__("logits", output.logits * 2))
+    with pytest.raises(UserError, match="changes its logits"):
+        check_head(module)
+
+
+def test_ends_and_forbidden_tokens_come_from_tokenizer_configuration_and_processor(load_family):
+    model = load_family("idefics3")
+    assert model.eos_ids == [model.tokenizer.eos_token_id]
+    pictures = model.tokenizer.convert_tokens_to_ids(["<image>", "<fake_token_around_image>"])
+    assert model.forbidden_ids == sorted([*pictures, model.pad_id])

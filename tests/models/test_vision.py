@@ -1,0 +1,114 @@
+"""A picture passes the vision tower once; a frozen tower keeps its features and does not change."""
+
+import pytest
+import torch
+
+from models.scoring import Group
+from models.settings import LoraSettings, SamplingSettings
+from models.vision import picture_keys
+from tests.models.families import SHARING
+from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only
+
+sharing_families = pytest.mark.parametrize("family", SHARING)
+
+
+def without_tower_cache(model):
+    """The tower's own forward again."""
+    model.module.model.visual.forward = model.pictures.run
+    return model
+
+
+@sharing_families
+def test_a_picture_passes_once_in_a_call_and_every_call_where_the_tower_learns(load_family, family):
+    model = load_family(family)
+    groups = ragged_groups(model)  # three pictures in two prompts, two of them equal
+    model.score(groups, path="plain")  # seven pictures in six rows
+    assert model.pictures.passed == 2
+    model.score(groups)
+    assert model.pictures.passed == 4 and not model.pictures.kept
+
+
+@sharing_families
+def test_a_frozen_tower_sees_a_picture_once_until_it_is_told_to_forget(load_family, family):
+    model = load_family(family, freeze_vision=True)
+    groups = ragged_groups(model)
+    model.score(groups)
+    assert model.pictures.passed == 2
+    model.score(list(reversed(groups)))
+    model.sample([group.prompt for group in groups], 2, SamplingSettings(max_new_tokens=2), seed=0)
+    gradients(model, model.score(groups[2:], path="plain"))
+    assert model.pictures.passed == 2
+    model.forget_pictures()
+    model.score(groups)
+    assert model.pictures.passed == 4
+
+
+@sharing_families
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("path", ["plain", "shared"])
+def test_scores_and_gradients_are_those_of_the_tower_itself(load_family, family, frozen, path):
+    plain = without_tower_cache(load_family(family, freeze_vision=frozen))
+    model = load_family(family, freeze_vision=frozen)
+    groups = ragged_groups(model)
+    expected = plain.score(groups, path=path)
+    expected_gradients = gradients(plain, expected)
+    for _ in range(2):  # the second time from what was kept
+        found = model.score(groups, path=path)
+        torch.testing.assert_close(found.logprobs_NT, expected.logprobs_NT, atol=1e-5, rtol=0)
+        assert_same_gradients(expected_gradients, gradients(model, found), 1e-4)
+
+
+@pytest.mark.parametrize("family", [*SHARING, "idefics3"])
+def test_frozen_weights_stay_bit_identical(load_family, family):
+    model = load_family(family, freeze_vision=True)
+    before = {name: p.clone() for name, p in model.module.named_parameters()}
+    one_update(model)
+    vision = {name for name in before if not name.startswith(("lm_head", "model.language_model", "model.text_model"))}
+    assert {name for name, p in model.module.named_parameters() if not p.requires_grad} == vision != set()
+    for name, parameter in model.module.named_parameters():
+        assert torch.equal(parameter, before[name]) == (name in vision), name
+    model.forget_pictures()
+
+
+def test_adapters_in_the_language_model_fix_the_tower_too(load_family):
+    model = load_family("qwen3_vl", lora=LoraSettings(4, 8))
+    for _ in range(2):
+        model.score(ragged_groups(model))
+    assert model.pictures.passed == 2
+    assert not load_family("qwen3_vl", lora=LoraSettings(4, 8, "all")).pictures.keep
+
+
+def test_what_is_kept_is_bounded(load_family):
+    model = load_family("qwen3_vl", freeze_vision=True)
+    groups = ragged_groups(model)
+    model.score(groups)
+    sizes = [features.size_bytes for features in model.pictures.kept.values()]
+    assert model.pictures.kept_bytes == sum(sizes) and len(sizes) == 2
+    model.forget_pictures()
+    model.pictures.limit_bytes = max(sizes)
+    expected = model.score(groups).logprobs_NT
+    assert len(model.pictures.kept) == 1 and model.pictures.kept_bytes <= max(sizes)
+    torch.testing.assert_close(model.score(groups).logprobs_NT, expected)
+
+
+def test_text_alone_passes_no_picture(load_family):
+    model = load_family("qwen2_vl", freeze_vision=True)
+    group = Group(model.encode([text_only()])[0], [[40]])
+    model.score([group])
+    assert model.pictures.passed == 0
+    model.score([group], with_picture=True)
+    assert model.pictures.passed == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_keys_tell_pictures_apart_by_any_number_and_by_shape(dtype):
+    torch.manual_seed(0)
+    one = torch.randn(16, 12).to(dtype)
+    changed, swapped = one.clone(), one.clone()
+    changed[7, 3] += 0.1
+    swapped[[2, 9]] = swapped[[9, 2]]
+    pictures = [one, changed, swapped, one]
+    keys = picture_keys(torch.cat(pictures), torch.tensor([[1, 4, 4]] * 4))
+    assert keys[0] == keys[3] and len(set(keys)) == 3
+    assert picture_keys(one, torch.tensor([[1, 2, 8]]))[0] not in keys
+    assert picture_keys(one, torch.tensor([[1, 4, 4]]))[0] == keys[0]

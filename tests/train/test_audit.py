@@ -1,0 +1,80 @@
+"""The gradient audit: it lets every recipe pass and names what cannot train."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from configs import UserError, compose
+from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
+from tests.train.test_recipes import METHODS, SCALES
+from train import audit as audit_module
+from train.audit import audit
+from train.objective import token_losses, total_loss
+from train.settings import EntropySettings, LossSettings, PerceptionKlSettings, TrainSettings
+
+
+def test_the_audit_lets_a_right_method_pass_and_leaves_the_graph():
+    batch = random_batch()
+    losses = replace(EVERY_TERM, constant=["masked_entropy"])
+    audit(losses, batch)
+    total_loss(token_losses(losses, batch)[0], shares_of(batch)).backward()
+    assert batch.logp_NT.grad is not None
+
+
+def test_the_audit_passes_where_policy_is_reference_and_no_answer_is_right():
+    batch = random_batch()
+    start = replace(
+        batch, old_logp_NT=batch.logp_NT.detach(), ref_logp_NT=batch.logp_NT.detach(),
+        advantage_NT=torch.zeros(4, 6), accuracy_N=torch.zeros(4),
+    )  # fmt: skip
+    audit(replace(EVERY_TERM, constant=["masked_entropy"]), start)
+
+
+def test_the_audit_names_a_masked_entropy_that_is_not_marked_constant():
+    with pytest.raises(UserError, match="loss term masked_entropy does not depend"):
+        audit(EVERY_TERM, random_batch())
+
+
+def test_the_audit_names_the_term_whose_input_was_detached():
+    batch = replace(random_batch(), entropy_NT=torch.rand(4, 6))
+    with pytest.raises(UserError, match="loss term entropy does not depend on the policy's live log-probs"):
+        audit(LossSettings(entropy=EntropySettings(kind="full")), batch)
+
+
+def test_the_audit_names_the_first_term_of_a_batch_without_gradient():
+    batch = replace(random_batch(), logp_NT=torch.zeros(4, 6), entropy_NT=None)
+    with pytest.raises(UserError, match="loss term ppo does not depend"):
+        audit(LossSettings(), batch)
+
+
+def test_the_audit_names_a_term_whose_gradient_is_always_zero():
+    losses = LossSettings(perception_kl=PerceptionKlSettings(bound=0.0))
+    with pytest.raises(UserError, match="loss term perception_kl has no gradient even where it should"):
+        audit(losses, random_batch())
+
+
+def test_the_audit_names_a_term_that_never_reaches_the_loss(monkeypatch):
+    """The bug of PAPO's Qwen3-VL branch: the loss is taken before the perception term is added."""
+
+    def stale_total(terms, shares_NT):
+        return total_loss({name: value for name, value in terms.items() if name != "perception_kl"}, shares_NT)
+
+    monkeypatch.setattr(audit_module.objective, "total_loss", stale_total)
+    with pytest.raises(UserError, match="loss term perception_kl is computed but is no part of the loss"):
+        audit(LossSettings(perception_kl=PerceptionKlSettings()), random_batch())
+
+
+def test_the_audit_refuses_unknown_names_of_constant_terms():
+    with pytest.raises(UserError, match=r"names 'mask_entropy', which is no loss term; use ppo, reference_kl"):
+        audit(LossSettings(constant=["mask_entropy"]), random_batch())
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_term_of_every_recipe_passes_the_audit(method, scale):
+    losses = compose(TrainSettings, [f"method={method}", f"scale={scale}"]).losses
+    batch = random_batch()
+    if losses.perception_kl and losses.perception_kl.gradient != "clean":
+        batch.view_logp_NT["masked"].requires_grad_()
+    audit(losses, batch)

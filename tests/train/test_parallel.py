@@ -1,0 +1,117 @@
+"""The same run by plain torch, by DeepSpeed alone and by two processes: equal losses, equal weights, no hang."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from configs import read_jsonl, write_jsonl
+from data.mini.world import sample
+
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train"]
+
+
+def mixed_data(folder: Path) -> Path:
+    """Prompts with one picture, with two and with none, so that processes meet micro-batches of different kinds."""
+    rows = []
+    for n in range(12):
+        problem = sample("train", "counting", n)
+        pictures = [0, 1, 2][n % 3]
+        paths = []
+        for p in range(pictures):
+            path = folder / f"{n}_{p}.png"
+            sample("train", "counting", n + 100 * p).images[0].open().save(path)
+            paths.append(path.name)
+        rows.append({"id": f"row{n}", "problem": "<image>" * pictures + "How many red circles are there ?",
+                     "answer": problem.answer, "images": paths})  # fmt: skip
+    write_jsonl(folder / "mixed.jsonl", rows)
+    return folder / "mixed.jsonl"
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    data = mixed_data(tmp_path_factory.mktemp("mixed"))
+    return [
+        "scale=mini", "method=papo_g", "rollouts.prompts=8", "rollouts.group=2", "optimiser.minibatch_prompts=4",
+        "optimiser.micro_tokens=120", "rollouts.sampling.max_new_tokens=12", "keep.wandb=disabled", "steps=20",
+        "keep.checkpoint_every=20", "keep.rollouts_every=0", "optimiser.learning_rate=1e-5", f"data.source={data}",
+        "model.max_prompt_tokens=400",
+    ]  # fmt: skip
+
+
+def run(launcher: list[str], options: list[str], folder: Path) -> tuple[list[dict], dict]:
+    """Metrics and final weights of one run."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *launcher, *options, f"run={folder}"], capture_output=True, text=True, env=environment,
+        timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return list(read_jsonl(folder / "metrics.jsonl")), load_file(folder / "final" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def straight(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict], dict]:
+    return run(["-m", "train"], options, tmp_path_factory.mktemp("torch") / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("launcher", "more"),
+    [
+        (["-m", "train"], ["parallel.zero_stage=2"]),
+        (TWO, ["parallel.zero_stage=0"]),
+        (TWO, ["parallel.zero_stage=2", "parallel.offload=optimizer"]),
+        (TWO, ["parallel.zero_stage=3"]),
+    ],
+    ids=["one process", "two, stage 0", "two, stage 2, offload", "two, stage 3"],
+)
+def test_losses_and_weights_do_not_depend_on_stage_or_number_of_processes(straight, options, launcher, more, tmp_path):
+    metrics, weights = run(launcher, [*options, "parallel.backend=deepspeed", *more], tmp_path / "run")
+    expected, expected_weights = straight
+    assert [row["step"] for row in metrics] == list(range(1, 21))
+    for row, other in zip(metrics, expected, strict=True):
+        assert row.keys() == other.keys()
+        loss, wanted = (sum(v for name, v in r.items() if name.startswith("loss/")) for r in (row, other))
+        assert loss == pytest.approx(wanted, rel=1e-5, abs=1e-6), row["step"]
+        assert row["actor/grad_norm"] == pytest.approx(other["actor/grad_norm"], rel=1e-3), row["step"]
+        assert row["critic/rewards/mean"] == pytest.approx(other["critic/rewards/mean"], rel=1e-6)
+    for name, value in expected_weights.items():
+        assert (weights[name] - value).abs().max() < 1e-5, name
+
+
+@pytest.mark.slow
+def test_bfloat16_at_stage_3_stays_near_float32(straight, options, tmp_path):
+    more = ["parallel.backend=deepspeed", "parallel.zero_stage=3", "parallel.offload=all", "model.dtype=bfloat16",
+            "model.gradient_checkpointing=true", "steps=1"]  # fmt: skip
+    metrics, _ = run(TWO, [*options, *more], tmp_path / "run")
+    assert metrics[0]["actor/entropy_loss"] == pytest.approx(straight[0][0]["actor/entropy_loss"], rel=0.1)
+    assert metrics[0]["actor/grad_norm"] > 0
+
+
+@pytest.mark.slow
+def test_two_processes_without_deepspeed_are_refused(options, tmp_path):
+    done = subprocess.run(
+        [sys.executable, *TWO, *options, f"run={tmp_path}/run"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode != 0 and "set parallel.backend=deepspeed" in done.stderr
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
+    from configs import UserError
+    from train.checkpoint import FORMAT, load_checkpoint
+    from train.settings import ParallelSettings
+    from train.world import World
+
+    folder = tmp_path / "checkpoints" / "step_000002"
+    folder.mkdir(parents=True)
+    record = {"format": FORMAT, "step": 2, "updates": 4, "position": 8, "processes": 4,
+              "parallel": vars(ParallelSettings())}  # fmt: skip
+    (folder / "state.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"written by 4 process\(es\)"):
+        load_checkpoint(tmp_path, None, ParallelSettings(), World())

@@ -1,0 +1,128 @@
+"""DeepSpeed behind the same four calls: ZeRO 0 to 3, bfloat16 with float32 master weights, offload to host memory."""
+
+import logging
+import os
+import shutil
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from configs import UserError
+from models.loader import VisionLanguageModel
+from models.scoring import Scorer
+from train.backend import adamw, load_optimizer_state, optimizer_state, set_rate
+from train.settings import TrainSettings
+from train.world import World
+
+NEVER = 1 << 62
+
+
+def deepspeed_config(settings: TrainSettings) -> dict[str, Any]:
+    """Everything that DeepSpeed is told; the batch sizes are formal, since we count tokens ourselves."""
+    stage, offload = settings.parallel.zero_stage, settings.parallel.offload
+    zero: dict[str, Any] = {"stage": stage, "overlap_comm": torch.cuda.is_available() and stage >= 2}
+    if offload != "none":
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    if offload == "all":
+        zero["offload_param"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    half = settings.model.dtype == "bfloat16"
+    return {
+        "train_micro_batch_size_per_gpu": 1, "gradient_accumulation_steps": 1,
+        "gradient_clipping": settings.optimiser.gradient_clip, "steps_per_print": NEVER,
+        "zero_optimization": zero, "zero_allow_untested_optimizer": True, "zero_force_ds_cpu_optimizer": False,
+        "bf16": {"enabled": half}, "communication_data_type": "fp32",
+        **({"data_types": {"grad_accum_dtype": "fp32"}} if half and stage > 1 else {}),
+    }  # fmt: skip
+
+
+def refuse_impossible(settings: TrainSettings) -> None:
+    """Combinations that DeepSpeed has not got, said before anything is loaded."""
+    stage, offload = settings.parallel.zero_stage, settings.parallel.offload
+    if offload == "all" and stage != 3:
+        raise UserError("parallel.offload=all keeps weights in host memory, which needs parallel.zero_stage=3")
+    if offload == "optimizer" and stage == 0:
+        raise UserError("parallel.offload=optimizer needs parallel.zero_stage 1, 2 or 3")
+    if stage == 0 and settings.model.dtype == "bfloat16":
+        raise UserError("bfloat16 needs float32 master weights, which DeepSpeed keeps from zero_stage 1 on; set it")
+
+
+def import_deepspeed() -> Any:
+    """DeepSpeed, quiet; its start-up messages say nothing that a run needs."""
+    os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
+    # On CPUs it compiles a helper with a ninja that lies beside this interpreter.
+    os.environ["PATH"] = os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", "")])
+    if not torch.cuda.is_available() and not shutil.which(os.environ.get("CXX", "c++")):
+        raise UserError(
+            "DeepSpeed compiles a small helper on CPUs and finds no C++ compiler; install one (g++), or set "
+            "parallel.backend=torch"
+        )
+    import deepspeed
+
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    return deepspeed
+
+
+class DeepSpeedBackend:
+    """The policy's scoring call wrapped in a DeepSpeed engine."""
+
+    def __init__(self, model: VisionLanguageModel, settings: TrainSettings, world: World):
+        refuse_impossible(settings)
+        deepspeed = import_deepspeed()
+        self.stage, self.world, self.settings = settings.parallel.zero_stage, world, settings
+        self.parameters = [p for p in model.module.parameters() if p.requires_grad]
+        self.engine, *_ = deepspeed.initialize(
+            model=Scorer(model), optimizer=adamw(self.parameters, settings), config=deepspeed_config(settings),
+            dist_init_required=False,
+        )  # fmt: skip
+        model.scorer = self.engine
+        self.gather = deepspeed.zero.GatheredParameters if self.stage == 3 else None
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The AdamW that steps: over flat shards from stage 1 on."""
+        return self.engine.optimizer.optimizer if self.stage else self.engine.optimizer
+
+    def backward(self, loss: Tensor, last: bool) -> None:
+        self.engine.set_gradient_accumulation_boundary(last)
+        # DeepSpeed averages over processes, we need the sum.
+        self.engine.backward(loss * self.world.size)
+
+    def step(self, rate: float) -> float:
+        set_rate(self.optimizer, rate)
+        norm = self.local_norm() if self.stage == 0 else None
+        self.engine.step()
+        return norm if norm is not None else float(self.engine.get_global_grad_norm())
+
+    def local_norm(self) -> float:
+        """At stage 0 every process holds the whole summed gradient, and DeepSpeed does not tell its norm."""
+        return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None]).item()
+
+    def masters(self) -> list[Tensor]:
+        """What AdamW steps on: the parameters, or this process's flat float32 shards of them."""
+        if self.stage == 3:  # between steps stage 3 leaves the optimiser's own list empty
+            return list(self.engine.optimizer.fp32_partitioned_groups_flat)
+        return [weight for group in self.optimizer.param_groups for weight in group["params"]]
+
+    def state(self) -> dict[str, Tensor]:
+        return optimizer_state(self.masters(), self.optimizer)
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        load_optimizer_state(self.masters(), self.optimizer, state)
+        if self.stage in (1, 2):
+            self.engine.optimizer.update_lp_params()
+        elif self.stage == 3:
+            zero = self.engine.optimizer
+            for index, master in enumerate(zero.fp32_partitioned_groups_flat):
+                zero.fp16_partitioned_groups_flat[index].data.copy_(master.data)
+                zero._unflatten_partitioned_parameters(index)
+
+
+def shard_reference(reference: VisionLanguageModel, settings: TrainSettings) -> None:
+    """At stage 3 the frozen reference is cut over the processes as well."""
+    config = deepspeed_config(settings)
+    config["zero_optimization"].pop("offload_optimizer", None)
+    reference.scorer, *_ = import_deepspeed().initialize(
+        model=Scorer(reference), config=config, dist_init_required=False
+    )

@@ -1,0 +1,455 @@
+"""What a run will cost, told before it starts: parameters, memory of one GPU, tokens of a step, hours.
+
+`python -m train ... dry_run=true` prints it. Everything is arithmetic on a model's shape, which is read from its
+config.json or, for hub ids, from configs/models/shapes; no weights are touched and no network is needed.
+Activation sizes follow what transformers' layers keep for the backward pass (tests/train/test_estimate.py measures
+them on the tiny model); speeds are assumptions, all named in ASSUMED and printed with the result.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+from configs import UserError
+from configs.compose import ROOT
+from models.adapters import target_layers
+from models.families import SHARED_PREFIX_FAMILIES, is_language, language_path
+from models.loader import refuse_impossible, vision_is_fixed
+from models.scoring import CHUNK_TOKENS
+from models.settings import ModelSettings
+from models.vision import KEPT_BYTES
+from train.settings import TrainSettings, check
+
+GIB = 1 << 30
+STAGES = (0, 1, 2, 3)
+WORLDS = (1, 2, 4, 8, 16)
+FLOAT32 = 4
+ADAM_BYTES = 2 * FLOAT32  # both moments
+BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's reduce bucket; two of them overlap
+LIVE_ELEMENTS = 1_000_000_000  # parameters that ZeRO-3 holds gathered at a time
+SMALL = 100_000_000  # parameters
+LOGIT_BYTES = 12  # per logit of a chunk in its backward pass: log-softmax, the gradient put in, the gradient out
+ENTROPY_BYTES = 8  # more where the whole entropy is learnt from: the probabilities and their product
+ASSUMED = SimpleNamespace(
+    gpu_gib=80,
+    reserved_gib=6,  # CUDA, NCCL and fragmentation
+    peak_flops={"bfloat16": 989e12, "float32": 67e12},  # H100 SXM, dense
+    utilisation=0.35,  # of the peak while scoring and learning: near the step times of PAPO's Table 14
+    sampling_utilisation={"vllm": 0.08, "hf": 0.02},  # of the peak while sampling
+    text_tokens=128,  # of a prompt beside its picture
+    response_tokens=400,  # mean
+    filter_rounds=2,  # prompts sampled per prompt kept by rollouts.filter
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Parameter counts and the widths that activations depend on."""
+
+    source: str
+    vision: int
+    language: int  # without embeddings and head
+    embeddings: int
+    trainable: int
+    layers: int
+    width: int
+    query_width: int
+    key_width: int
+    inner: int
+    vocabulary: int
+    vision_layers: int
+    vision_width: int
+    vision_inner: int  # as often as the MLP keeps it
+    patch: int
+    merge: int
+    shares_prefix: bool
+
+    @property
+    def total(self) -> int:
+        return self.vision + self.language + self.embeddings
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one GPU at one ZeRO stage; `host` lies in the machine's memory instead."""
+
+    weights: float
+    gradients: float
+    optimiser: float
+    reference: float
+    buffers: float
+    host: float
+    learning: float  # the two peaks, everything included
+    sampling: float
+    refused: bool  # DeepSpeed keeps no float32 copy of bfloat16 weights at stage 0
+
+    @property
+    def fits(self) -> bool:
+        return not self.refused and max(self.learning, self.sampling) <= ASSUMED.gpu_gib * GIB
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One walk of a step's tokens through the model, over all GPUs."""
+
+    name: str
+    tokens: float
+    patches: float
+    flops: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One run on `world` GPUs."""
+
+    settings: TrainSettings
+    world: int
+    shape: Shape
+    image_tokens: int
+    prompt_tokens: int
+    response_tokens: int
+    activations: dict[bool, float]  # bytes, by gradient checkpointing
+    logits: float
+    sampler: float
+    zero: dict[int, Memory]
+    passes: list[Pass]
+    sampled_per_second: float  # tokens, one GPU
+
+    @property
+    def hours(self) -> float:
+        return sum(one.seconds for one in self.passes) * self.settings.steps / 3600
+
+
+def config_source(model: ModelSettings) -> str:
+    """A folder with config.json, our own shape of a published model, or the hub id itself."""
+    refuse_impossible(model)
+    if not Path(model.path).exists():
+        for file in sorted((ROOT / "models" / "shapes").glob("*.json")):
+            if model.path in json.loads(file.read_text())["hub_ids"]:
+                return str(file)
+    return model.path
+
+
+def read_shape(model: ModelSettings) -> Shape:
+    """Build the model without weights and count."""
+    source = config_source(model)
+    options = {"trust_remote_code": model.trust_remote_code}
+    try:
+        config = AutoConfig.from_pretrained(source, revision=model.revision, **options)
+    except (OSError, ValueError):
+        raise UserError(
+            f"no shape of {model.path} to estimate from; give a folder with config.json, connect to the hub, or add "
+            "a file to configs/models/shapes"
+        ) from None
+    with torch.device("meta"):
+        module = AutoModelForImageTextToText.from_config(config, **options)
+    text, eyes = config.get_text_config(), getattr(config, "vision_config", None)
+    if eyes is None:
+        raise UserError(f"the configuration of {model.path} has no vision_config; it cannot be estimated")
+    language = language_path(module)
+    sizes = {name: parameter.numel() for name, parameter in module.named_parameters()}
+    vision = sum(size for name, size in sizes.items() if not is_language(name, language))
+    embeddings = sum(size for name, size in sizes.items() if "embed_tokens" in name or name.startswith("lm_head."))
+    head_width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    eye_width = getattr(eyes, "embed_dim", None) or eyes.hidden_size
+    eye_inner = getattr(eyes, "intermediate_size", None) or int(eye_width * eyes.mlp_ratio)
+    gated = any("gate_proj" in name for name in sizes if not is_language(name, language))
+    return Shape(
+        Path(source).relative_to(ROOT.parent).as_posix() if source.startswith(str(ROOT)) else source,
+        vision, sum(sizes.values()) - vision - embeddings, embeddings, trainable(module, model),
+        text.num_hidden_layers, text.hidden_size, text.num_attention_heads * head_width,
+        text.num_key_value_heads * head_width, text.intermediate_size, text.vocab_size,
+        getattr(eyes, "depth", None) or eyes.num_hidden_layers, eye_width, eye_inner * (4 if gated else 2),
+        eyes.patch_size, getattr(eyes, "spatial_merge_size", 1), config.model_type in SHARED_PREFIX_FAMILIES,
+    )  # fmt: skip
+
+
+def trainable(module: Any, model: ModelSettings) -> int:
+    """Parameters that learn: all, all but vision, or the adapters alone."""
+    if model.lora:
+        layers = [module.get_submodule(name) for name in target_layers(module, model.lora.targets)]
+        return sum(model.lora.rank * (layer.in_features + layer.out_features) for layer in layers)
+    path = language_path(module)
+    learning = (p for name, p in module.named_parameters() if not model.freeze_vision or is_language(name, path))
+    return sum(parameter.numel() for parameter in learning)
+
+
+def bytes_of(settings: TrainSettings) -> int:
+    return 2 if settings.model.dtype == "bfloat16" else FLOAT32
+
+
+def token_bytes(width: int, query: int, key: int, inner_kept: int, size: int) -> int:
+    """What one token leaves for the backward pass in one layer."""
+    norms = 2 * (FLOAT32 + size) * width  # their float32 input and their scaled value
+    attention = (4 * query + 4 * key) * size  # queries and keys before and after rotation, values, the mixed values
+    return norms + attention + (2 * width + inner_kept) * size
+
+
+def activations(shape: Shape, tokens: int, patches: int, size: int, *, checkpointing: bool, vision: bool) -> float:
+    """Bytes kept for the backward pass; with checkpointing every layer's input and one layer in full."""
+    language = token_bytes(shape.width, shape.query_width, shape.key_width, 4 * shape.inner, size) * tokens
+    eyes = token_bytes(shape.vision_width, shape.vision_width, shape.vision_width, shape.vision_inner, size) * patches
+    if not checkpointing:
+        return language * shape.layers + (eyes * shape.vision_layers if vision else 0)
+    inputs = shape.width * shape.layers * tokens
+    if vision:
+        inputs += shape.vision_width * shape.vision_layers * patches
+    return inputs * size + max(language, eyes if vision else 0)
+
+
+def zero_memory(stage: int, world: int, shape: Shape, settings: TrainSettings, work: float, sampler: float) -> Memory:
+    """Bytes at one ZeRO stage; `work` is what learning needs beside weights, gradients and optimiser."""
+    size, offload = bytes_of(settings), settings.parallel.offload
+    master = FLOAT32 if size < FLOAT32 else 0
+    whole = size * shape.total
+    weights = whole / (world if stage == 3 else 1)
+    gradients = (FLOAT32 if stage else size) * shape.trainable / (world if stage >= 2 else 1)
+    optimiser = (ADAM_BYTES + master) * shape.trainable / (world if stage >= 1 else 1)
+    term = settings.losses.reference_kl
+    # With adapters the reference is the policy without them.
+    reference = weights if term and term.coef and not settings.model.lora else 0.0
+    buffers = size * min(shape.trainable, BUCKET_ELEMENTS) * (2 if stage >= 2 else 1) if stage else 0.0
+    buffers += size * min(shape.total, LIVE_ELEMENTS) if stage == 3 else 0.0
+    # transformers' generate cannot sample from cut weights and keeps a copy of its own.
+    copy = whole if stage == 3 and settings.rollouts.engine.kind == "hf" else 0.0
+    host = 0.0
+    if offload != "none" and stage >= 1:
+        host, optimiser = host + optimiser, 0.0
+        if stage >= 2:
+            host, gradients = host + gradients, 0.0
+    if offload == "all" and stage == 3:
+        host, weights, reference = host + weights + reference, 0.0, 0.0
+    reserved = ASSUMED.reserved_gib * GIB
+    always = weights + optimiser + reference + copy + reserved
+    learning, sampling = always + gradients + buffers + work, always + sampler
+    refused = stage == 0 and size < FLOAT32
+    return Memory(weights, gradients, optimiser, reference, buffers, host, learning, sampling, refused)
+
+
+def sampler_bytes(shape: Shape, settings: TrainSettings, prompt: int) -> float:
+    """vLLM's share of the GPU, or the key-value cache of one batch of transformers' generate."""
+    engine, sampling = settings.rollouts.engine, settings.rollouts.sampling
+    if engine.kind == "vllm":
+        return engine.memory_share * ASSUMED.gpu_gib * GIB
+    per_token = 2 * shape.layers * shape.key_width * bytes_of(settings)
+    return per_token * (prompt + sampling.max_new_tokens) * sampling.batch
+
+
+def walk(shape: Shape, rows: int, prompt: int, responses: int, response: int) -> tuple[float, float]:
+    """FLOPs of the language model in one forward pass of packed rows, and the tokens in it."""
+    length = prompt + responses * response
+    linear = 2 * shape.language * rows * length
+    # Packed rows bring their own mask, so that the kernel cannot skip the upper half of the square.
+    attention = 4 * shape.query_width * shape.layers * rows * length**2
+    head = 2 * shape.vocabulary * shape.width * rows * responses * response
+    return linear + attention + head, rows * length
+
+
+def scoring_passes(shape: Shape, settings: TrainSettings, world: int, prompt: int, response: int) -> list[Pass]:
+    """The passes that the method asks for, after the samples are there."""
+    model, group, losses = settings.model, settings.rollouts.group, settings.losses
+    patches = image_tokens(shape, model) * shape.merge**2
+    speed = world * ASSUMED.peak_flops[model.dtype] * ASSUMED.utilisation
+    learning = 1 + (2 if model.lora is None else 1) + model.gradient_checkpointing
+    still = vision_is_fixed(model)
+    eyes = 1 if still else learning
+
+    def one(name: str, times: int, eye_times: int, shared: bool = True) -> Pass:
+        together = shared and shape.shares_prefix
+        rows = settings.rollouts.prompts * (1 if together else group)
+        flops, tokens = walk(shape, rows, prompt, group if together else 1, response)
+        flops = times * flops + eye_times * 2 * shape.vision * rows * patches
+        return Pass(name, tokens, rows * patches, flops, flops / speed)
+
+    fixed = 0 if still else 1  # a fixed tower's features of the clean picture are kept, counted once
+    updates = settings.rollouts.prompts // settings.optimiser.minibatch_prompts
+    reference = losses.reference_kl
+    passes = []
+    if updates > 1 or losses.ppo.importance_cap or (reference and reference.place == "reward"):
+        passes.append(one("old", 1, fixed))
+    if reference and reference.coef:
+        passes.append(one("reference", 1, fixed))
+    if term := losses.perception_kl:
+        with_gradient = term.gradient != "clean"
+        shared = settings.views[term.view].draw == "per_prompt"
+        passes.append(one("masked", learning if with_gradient else 1, eyes if with_gradient else 1, shared))
+    return [*passes, one("actor", learning, eyes)]
+
+
+def image_tokens(shape: Shape, model: ModelSettings) -> int:
+    """Upper bound of one picture's tokens: model.max_pixels over the pixels of a token."""
+    return model.max_pixels // (shape.patch * shape.merge) ** 2
+
+
+def sampling_pass(shape: Shape, settings: TrainSettings, world: int, prompt: int, response: int) -> tuple[Pass, float]:
+    """Prompts read once, responses token by token; also the tokens that one GPU samples in a second."""
+    rollouts, peak = settings.rollouts, ASSUMED.peak_flops[settings.model.dtype]
+    rounds = ASSUMED.filter_rounds if rollouts.filter else 1
+    share = ASSUMED.sampling_utilisation[rollouts.engine.kind]
+    per_token = 2 * (shape.language + shape.vocabulary * shape.width)
+    rate = share * peak / per_token
+    tokens = rounds * rollouts.prompts * rollouts.group * response
+    patches = rounds * rollouts.prompts * image_tokens(shape, settings.model) * shape.merge**2
+    reading = walk(shape, rounds * rollouts.prompts, prompt, 0, 0)[0] + 2 * shape.vision * patches
+    seconds = reading / (world * peak * ASSUMED.utilisation) + tokens / (world * rate)
+    return Pass("sample", tokens, patches, reading + per_token * tokens, seconds), rate
+
+
+def estimate(settings: TrainSettings, world: int, shape: Shape | None = None) -> Estimate:
+    """Costs of a run on `world` GPUs; a shape that was read already need not be read again."""
+    shape = shape or read_shape(settings.model)
+    model, group, longest = settings.model, settings.rollouts.group, settings.rollouts.sampling.max_new_tokens
+    size, picture = bytes_of(settings), image_tokens(shape, model)
+    prompt = min(picture + ASSUMED.text_tokens, model.max_prompt_tokens)
+    response = min(ASSUMED.response_tokens, longest)
+    copies = 1 if shape.shares_prefix else group
+    packed = copies * model.max_prompt_tokens + group * longest
+    micro = max(settings.optimiser.micro_tokens, packed)
+    patches = copies * max(1, micro // (copies * prompt + group * response)) * picture * shape.merge**2
+    mask = packed**2 * size if shape.shares_prefix else 0
+    term, learns = settings.losses.perception_kl, not vision_is_fixed(model)
+    branches = 2 if term and term.gradient != "clean" else 1  # both views wait for one backward pass
+    kept = {
+        flag: branches * (activations(shape, micro, patches, size, checkpointing=flag, vision=learns) + mask)
+        for flag in (False, True)
+    }
+    entropy = settings.losses.entropy
+    per_logit = LOGIT_BYTES + (ENTROPY_BYTES if entropy and entropy.kind == "full" else 0)
+    logits = float(min(CHUNK_TOKENS, micro) * shape.vocabulary * per_logit)
+    features = settings.rollouts.prompts // world * picture * shape.width * size if not learns else 0
+    sampler = sampler_bytes(shape, settings, prompt)
+    work = kept[model.gradient_checkpointing] + logits + min(features, KEPT_BYTES)
+    zero = {stage: zero_memory(stage, world, shape, settings, work, sampler) for stage in STAGES}
+    sample, rate = sampling_pass(shape, settings, world, prompt, response)
+    passes = [sample, *scoring_passes(shape, settings, world, prompt, response)]
+    return Estimate(settings, world, shape, picture, prompt, response, kept, logits, sampler, zero, passes, rate)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines: the first column on the left, numbers on the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+
+
+def count_text(count: float) -> str:
+    """A number of parameters or tokens as people say it."""
+    for unit, name in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if count >= unit:
+            return f"{count / unit:.2f}{name}"
+    return f"{count:.0f}"
+
+
+def gib(count: float) -> str:
+    return f"{count / GIB:.1f}" if count >= 0.05 * GIB or not count else "<0.1"
+
+
+def verdict(memory: Memory) -> str:
+    return "refused" if memory.refused else "yes" if memory.fits else "no"
+
+
+def render(estimate: Estimate) -> str:
+    """The estimate of one number of GPUs as text."""
+    shape, settings = estimate.shape, estimate.settings
+    rollouts, model = settings.rollouts, settings.model
+    parts = {"vision": shape.vision, "language": shape.language, "embeddings": shape.embeddings}
+    counts = ", ".join(f"{name} {count_text(value)}" for name, value in parts.items())
+    passes = [["pass", "language tokens", "image patches", "PFLOP", "seconds"]]
+    passes += [
+        [p.name, count_text(p.tokens), count_text(p.patches), f"{p.flops / 1e15:.3g}", f"{p.seconds:.1f}"]
+        for p in estimate.passes
+    ]
+    names = ["weights", "gradients", "optimiser", "reference", "buffers", "host"]
+    memory = [["stage", *names, "learning", "sampling", "fits"]]
+    memory += [
+        [str(stage), *(gib(getattr(m, name)) for name in names), gib(m.learning), gib(m.sampling), verdict(m)]
+        for stage, m in estimate.zero.items()
+    ]
+    kept, gpus = estimate.activations, f"{estimate.world} GPU{'s' if estimate.world > 1 else ''}"
+    return "\n".join([
+        f"parameters: {counts}, all {count_text(shape.total)}, learning {count_text(shape.trainable)}",
+        f"  shape: {shape.source}",
+        f"a step on {gpus}: {rollouts.prompts} prompts x {rollouts.group} responses; prompt up to "
+        f"{estimate.prompt_tokens} tokens, {estimate.image_tokens} of them the picture's; response "
+        f"{estimate.response_tokens} of at most {rollouts.sampling.max_new_tokens}",
+        *columns(passes),
+        f"GiB of each GPU by ZeRO stage, on {gpus} (learning and sampling are the peaks; host is the "
+        "machine's memory)",
+        *columns(memory),
+        f"  in learning: activations {gib(kept[True])} with model.gradient_checkpointing, {gib(kept[False])} without "
+        f"(now {'with' if model.gradient_checkpointing else 'without'}), largest chunk of logits "
+        f"{gib(estimate.logits)}; in sampling: {rollouts.engine.kind} {gib(estimate.sampler)}",
+    ])  # fmt: skip
+
+
+def render_worlds(estimates: Sequence[Estimate]) -> str:
+    """Peak memory and hours for several numbers of GPUs; what does not fit says so."""
+    rows = [["GPUs", *(f"ZeRO {stage}" for stage in STAGES), "hours", "GPU hours"]]
+    for one in estimates:
+        peaks = [
+            "refused" if m.refused else gib(max(m.learning, m.sampling)) + (" fits" if m.fits else "   no")
+            for m in one.zero.values()
+        ]
+        rows.append([str(one.world), *peaks, f"{one.hours:.1f}", f"{one.hours * one.world:.0f}"])
+    settings = estimates[0].settings
+    shares = f"GPUs that optimiser.minibatch_prompts={settings.optimiser.minibatch_prompts} can be shared by"
+    return "\n".join([f"{shares}: peak GiB of each, of {ASSUMED.gpu_gib}; hours of the run", *columns(rows)])
+
+
+def assumptions(estimate: Estimate) -> list[str]:
+    """What the numbers rest on."""
+    model, engine = estimate.settings.model, estimate.settings.rollouts.engine.kind
+    lines = [
+        f"picture tokens are the upper bound that model.max_pixels={model.max_pixels} allows; text of a prompt "
+        f"{ASSUMED.text_tokens} tokens, mean response {ASSUMED.response_tokens} or max_new_tokens",
+        f"H100: {ASSUMED.peak_flops[model.dtype] / 1e12:.0f} TFLOP/s at {ASSUMED.utilisation:.0%} while scoring and "
+        f"learning; {engine} samples {estimate.sampled_per_second:,.0f} tokens/s per GPU",
+        f"{ASSUMED.reserved_gib} GiB of each GPU are kept free for CUDA and NCCL; vLLM sleeps while the policy learns",
+        "not counted: traffic between GPUs and with host memory, rewards, checkpoints, evaluation",
+    ]
+    if estimate.settings.rollouts.filter:
+        lines.append(f"dynamic sampling is taken to sample {ASSUMED.filter_rounds} prompts for each that it keeps")
+    if any(memory.refused for memory in estimate.zero.values()):
+        lines.append("refused: at ZeRO 0 DeepSpeed keeps no float32 copy of bfloat16 weights")
+    if estimate.settings.parallel.backend == "torch":
+        lines.append("parallel.backend=torch is one process in float32; more GPUs need parallel.backend=deepspeed")
+    if estimate.shape.total < SMALL:
+        lines.append("a model this small waits for kernels to start, not for arithmetic: measure the time instead")
+    if not estimate.zero[estimate.settings.parallel.zero_stage].fits:
+        lines.append(
+            "the chosen settings do not fit: model.gradient_checkpointing=true, parallel.zero_stage=3 and "
+            "parallel.offload=optimizer save memory, and smaller values of optimiser.micro_tokens and of "
+            f"rollouts.{'engine.memory_share' if engine == 'vllm' else 'sampling.batch'}"
+        )
+    return lines
+
+
+def chosen(estimates: Sequence[Estimate]) -> Estimate:
+    """The one shown in full: the fewest GPUs on which the chosen ZeRO stage fits, or else the most."""
+    fitting = [one for one in estimates if one.zero[one.settings.parallel.zero_stage].fits]
+    return fitting[0] if fitting else estimates[-1]
+
+
+def print_estimate(settings: TrainSettings) -> None:
+    """Print as YAML comments, so that a dry run's output can still be read back as settings."""
+    check(settings)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    shape = read_shape(settings.model)
+    worlds = [world for world in WORLDS if settings.optimiser.minibatch_prompts % world == 0]
+    estimates = [estimate(settings, world, shape) for world in worlds]
+    started = os.environ.get("WORLD_SIZE")
+    shown = estimate(settings, int(started), shape) if started else chosen(estimates)
+    lines = [*render(shown).split("\n"), *render_worlds(estimates).split("\n"), "assumed:"]
+    lines += [f"  {line}" for line in assumptions(shown)]
+    print("\n".join(f"# {line}" for line in lines))

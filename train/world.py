@@ -1,0 +1,109 @@
+"""The processes of a run: who am I, and how do we exchange what is small. One process needs no launcher.
+
+`torchrun` and `deepspeed` say through the environment how many processes there are (RANK, WORLD_SIZE, LOCAL_RANK).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from configs import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class World:
+    """`size` processes of which this is number `rank`."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def main(self) -> bool:
+        """The process that writes what is written once."""
+        return self.rank == 0
+
+    def mine(self, items: Sequence[T]) -> list[T]:
+        """Every size-th item, so that equal shares of each mini-batch lie on each process."""
+        return list(items[self.rank :: self.size])
+
+    def gather(self, items: list[T]) -> list[T]:
+        """Everybody's items, those of process 0 first, the same on every process."""
+        if self.size == 1:
+            return items
+        parts: list[list[T]] = [[] for _ in range(self.size)]
+        torch.distributed.all_gather_object(parts, items)
+        return [item for part in parts for item in part]
+
+    def sum(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Values added up over the processes; all must hold the same names."""
+        if self.size == 1:
+            return dict(values)
+        total = torch.tensor([values[name] for name in sorted(values)], dtype=torch.float64)
+        if torch.distributed.get_backend() == "nccl":
+            total = total.cuda()
+        torch.distributed.all_reduce(total)
+        return dict(zip(sorted(values), total.tolist(), strict=True))
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
+
+def start_world(backend: str) -> World:
+    """The world that the launcher describes; a process group where DeepSpeed will want one."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if backend == "torch":
+        if size > 1:
+            raise UserError(
+                f"{size} processes were started but parallel.backend is torch; set parallel.backend=deepspeed"
+            )
+        return World()
+    for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}.items():
+        os.environ.setdefault(name, value)
+    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    if not torch.distributed.is_initialized():
+        start_group(rank, size, local)
+    return World(rank, size)
+
+
+def start_group(rank: int, size: int, local: int) -> None:
+    """NCCL where there is a GPU for every process of the machine, gloo on CPUs."""
+    if torch.cuda.is_available():
+        if local >= torch.cuda.device_count():
+            raise UserError(
+                f"process {local} of this machine has no GPU of its own ({torch.cuda.device_count()} found); start "
+                "as many processes as there are GPUs"
+            )
+        torch.cuda.set_device(local)
+        check_kernels()
+    else:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    kind = "nccl" if torch.cuda.is_available() else "gloo"
+    if size == 1:  # alone: no port to agree on
+        torch.distributed.init_process_group(kind, store=torch.distributed.HashStore(), rank=0, world_size=1)
+    else:
+        torch.distributed.init_process_group(kind, rank=rank, world_size=size)
+
+
+def check_kernels() -> None:
+    """A PyTorch that was not built for this GPU says so at its first kernel, deep inside a model; ask it now."""
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+    except RuntimeError as error:
+        why = str(error).splitlines()[0]
+        raise UserError(
+            f"PyTorch {torch.__version__} cannot run on {torch.cuda.get_device_name()} ({why}); install a build for "
+            "this GPU and its driver"
+        ) from None
+
+
+def stop_world() -> None:
+    """Leave the process group, if there is one."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
