@@ -1,21 +1,15 @@
 """vLLM in the trainer's process, one engine per process: its own processor sees our pictures, its weights follow ours.
 
-What vLLM does to the process that hosts it (environment, threads, random state) is undone, so that training beside it
-is the same as without it.
+`models.vllm_host` undoes what vLLM does to the process that hosts it, `models.vllm_draw` is how tokens are picked.
 """
 
 import atexit
-import gc
-import logging
 import os
-import random
-import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import distributed
 
@@ -26,69 +20,10 @@ from models.loader import VisionLanguageModel
 from models.response import Response
 from models.sampling import finished_response
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
+from models.vllm_host import import_vllm, leave_group, undisturbed
 
-ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine must live in this process to take weights from its memory
-    "VLLM_USE_V2_MODEL_RUNNER": "0",  # the other runner has another interface for the draw of tokens
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_DO_NOT_TRACK": "1",
-}
-# Warnings of a start on a CPU (no tcmalloc, no compilation) are about choices made here.
-QUIET = {"VLLM_LOGGING_LEVEL": "ERROR"}
 CPU_CACHE_BYTES = 1 << 30  # keys and values; given outright, vLLM skips a warm-up of half a minute
 CPU_BLOCK = 32  # tokens per cache block: a group shares the whole blocks of its prompt, and short prompts have few
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Afterwards the process is as before: environment, threads, random state, torch's switches, signal handlers."""
-    environment = dict(os.environ)
-    threads, set_threads = torch.get_num_threads(), torch.set_num_threads
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
-    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        # vLLM reads its own variables later; the others (LD_PRELOAD, LOCAL_WORLD_SIZE) would reach child processes.
-        kept = {name: value for name, value in os.environ.items() if name.startswith("VLLM_")}
-        os.environ.clear()
-        os.environ.update(environment | kept)
-        torch.set_num_threads = set_threads  # on CPUs vLLM puts a function there that only warns
-        torch.set_num_threads(threads)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        if cuda_states:
-            torch.cuda.set_rng_state_all(cuda_states)
-        torch.set_default_dtype(dtype)
-        torch.set_float32_matmul_precision(precision)
-        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
-        gc.unfreeze()  # vLLM takes all that exists at its start out of garbage collection
-        for number, handler in handlers.items():
-            if signal.getsignal(number) is not handler:
-                signal.signal(number, handler)
-
-
-def import_vllm() -> Any:
-    """vLLM with its variables set, or a sentence that says how to get it."""
-    os.environ.update(ENVIRONMENT)
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    # vLLM says a few things before it has read its level.
-    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
-    try:
-        import vllm
-    except ImportError as error:
-        raise UserError(
-            f"engine.kind=vllm needs vLLM, which cannot be imported ({error}); it is part of the extras 'gpu' and "
-            "'cpu': run make install, or set engine.kind=hf"
-        ) from error
-    return vllm
 
 
 def processor_options(model: VisionLanguageModel) -> dict[str, Any]:
@@ -283,11 +218,6 @@ class VllmEngine:
                 f"vLLM stopped: {self.death}; lower engine.memory_share if memory ran out, or set engine.kind=hf, and "
                 "start the same command again: it resumes"
             ) from error
-
-
-def leave_group() -> None:
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
 
 
 def pack_heads(net: torch.nn.Module) -> None:

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.parity import parity
-
 from configs import Run, UserError, load_resolved, save_resolved, sha256_of, to_dict
 from configs.progress import progress
 from data.sources import Samples
 from models.engine import Engine, make_engine
 from models.loader import VisionLanguageModel, load
+from models.parity import parity
 from models.weights import named_weights
 from train.backend import make_backend
 from train.checkpoint import Place, load_checkpoint, save_checkpoint

@@ -17,7 +17,8 @@ from data.mini.world import sample
 from models.engine import make_engine
 from models.loader import load
 from models.settings import EngineSettings, SamplingSettings
-from models.vllm_engine import VllmEngine, import_vllm, processor_options, room, undisturbed
+from models.vllm_engine import VllmEngine, processor_options, room
+from models.vllm_host import import_vllm, undisturbed
 from models.weights import named_weights
 from tests.conftest import tiny_settings
 

@@ -1,0 +1,127 @@
+"""`python -m models.serve model=tiny port=8765`: vLLM's OpenAI-compatible server for a model, behind a key.
+
+It listens on this machine alone unless host= says otherwise, takes the key from PERCEPT_SERVER_KEY, and reads pictures
+only from the messages themselves (data: URLs), so that no client can make it fetch or open anything.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from configs import UserError, command, setting
+from models.settings import ModelSettings
+
+KEY = "PERCEPT_SERVER_KEY"
+OPEN_PATHS = ("/health", "/ping")  # say only that the server lives
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass
+class ServeSettings:
+    """A server for one model."""
+
+    model: ModelSettings = setting(factory=ModelSettings, help="the model that answers")
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 opens the server to the network")
+    port: int = setting(8765, "port to listen on")
+    max_new_tokens: int = setting(2048, "tokens kept free for a response, as far as the model has positions")
+    memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
+
+
+class KeyGate:
+    """Asks for the key on every path: vLLM's own check leaves some that sample, such as /invocations, open."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+        self.digest = digest(os.environ["VLLM_API_KEY"])
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        from starlette.responses import JSONResponse
+
+        if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS or self.opens(scope):
+            return await self.app(scope, receive, send)
+        answer = JSONResponse({"error": "Unauthorized: send the key as a bearer token"}, status_code=401)
+        return await answer(scope, receive, send)
+
+    def opens(self, scope: dict[str, Any]) -> bool:
+        scheme, _, key = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").partition(" ")
+        return scheme.lower() == "bearer" and secrets.compare_digest(digest(key), self.digest)
+
+
+def digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def server_key() -> str:
+    """The key from the environment; never printed, never an argument of a process."""
+    key = os.environ.get(KEY, "")
+    if len(key) < 16:
+        raise UserError(
+            f"{KEY} holds no key of at least 16 characters; make one with: export {KEY}=$(python -c "
+            "'import secrets; print(secrets.token_urlsafe(32))')"
+        )
+    return key
+
+
+def arguments(settings: ServeSettings) -> list[str]:
+    """vLLM's own command line; nothing in it is secret."""
+    import torch
+    from transformers import AutoConfig
+
+    model = settings.model
+    options = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
+    text = AutoConfig.from_pretrained(model.path, **options).get_text_config()
+    wanted = model.max_prompt_tokens + settings.max_new_tokens
+    most = min(wanted, getattr(text, "max_position_embeddings", wanted))
+    limits = {"size": {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}}
+    flags: dict[str, Any] = {
+        "model": model.path, "served-model-name": model.name, "host": settings.host, "port": settings.port,
+        "dtype": model.dtype, "load-format": "safetensors", "generation-config": "vllm", "max-model-len": most,
+        "mm-processor-kwargs": json.dumps(limits), "seed": 0, "middleware": "models.serve.KeyGate",
+        "uvicorn-log-level": "warning",
+        # An empty list would allow every host; this one names none that exists.
+        "allowed-media-domains": "nothing.invalid",
+    }  # fmt: skip
+    if torch.cuda.is_available():
+        flags["gpu-memory-utilization"] = settings.memory_share
+    else:
+        flags |= {"kv-cache-memory-bytes": 1 << 30}
+    if model.revision:
+        flags |= {"revision": model.revision, "tokenizer-revision": model.revision}
+    # Pixels as the trainer's come from the processor, not from the vision tower.
+    switches = ["--disable-fastapi-docs", "--no-mm-device-do-normalize"]
+    switches += [] if torch.cuda.is_available() else ["--enforce-eager"]
+    switches += ["--trust-remote-code"] if model.trust_remote_code else []
+    return [word for name, value in flags.items() for word in (f"--{name}", str(value))] + switches
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serve until stopped by a signal."""
+    key = server_key()
+    from models.loader import refuse_impossible
+    from models.vllm_host import import_vllm
+
+    refuse_impossible(settings.model)
+    words = arguments(settings)
+    import_vllm()
+    os.environ["VLLM_API_KEY"] = key  # vLLM's own check, beside ours, and inherited by its processes
+    import uvloop
+    from vllm.entrypoints.launchers.api_server.entry import run_server
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
+    validate_parsed_serve_args(parsed)
+    if settings.host not in LOOPBACK:
+        print(f"warning: the server listens on {settings.host}, for everyone who can reach it", file=sys.stderr)
+    print(f"serving {settings.model.name} on http://{settings.host}:{settings.port}/v1", file=sys.stderr, flush=True)
+    uvloop.run(run_server(parsed))
+
+
+if __name__ == "__main__":
+    sys.exit(command(ServeSettings, serve, sys.argv[1:], prog="python -m models.serve", summary=str(__doc__)))

@@ -1,0 +1,150 @@
+"""The server: a key for everything, loopback only, the model's own template and pixels, a clean end."""
+
+import base64
+import importlib.util
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from data.mini.world import sample
+from models.settings import SamplingSettings
+
+ROOT = Path(__file__).parent.parent.parent
+SECRET = "a-key-for-this-test-0123456789"
+needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
+
+
+def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name != "PERCEPT_SERVER_KEY"}
+    line = [sys.executable, "-m", "models.serve", *words]
+    return subprocess.run(line, cwd=ROOT, env=clean | environment, capture_output=True, text=True, timeout=60)
+
+
+class Server:
+    """A running server and how to talk to it."""
+
+    def __init__(self, folder: Path):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = folder / "server.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "models.serve", "model=tiny", f"port={self.port}"],
+                cwd=ROOT, env=os.environ | {"PERCEPT_SERVER_KEY": SECRET, "OMP_NUM_THREADS": "1"}, stdout=log,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def wait(self, seconds: float = 240) -> None:
+        end = time.monotonic() + seconds
+        while self.status("/health") != 200:
+            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()[-3000:]
+            time.sleep(0.5)
+
+    def ask(self, path: str, body: dict | None = None, key: str | None = None) -> tuple[int, bytes]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+        except OSError:
+            return 0, b""
+
+    def status(self, path: str, body: dict | None = None, key: str | None = None) -> int:
+        return self.ask(path, body, key)[0]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("server"))
+    try:
+        running.wait()
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+
+
+def question(url: str, text: str) -> dict:
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": text}]
+    return {"model": "tiny", "messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": 48}
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_a_picture_in_a_message_is_answered_as_the_model_itself_answers(server, shipped_tiny):
+    problem = sample("train", "counting", 0)
+    buffer = io.BytesIO()
+    problem.images[0].open().save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    assert problem.question.startswith("<image>")
+    status, answer = server.ask("/v1/chat/completions", question(url, problem.question[len("<image>") :]), SECRET)
+    assert status == 200, answer
+    choice = json.loads(answer)["choices"][0]
+    settings = SamplingSettings(temperature=0.0, max_new_tokens=48)
+    expected = shipped_tiny.sample(shipped_tiny.encode([problem]), 1, settings, seed=0)[0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == (expected.text, expected.finish_reason)
+
+
+@pytest.mark.slow
+@needs_vllm
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions", "/invocations", "/tokenize", "/metrics"])
+def test_no_path_opens_without_the_key(server, path):
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]} if path != "/v1/models" else None
+    assert [server.status(path, body, key) for key in (None, "wrong", SECRET[:-1])] == [401, 401, 401]
+    assert server.status("/v1/models", key=SECRET) == 200
+
+
+@pytest.mark.slow
+@needs_vllm
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.png", "file:///etc/hostname"])
+def test_the_server_fetches_and_opens_nothing_for_a_client(server, url):
+    status, answer = server.ask("/v1/chat/completions", question(url, "how many ?"), SECRET)
+    assert status in (400, 422, 500) and b"choices" not in answer
+    assert b"allowed" in answer.lower() or b"local" in answer.lower()
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_it_listens_on_loopback_only_keeps_its_key_to_itself_and_ends_cleanly(server):
+    family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
+    listening = [c.laddr for one in family for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert ("127.0.0.1", server.port) in [tuple(address) for address in listening]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert not any(SECRET in word for one in family for word in one.cmdline())
+    before = len(server.log.read_text())
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(60) == 0
+    assert psutil.wait_procs(family[1:], timeout=20)[1] == []
+    said = server.log.read_text()
+    assert SECRET not in said
+    assert "Traceback" not in said[before:]
+    assert f"serving tiny on http://127.0.0.1:{server.port}/v1" in said
+
+
+def test_without_a_key_it_does_not_start_and_says_how_to_make_one():
+    for environment in ({}, {"PERCEPT_SERVER_KEY": "short"}):
+        done = command("model=tiny", **environment)
+        assert done.returncode == 2 and "short" not in done.stderr and done.stdout == ""
+        assert "PERCEPT_SERVER_KEY holds no key of at least 16" in done.stderr and "token_urlsafe" in done.stderr
+
+
+def test_help_is_quick_and_a_dry_run_starts_nothing():
+    start = time.monotonic()
+    assert "listen" in command("--help").stdout and time.monotonic() - start < 2
+    done = command("model=tiny", "dry_run=true")
+    assert done.returncode == 0 and "host: 127.0.0.1" in done.stdout
