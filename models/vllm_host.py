@@ -40,9 +40,11 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         # vLLM reads its own variables later; the others (LD_PRELOAD, LOCAL_WORLD_SIZE) would reach child processes.
-        kept = {name: value for name, value in os.environ.items() if name.startswith("VLLM_")}
-        os.environ.clear()
-        os.environ.update(environment | kept)
+        for name in {name for name in os.environ.keys() | environment if not name.startswith("VLLM_")}:
+            if name not in environment:
+                del os.environ[name]
+            elif os.environ.get(name) != environment[name]:
+                os.environ[name] = environment[name]
         torch.set_num_threads = set_threads  # on CPUs vLLM puts a function there that only warns
         torch.set_num_threads(threads)
         random.setstate(states[0])

@@ -9,6 +9,6 @@ if __name__ == "__main__":
     sys.exit(
         command(
             TrainSettings, "train.loop:train", sys.argv[1:], prog="python -m train", summary=str(__doc__),
-            dry="train.estimate:print_estimate",
+            dry="train.estimate_text:print_estimate",
         )
     )  # fmt: skip

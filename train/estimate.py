@@ -1,31 +1,19 @@
-"""What a run will cost, told before it starts: parameters, memory of one GPU, tokens of a step, hours.
+"""What a run will cost, told before it starts: memory of one GPU, tokens of a step, hours.
 
-`python -m train ... dry_run=true` prints it. Everything is arithmetic on a model's shape, which is read from its
-config.json or, for hub ids, from configs/models/shapes; no weights are touched and no network is needed.
+Everything is arithmetic on a model's shape (train/shape.py); train/estimate_text.py prints it for dry_run=true.
 Activation sizes follow what transformers' layers keep for the backward pass (tests/train/test_estimate.py measures
 them on the tiny model); speeds are assumptions, all named in ASSUMED and printed with the result.
 """
 
-import json
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import torch
-from transformers import AutoConfig, AutoModelForImageTextToText
-
-from configs import UserError
-from configs.compose import ROOT
-from models.adapters import target_layers
-from models.families import SHARED_PREFIX_FAMILIES, is_language, language_path
-from models.loader import refuse_impossible, vision_is_fixed
+from models.loader import vision_is_fixed
 from models.scoring import CHUNK_TOKENS
 from models.settings import ModelSettings
 from models.vision import KEPT_BYTES
-from train.settings import TrainSettings, check
+from train.settings import TrainSettings
+from train.shape import Shape, read_shape
 
 GIB = 1 << 30
 STAGES = (0, 1, 2, 3)
@@ -47,33 +35,6 @@ ASSUMED = SimpleNamespace(
     response_tokens=400,  # mean
     filter_rounds=2,  # prompts sampled per prompt kept by rollouts.filter
 )
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Parameter counts and the widths that activations depend on."""
-
-    source: str
-    vision: int
-    language: int  # without embeddings and head
-    embeddings: int
-    trainable: int
-    layers: int
-    width: int
-    query_width: int
-    key_width: int
-    inner: int
-    vocabulary: int
-    vision_layers: int
-    vision_width: int
-    vision_inner: int  # as often as the MLP keeps it
-    patch: int
-    merge: int
-    shares_prefix: bool
-
-    @property
-    def total(self) -> int:
-        return self.vision + self.language + self.embeddings
 
 
 @dataclass(frozen=True)
@@ -126,60 +87,6 @@ class Estimate:
     @property
     def hours(self) -> float:
         return sum(one.seconds for one in self.passes) * self.settings.steps / 3600
-
-
-def config_source(model: ModelSettings) -> str:
-    """A folder with config.json, our own shape of a published model, or the hub id itself."""
-    refuse_impossible(model)
-    if not Path(model.path).exists():
-        for file in sorted((ROOT / "models" / "shapes").glob("*.json")):
-            if model.path in json.loads(file.read_text())["hub_ids"]:
-                return str(file)
-    return model.path
-
-
-def read_shape(model: ModelSettings) -> Shape:
-    """Build the model without weights and count."""
-    source = config_source(model)
-    options = {"trust_remote_code": model.trust_remote_code}
-    try:
-        config = AutoConfig.from_pretrained(source, revision=model.revision, **options)
-    except (OSError, ValueError):
-        raise UserError(
-            f"no shape of {model.path} to estimate from; give a folder with config.json, connect to the hub, or add "
-            "a file to configs/models/shapes"
-        ) from None
-    with torch.device("meta"):
-        module = AutoModelForImageTextToText.from_config(config, **options)
-    text, eyes = config.get_text_config(), getattr(config, "vision_config", None)
-    if eyes is None:
-        raise UserError(f"the configuration of {model.path} has no vision_config; it cannot be estimated")
-    language = language_path(module)
-    sizes = {name: parameter.numel() for name, parameter in module.named_parameters()}
-    vision = sum(size for name, size in sizes.items() if not is_language(name, language))
-    embeddings = sum(size for name, size in sizes.items() if "embed_tokens" in name or name.startswith("lm_head."))
-    head_width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    eye_width = getattr(eyes, "embed_dim", None) or eyes.hidden_size
-    eye_inner = getattr(eyes, "intermediate_size", None) or int(eye_width * eyes.mlp_ratio)
-    gated = any("gate_proj" in name for name in sizes if not is_language(name, language))
-    return Shape(
-        Path(source).relative_to(ROOT.parent).as_posix() if source.startswith(str(ROOT)) else source,
-        vision, sum(sizes.values()) - vision - embeddings, embeddings, trainable(module, model),
-        text.num_hidden_layers, text.hidden_size, text.num_attention_heads * head_width,
-        text.num_key_value_heads * head_width, text.intermediate_size, text.vocab_size,
-        getattr(eyes, "depth", None) or eyes.num_hidden_layers, eye_width, eye_inner * (4 if gated else 2),
-        eyes.patch_size, getattr(eyes, "spatial_merge_size", 1), config.model_type in SHARED_PREFIX_FAMILIES,
-    )  # fmt: skip
-
-
-def trainable(module: Any, model: ModelSettings) -> int:
-    """Parameters that learn: all, all but vision, or the adapters alone."""
-    if model.lora:
-        layers = [module.get_submodule(name) for name in target_layers(module, model.lora.targets)]
-        return sum(model.lora.rank * (layer.in_features + layer.out_features) for layer in layers)
-    path = language_path(module)
-    learning = (p for name, p in module.named_parameters() if not model.freeze_vision or is_language(name, path))
-    return sum(parameter.numel() for parameter in learning)
 
 
 def bytes_of(settings: TrainSettings) -> int:
@@ -331,125 +238,3 @@ def estimate(settings: TrainSettings, world: int, shape: Shape | None = None) ->
     sample, rate = sampling_pass(shape, settings, world, prompt, response)
     passes = [sample, *scoring_passes(shape, settings, world, prompt, response)]
     return Estimate(settings, world, shape, picture, prompt, response, kept, logits, sampler, zero, passes, rate)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines: the first column on the left, numbers on the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  " + "  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-
-
-def count_text(count: float) -> str:
-    """A number of parameters or tokens as people say it."""
-    for unit, name in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
-        if count >= unit:
-            return f"{count / unit:.2f}{name}"
-    return f"{count:.0f}"
-
-
-def gib(count: float) -> str:
-    return f"{count / GIB:.1f}" if count >= 0.05 * GIB or not count else "<0.1"
-
-
-def verdict(memory: Memory) -> str:
-    return "refused" if memory.refused else "yes" if memory.fits else "no"
-
-
-def render(estimate: Estimate) -> str:
-    """The estimate of one number of GPUs as text."""
-    shape, settings = estimate.shape, estimate.settings
-    rollouts, model = settings.rollouts, settings.model
-    parts = {"vision": shape.vision, "language": shape.language, "embeddings": shape.embeddings}
-    counts = ", ".join(f"{name} {count_text(value)}" for name, value in parts.items())
-    passes = [["pass", "language tokens", "image patches", "PFLOP", "seconds"]]
-    passes += [
-        [p.name, count_text(p.tokens), count_text(p.patches), f"{p.flops / 1e15:.3g}", f"{p.seconds:.1f}"]
-        for p in estimate.passes
-    ]
-    names = ["weights", "gradients", "optimiser", "reference", "buffers", "host"]
-    memory = [["stage", *names, "learning", "sampling", "fits"]]
-    memory += [
-        [str(stage), *(gib(getattr(m, name)) for name in names), gib(m.learning), gib(m.sampling), verdict(m)]
-        for stage, m in estimate.zero.items()
-    ]
-    kept, gpus = estimate.activations, f"{estimate.world} GPU{'s' if estimate.world > 1 else ''}"
-    return "\n".join([
-        f"parameters: {counts}, all {count_text(shape.total)}, learning {count_text(shape.trainable)}",
-        f"  shape: {shape.source}",
-        f"a step on {gpus}: {rollouts.prompts} prompts x {rollouts.group} responses; prompt up to "
-        f"{estimate.prompt_tokens} tokens, {estimate.image_tokens} of them the picture's; response "
-        f"{estimate.response_tokens} of at most {rollouts.sampling.max_new_tokens}",
-        *columns(passes),
-        f"GiB of each GPU by ZeRO stage, on {gpus} (learning and sampling are the peaks; host is the "
-        "machine's memory)",
-        *columns(memory),
-        f"  in learning: activations {gib(kept[True])} with model.gradient_checkpointing, {gib(kept[False])} without "
-        f"(now {'with' if model.gradient_checkpointing else 'without'}), largest chunk of logits "
-        f"{gib(estimate.logits)}; in sampling: {rollouts.engine.kind} {gib(estimate.sampler)}",
-    ])  # fmt: skip
-
-
-def render_worlds(estimates: Sequence[Estimate]) -> str:
-    """Peak memory and hours for several numbers of GPUs; what does not fit says so."""
-    rows = [["GPUs", *(f"ZeRO {stage}" for stage in STAGES), "hours", "GPU hours"]]
-    for one in estimates:
-        peaks = [
-            "refused" if m.refused else gib(max(m.learning, m.sampling)) + (" fits" if m.fits else "   no")
-            for m in one.zero.values()
-        ]
-        rows.append([str(one.world), *peaks, f"{one.hours:.1f}", f"{one.hours * one.world:.0f}"])
-    settings = estimates[0].settings
-    shares = f"GPUs that optimiser.minibatch_prompts={settings.optimiser.minibatch_prompts} can be shared by"
-    return "\n".join([f"{shares}: peak GiB of each, of {ASSUMED.gpu_gib}; hours of the run", *columns(rows)])
-
-
-def assumptions(estimate: Estimate) -> list[str]:
-    """What the numbers rest on."""
-    model, engine = estimate.settings.model, estimate.settings.rollouts.engine.kind
-    lines = [
-        f"picture tokens are the upper bound that model.max_pixels={model.max_pixels} allows; text of a prompt "
-        f"{ASSUMED.text_tokens} tokens, mean response {ASSUMED.response_tokens} or max_new_tokens",
-        f"H100: {ASSUMED.peak_flops[model.dtype] / 1e12:.0f} TFLOP/s at {ASSUMED.utilisation:.0%} while scoring and "
-        f"learning; {engine} samples {estimate.sampled_per_second:,.0f} tokens/s per GPU",
-        f"{ASSUMED.reserved_gib} GiB of each GPU are kept free for CUDA and NCCL; vLLM sleeps while the policy learns",
-        "not counted: traffic between GPUs and with host memory, rewards, checkpoints, evaluation",
-    ]
-    if estimate.settings.rollouts.filter:
-        lines.append(f"dynamic sampling is taken to sample {ASSUMED.filter_rounds} prompts for each that it keeps")
-    if any(memory.refused for memory in estimate.zero.values()):
-        lines.append("refused: at ZeRO 0 DeepSpeed keeps no float32 copy of bfloat16 weights")
-    if estimate.settings.parallel.backend == "torch":
-        lines.append("parallel.backend=torch is one process in float32; more GPUs need parallel.backend=deepspeed")
-    if estimate.shape.total < SMALL:
-        lines.append("a model this small waits for kernels to start, not for arithmetic: measure the time instead")
-    if not estimate.zero[estimate.settings.parallel.zero_stage].fits:
-        lines.append(
-            "the chosen settings do not fit: model.gradient_checkpointing=true, parallel.zero_stage=3 and "
-            "parallel.offload=optimizer save memory, and smaller values of optimiser.micro_tokens and of "
-            f"rollouts.{'engine.memory_share' if engine == 'vllm' else 'sampling.batch'}"
-        )
-    return lines
-
-
-def chosen(estimates: Sequence[Estimate]) -> Estimate:
-    """The one shown in full: the fewest GPUs on which the chosen ZeRO stage fits, or else the most."""
-    fitting = [one for one in estimates if one.zero[one.settings.parallel.zero_stage].fits]
-    return fitting[0] if fitting else estimates[-1]
-
-
-def print_estimate(settings: TrainSettings) -> None:
-    """Print as YAML comments, so that a dry run's output can still be read back as settings."""
-    check(settings)
-    if os.environ.get("RANK", "0") != "0":
-        return
-    shape = read_shape(settings.model)
-    worlds = [world for world in WORLDS if settings.optimiser.minibatch_prompts % world == 0]
-    estimates = [estimate(settings, world, shape) for world in worlds]
-    started = os.environ.get("WORLD_SIZE")
-    shown = estimate(settings, int(started), shape) if started else chosen(estimates)
-    lines = [*render(shown).split("\n"), *render_worlds(estimates).split("\n"), "assumed:"]
-    lines += [f"  {line}" for line in assumptions(shown)]
-    print("\n".join(f"# {line}" for line in lines))

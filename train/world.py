@@ -58,6 +58,8 @@ class World:
 def start_world(backend: str) -> World:
     """The world that the launcher describes; a process group where DeepSpeed will want one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    if torch.cuda.is_available():
+        check_kernels()
     if backend == "torch":
         if size > 1:
             raise UserError(
@@ -81,7 +83,6 @@ def start_group(rank: int, size: int, local: int) -> None:
                 "as many processes as there are GPUs"
             )
         torch.cuda.set_device(local)
-        check_kernels()
     else:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     kind = "nccl" if torch.cuda.is_available() else "gloo"

@@ -14,10 +14,11 @@ import torch
 
 from configs import UserError
 from data.mini.world import sample
+from models import vllm_engine
 from models.engine import make_engine
 from models.loader import load
 from models.settings import EngineSettings, SamplingSettings
-from models.vllm_engine import VllmEngine, processor_options, room
+from models.vllm_engine import VllmEngine, engine_options, processor_options, room
 from models.vllm_host import import_vllm, undisturbed
 from models.weights import named_weights
 from tests.conftest import tiny_settings
@@ -73,6 +74,21 @@ def test_a_response_does_not_depend_on_its_neighbours(model, engine):
     assert [r.token_ids for r in engine.sample(encoded, 1, SETTINGS, seed=4)] != [
         together[p.sample_id, 0].token_ids for p in encoded
     ]
+
+
+@pytest.mark.slow
+@needs_vllm
+def test_prompts_in_pieces_and_preempted_requests_change_nothing(model, monkeypatch):
+    settings = dataclasses.replace(SETTINGS, max_new_tokens=48, batch=32)
+    tight = {"kv_cache_memory_bytes": 3 << 20, "max_num_batched_tokens": 48}
+    monkeypatch.setattr(vllm_engine, "engine_options", lambda *given: engine_options(*given) | tight)
+    engine = make_engine(model, EngineSettings(kind="vllm"), settings)
+    found = engine.sample(prompts(model), 8, settings, seed=1)
+    drawn = [pair for rows, steps, _ in engine.sheet.found for pair in zip(rows, steps, strict=True)]
+    assert len(drawn) > len(set(drawn))  # some were drawn twice
+    expected = model.sample(prompts(model), 8, settings, seed=1)
+    assert [r.token_ids for r in found] == [r.token_ids for r in expected]
+    assert found[3].logprobs == pytest.approx(expected[3].logprobs, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -198,12 +214,18 @@ def one_of_two_processes() -> None:
 @pytest.mark.slow
 @needs_vllm
 def test_each_of_two_processes_has_an_engine_beside_the_process_group():
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", __file__]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__]
     root = Path(__file__).parent.parent.parent
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "process 0 is done" in done.stdout and "process 1 is done" in done.stdout
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            said, complained = running.communicate(timeout=600)
+        finally:
+            running.terminate()  # torchrun takes its workers along; killed, it would leave them
+    assert running.returncode == 0, complained[-3000:]
+    assert "process 0 is done" in said and "process 1 is done" in said
 
 
 if __name__ == "__main__":

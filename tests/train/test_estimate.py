@@ -14,18 +14,10 @@ from data.sources import DataSettings, Samples
 from models.loader import VisionLanguageModel, load
 from models.scoring import Group
 from models.settings import ModelSettings
-from train.estimate import (
-    ASSUMED,
-    Shape,
-    activations,
-    estimate,
-    print_estimate,
-    read_shape,
-    render,
-    token_bytes,
-    walk,
-)  # fmt: skip
+from train.estimate import ASSUMED, activations, estimate, token_bytes, walk
+from train.estimate_text import print_estimate, render
 from train.settings import TrainSettings
+from train.shape import Shape, read_shape
 
 SHAPES = ROOT / "models" / "shapes"
 PUBLISHED = {"qwen2_5_vl_3b": 3_754_622_976, "qwen2_5_vl_7b": 8_292_166_656, "qwen3_vl_2b": 2_127_532_032}

@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from transformers import AutoModelForImageTextToText
 
 from configs import Run, UserError, compose, read_jsonl
 from train.checkpoint import complete_checkpoints
@@ -65,6 +67,27 @@ def test_micro_batch_size_does_not_change_the_update(small_run, tmp_path):
         weights.append(read_jsonl(run_folder(settings) / "metrics.jsonl")[0])
     for name, value in weights[0].items():
         assert weights[1][name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("options", "moves"),
+    [
+        (["model.lora.rank=4"], "language"),
+        (["model.lora.rank=4", "model.lora.targets=all"], "all"),
+        (["model.freeze_vision=true", "model.gradient_checkpointing=true"], "language"),
+    ],
+)
+def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, moves):
+    """The final weights load in plain transformers with adapters merged; what is frozen keeps its bits."""
+    settings = settings_of(small_run, "method=papo_g", "steps=2", "optimiser.learning_rate=1e-3", *options)
+    train(settings)
+    before = AutoModelForImageTextToText.from_pretrained(settings.model.path).state_dict()
+    after = AutoModelForImageTextToText.from_pretrained(run_folder(settings) / "final").state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("language_model" in name for name in changed)
+    assert any("visual" in name for name in changed) == (moves == "all")
+    row = read_jsonl(run_folder(settings) / "metrics.jsonl")[-1]
+    assert row["actor/kl_loss"] > 0 and row["actor/grad_norm"] > 0
 
 
 def test_a_term_that_is_not_finite_is_named():

@@ -67,8 +67,9 @@ def straight(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> tu
         (TWO, ["parallel.zero_stage=0"]),
         (TWO, ["parallel.zero_stage=2", "parallel.offload=optimizer"]),
         (TWO, ["parallel.zero_stage=3"]),
+        (TWO, ["parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
     ],
-    ids=["one process", "two, stage 0", "two, stage 2, offload", "two, stage 3"],
+    ids=["one process", "two, stage 0", "two, stage 2, offload", "two, stage 3", "two, stage 3, vllm"],
 )
 def test_losses_and_weights_do_not_depend_on_stage_or_number_of_processes(straight, options, launcher, more, tmp_path):
     metrics, weights = run(launcher, [*options, "parallel.backend=deepspeed", *more], tmp_path / "run")
@@ -82,6 +83,8 @@ def test_losses_and_weights_do_not_depend_on_stage_or_number_of_processes(straig
         assert row["critic/rewards/mean"] == pytest.approx(other["critic/rewards/mean"], rel=1e-6)
     for name, value in expected_weights.items():
         assert (weights[name] - value).abs().max() < 1e-5, name
+    memory = [row["perf/max_memory_gb"] for row in read_jsonl(tmp_path / "run" / "timing.jsonl")]
+    assert memory[19] < 1.05 * memory[4]  # nothing leaks
 
 
 @pytest.mark.slow
