@@ -92,7 +92,6 @@ def one_step(lab: Lab, place: Place, tracker: Tracker | None) -> Place:
     step, timing = place.step + 1, dict[str, float]()
     with timed(timing, "step"):
         with timed(timing, "gen"):
-            lab.engine.wake()
             experience = collect(lab.engine, lab.model, lab.data, place.position, lab.settings, step, lab.world)
             lab.engine.sleep()
         with timed(timing, "score"):
@@ -100,6 +99,7 @@ def one_step(lab: Lab, place: Place, tracker: Tracker | None) -> Place:
         with timed(timing, "update_actor"):
             learnt = lab.updater.step(experience, fixed, step)
         with timed(timing, "sync"):
+            lab.engine.wake()  # weights cannot be put into an engine that sleeps
             lab.engine.sync(named_weights(lab.model.module, lab.updater.backend.gather))
     metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, fixed.old, lab.world)
     if tracker:
@@ -144,7 +144,6 @@ def open_gate(lab: Lab) -> None:
     prompts = lab.model.encode(lab.data.take(0, PARITY_PROMPTS))
     rollouts = lab.settings.rollouts
     parity(lab.model, lab.engine, prompts, rollouts.sampling).check(rollouts.engine.gap_bound)
-    lab.engine.sleep()
 
 
 def train(settings: TrainSettings) -> None:

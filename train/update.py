@@ -77,6 +77,8 @@ class Updater:
             if self.updates == 0 and number == 0:
                 audit(losses, batch)
             terms, logged = token_losses(losses, batch)
+            if fixed.old is None:  # else the loop has it from the old log-probs, with the largest beside the mean
+                logged["rollout/engine_gap_mean"] = (batch.engine_logp_NT - batch.logp_NT.detach()).abs()
             loss = total_loss(terms, shares_NT)
             found = {f"loss/{name}": weighted_sum(value.detach(), shares_NT) for name, value in terms.items()}
             found |= {name: token_mean(value, batch.mask_NT, sum(lengths)) for name, value in logged.items()}

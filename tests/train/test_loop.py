@@ -90,6 +90,26 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
     assert row["actor/kl_loss"] > 0 and row["actor/grad_norm"] > 0
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["method=papo_g_both"], ["method=reinforce_pp"], ["method=gspo"], ["method=drgrpo"], ["method=dapo_full"],
+        ["method=papo_g", "losses.ppo.importance_cap=2", "losses.average=four"],
+        ["method=papo_g", "losses.entropy.coef=0.01", "losses.entropy.kind=full", "losses.nll.coef=0.1"],
+        ["method=papo_g", "losses.perception_kl.keep=0.4", "losses.perception_kl.end_coef=0.01"],
+        ["method=papo_g", "views.masked.draw=per_response", "losses.perception_kl.only_correct=true"],
+    ],
+    ids=lambda options: " ".join(options),
+)  # fmt: skip
+def test_every_switch_runs_through_the_loop_and_its_audit(small_run, options):
+    settings = settings_of(small_run, "steps=2", *options)
+    train(settings)
+    rows = read_jsonl(run_folder(settings) / "metrics.jsonl")
+    assert all(value == value for row in rows for value in row.values()) and rows[0]["actor/grad_norm"] > 0
+    terms = {name for name in rows[0] if name.startswith("loss/")}
+    assert terms == {name for name in rows[1] if name.startswith("loss/")} and "loss/ppo" in terms
+
+
 def test_a_term_that_is_not_finite_is_named():
     with pytest.raises(UserError, match="loss term perception_kl is not finite at step 7"):
         refuse_nan({"loss/ppo": 0.1, "loss/perception_kl": float("nan"), "actor/ppo_kl": float("nan")}, 7)
