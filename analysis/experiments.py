@@ -55,6 +55,8 @@ class Experiment:
 
     def predictions(self) -> pd.DataFrame:
         frame = pd.read_parquet(self.evaluation / "predictions.parquet")
+        # pandas reads a missing text as NaN, which is a number to everybody after it.
+        frame["extracted"] = frame.extracted.astype(object).where(frame.extracted.notna(), None)
         return frame.assign(method=self.method, seed=self.seed)
 
     def record(self) -> Run:

@@ -70,6 +70,16 @@ def test_a_missing_cell_names_its_command(tmp_path):
     assert commands[0][:4] == ["train", "method=papo_g", "scale=mini", "seed=3"] and commands[1][0] == "eval"
 
 
+def test_an_answer_without_a_box_is_none_and_never_a_number(tmp_path):
+    """pandas reads a missing text as NaN, which the report's JSON refuses."""
+    experiment = Experiment("grpo", "mini", 0, tmp_path)
+    experiment.evaluation.mkdir(parents=True)
+    rows = pd.DataFrame({"sample_id": ["a", "b"], "extracted": ["12", None]})
+    rows.to_parquet(experiment.evaluation / "predictions.parquet")
+    both = pd.concat([experiment.predictions(), experiment.predictions()])
+    assert [row.extracted for row in both.itertuples()] == ["12", None, "12", None]
+
+
 @pytest.mark.slow
 def test_table_and_report_come_from_the_real_commands(tmp_path):
     command = [
