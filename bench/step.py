@@ -101,7 +101,7 @@ def predicted(group: int, prompt: int, response: int) -> float:
 def main() -> None:
     rows = []
     for method, group, response in (
-        ("grpo", 8, 32), ("papo_g", 8, 32), ("papo_g", 2, 32), ("papo_g", 16, 32), ("papo_g", 8, 64),
+        ("grpo", 8, 32), ("papo_g", 8, 32), ("papo_g", 2, 32), ("papo_g", 16, 32),
     ):  # fmt: skip
         work = step_of(method, group, response)
         seconds = medians(work)

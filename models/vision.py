@@ -4,6 +4,7 @@
 Legend of shapes: S pixel rows (patches) of all pictures of a call, D numbers in a row, P pictures.
 """
 
+import hashlib
 from collections import OrderedDict
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -120,6 +121,15 @@ def odd_numbers(length: int, device: torch.device) -> Tensor:
 
 def picture_keys(pixels_SD: Tensor, grid_P3: Tensor) -> list[Key]:
     """128 bits of each picture's pixels, and its grid; computed where the pixels lie, as copying them costs more."""
+    if pixels_SD.device.type == "cpu":
+        pictures = pixels_SD.detach().contiguous().view(torch.uint8).split(grid_P3.prod(-1).tolist())
+        digests = [hashlib.blake2b(picture.numpy(), digest_size=16).digest() for picture in pictures]
+        return [(int.from_bytes(d), *grid) for d, grid in zip(digests, grid_P3.tolist(), strict=True)]
+    return keys_on_device(pixels_SD, grid_P3)
+
+
+def keys_on_device(pixels_SD: Tensor, grid_P3: Tensor) -> list[Key]:
+    """The same by sums of products with random odd numbers, which a GPU does at once for all pictures."""
     bits_SD = pixels_SD.contiguous().view(BITS[pixels_SD.element_size()]).long()
     rows_2S = torch.stack([(bits_SD * weight_D).sum(-1) for weight_D in odd_numbers(bits_SD.shape[1], bits_SD.device)])
     rows_2S = (rows_2S ^ (rows_2S >> 29)) * 0x2545F4914F6CDD1D

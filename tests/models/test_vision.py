@@ -5,7 +5,7 @@ import torch
 
 from models.scoring import Group
 from models.settings import LoraSettings, SamplingSettings
-from models.vision import picture_keys
+from models.vision import keys_on_device, picture_keys
 from tests.models.families import SHARING
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only
 
@@ -101,14 +101,15 @@ def test_text_alone_passes_no_picture(load_family):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_keys_tell_pictures_apart_by_any_number_and_by_shape(dtype):
+@pytest.mark.parametrize("keys_of", [picture_keys, keys_on_device])
+def test_keys_tell_pictures_apart_by_any_number_and_by_shape(keys_of, dtype):
     torch.manual_seed(0)
     one = torch.randn(16, 12).to(dtype)
     changed, swapped = one.clone(), one.clone()
     changed[7, 3] += 0.1
     swapped[[2, 9]] = swapped[[9, 2]]
     pictures = [one, changed, swapped, one]
-    keys = picture_keys(torch.cat(pictures), torch.tensor([[1, 4, 4]] * 4))
+    keys = keys_of(torch.cat(pictures), torch.tensor([[1, 4, 4]] * 4))
     assert keys[0] == keys[3] and len(set(keys)) == 3
-    assert picture_keys(one, torch.tensor([[1, 2, 8]]))[0] not in keys
-    assert picture_keys(one, torch.tensor([[1, 4, 4]]))[0] == keys[0]
+    assert keys_of(one, torch.tensor([[1, 2, 8]]))[0] not in keys
+    assert keys_of(one, torch.tensor([[1, 4, 4]]))[0] == keys[0]
