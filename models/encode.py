@@ -84,18 +84,22 @@ class Encoder:
         sample = Sample("blank", "blank", IMAGE_PLACEHOLDER, (picture,), "")
         return Encoder(self.processor, limits, self.image_token_id).encode(sample)
 
+    def fits(self, prompt: Encoded) -> bool:
+        """Whether a prompt is within the length limit; longer ones are left out, never cut."""
+        return len(prompt.ids) <= self.settings.max_prompt_tokens
+
     def encode_within_limit(
         self, samples: Sequence[Sample], view: ViewSettings | None = None, seed: int = 0
     ) -> tuple[list[Sample], list[Encoded], list[str]]:
-        """Encode samples; those whose prompt is too long are left out and named, never cut."""
+        """Encode samples; those whose prompt is too long are left out and named."""
         kept, encoded, too_long = [], [], []
         for sample in samples:
             prompt = self.encode(sample, view, seed)
-            if len(prompt.ids) > self.settings.max_prompt_tokens:
-                too_long.append(sample.id)
-            else:
+            if self.fits(prompt):
                 kept.append(sample)
                 encoded.append(prompt)
+            else:
+                too_long.append(sample.id)
         return kept, encoded, too_long
 
     def response_ids(self, sample_id: str, ids: Sequence[int]) -> Tensor:

@@ -5,8 +5,6 @@ micro-batches and processes, and step once per mini-batch; so the result does no
 """
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -14,10 +12,10 @@ from torch import Tensor
 
 from configs import UserError
 from models.loader import VisionLanguageModel
+from models.weights import Gather
 from train.settings import TrainSettings
 from train.world import World
 
-Gather = Callable[[list[Tensor]], AbstractContextManager]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 

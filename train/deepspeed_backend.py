@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ def refuse_impossible(settings: TrainSettings) -> None:
         raise UserError("bfloat16 needs float32 master weights, which DeepSpeed keeps from zero_stage 1 on; set it")
 
 
+@cache
 def import_deepspeed() -> Any:
     """DeepSpeed, quiet; its start-up messages say nothing that a run needs."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
@@ -70,7 +72,7 @@ class DeepSpeedBackend:
     def __init__(self, model: VisionLanguageModel, settings: TrainSettings, world: World):
         refuse_impossible(settings)
         deepspeed = import_deepspeed()
-        self.stage, self.world, self.settings = settings.parallel.zero_stage, world, settings
+        self.stage, self.world = settings.parallel.zero_stage, world
         self.parameters = [p for p in model.module.parameters() if p.requires_grad]
         self.engine, *_ = deepspeed.initialize(
             model=Scorer(model), optimizer=adamw(self.parameters, settings), config=deepspeed_config(settings),

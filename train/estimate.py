@@ -12,7 +12,7 @@ from models.loader import vision_is_fixed
 from models.scoring import CHUNK_TOKENS
 from models.settings import ModelSettings
 from models.vision import KEPT_BYTES
-from train.settings import TrainSettings
+from train.settings import TrainSettings, scores_old
 from train.shape import Shape, read_shape
 
 GIB = 1 << 30
@@ -177,10 +177,9 @@ def scoring_passes(shape: Shape, settings: TrainSettings, world: int, prompt: in
         return Pass(name, tokens, rows * patches, flops, flops / speed)
 
     fixed = 0 if still else 1  # a fixed tower's features of the clean picture are kept, counted once
-    updates = settings.rollouts.prompts // settings.optimiser.minibatch_prompts
     reference = losses.reference_kl
     passes = []
-    if updates > 1 or losses.ppo.importance_cap or (reference and reference.place == "reward"):
+    if scores_old(settings):
         passes.append(one("old", 1, fixed))
     if reference and reference.coef:
         passes.append(one("reference", 1, fixed))

@@ -82,12 +82,11 @@ def token_advantages(settings: ObjectiveCommand, given: dict[str, Tensor], kept:
     """[N, T] advantages of the responses that are kept, 0 elsewhere."""
     rows = kept.nonzero()[:, 0].tolist()
     valid_NT = given["mask"] > 0
-    term = settings.losses.reference_kl
-    in_reward = term is not None and term.place == "reward" and term.coef > 0
-    kl_rows = [k1(given["old_logp"][i], given["ref_logp"][i])[valid_NT[i]] for i in rows] if in_reward else None
+    coef = settings.losses.reward_kl
+    kl_rows = [k1(given["old_logp"][i], given["ref_logp"][i])[valid_NT[i]] for i in rows] if coef else None
     values = advantages(
         settings.advantage.kind, given["reward"][kept], given["group"][kept], valid_NT[kept].sum(1), kl_rows,
-        term.coef if term else 0.0,
+        coef,
     )  # fmt: skip
     advantage_NT = torch.zeros_like(given["logp"])
     for row, value in zip(rows, values, strict=True):

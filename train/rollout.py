@@ -125,9 +125,9 @@ def answer(
     """Sample and judge a group of responses to every prompt; each process its share, all get everything."""
     count, mine = settings.rollouts.group, world.mine(range(len(samples)))
     prompts = {index: model.encoder.encode(samples[index]) for index in mine}
-    fitting = [index for index in mine if len(prompts[index].ids) <= settings.model.max_prompt_tokens]
+    fitting = [index for index in mine if model.encoder.fits(prompts[index])]
     responses = engine.sample([prompts[i] for i in fitting], count, settings.rollouts.sampling, seed)
-    found = [Answered(index, 0, [], []) for index in mine if index not in set(fitting)]
+    found = [Answered(index, 0, [], []) for index in mine if index not in fitting]
     for place, index in enumerate(fitting):
         own = responses[place * count : (place + 1) * count]
         verdicts = [judge(samples[index], response.text, settings.grader) for response in own]

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.loader import VisionLanguageModel
 from models.scoring import Group
 from train.rollout import Experience
-from train.settings import TrainSettings
+from train.settings import TrainSettings, scores_old
 from train.world import World
 
 Rows = dict[int, Tensor]  # number of the response -> its log-probs [T]
@@ -96,15 +96,12 @@ def fixed_scores(
     model: VisionLanguageModel, reference: Reference | None, experience: Experience, settings: TrainSettings,
     step: int, world: World,
 ) -> FixedScores:  # fmt: skip
-    """Old log-probs are skipped where a step has one mini-batch: they are then the policy's own."""
+    """One pass for each kind that the method asks for."""
 
     def clean(by: VisionLanguageModel) -> Rows:
         return scored_rows(by, experience, lambda g: [experience.group(by, g)], settings, world)
 
-    one_update = settings.rollouts.prompts == settings.optimiser.minibatch_prompts
-    in_reward = settings.losses.reference_kl and settings.losses.reference_kl.place == "reward"
-    capped = settings.losses.ppo.importance_cap
-    old = clean(model) if not one_update or in_reward or capped else None
+    old = clean(model) if scores_old(settings) else None
     before = None
     if reference:
         with reference.switched():

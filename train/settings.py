@@ -82,6 +82,11 @@ class LossSettings:
         factory=list, help="terms known to carry no gradient, which the gradient audit lets pass"
     )
 
+    @property
+    def reward_kl(self) -> float:
+        """Coefficient of the KL to the reference model inside the reward; 0 where it has none."""
+        return self.reference_kl.coef if self.reference_kl and self.reference_kl.place == "reward" else 0.0
+
 
 @dataclass
 class AdvantageSettings:
@@ -213,6 +218,12 @@ def check(settings: TrainSettings) -> None:
     unknown = set(settings.rewards) - {"accuracy", "format"}
     if unknown:
         raise UserError(f"unknown reward '{sorted(unknown)[0]}'; use accuracy and format")
+
+
+def scores_old(settings: TrainSettings) -> bool:
+    """Whether old log-probs get a pass of their own; a single update a step has them anyway, but only later."""
+    several = settings.rollouts.prompts > settings.optimiser.minibatch_prompts
+    return several or bool(settings.losses.reward_kl or settings.losses.ppo.importance_cap)
 
 
 def check_shares(settings: TrainSettings, processes: int) -> None:

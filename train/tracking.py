@@ -76,11 +76,17 @@ class Tracker:
 
     def __init__(self, run: Path, settings: TrainSettings, start: int):
         self.run, self.settings = run, settings
-        for name in ("metrics.jsonl", "timing.jsonl", "filtered.jsonl"):
-            rows = [row for row in read_jsonl(run / name) if row["step"] <= start] if (run / name).exists() else []
-            write_jsonl(run / name, rows)
-        self.rows = list(read_jsonl(run / "metrics.jsonl"))
+        for name in ("timing.jsonl", "filtered.jsonl"):
+            self.cut(name, start)
+        self.rows = self.cut("metrics.jsonl", start)
         self.wandb = self.start_wandb() if settings.keep.wandb != "disabled" else None
+
+    def cut(self, name: str, last: int) -> list[dict]:
+        """Drop a file's rows after a step; what is left."""
+        path = self.run / name
+        rows = [row for row in read_jsonl(path) if row["step"] <= last] if path.exists() else []
+        write_jsonl(path, rows)
+        return rows
 
     def start_wandb(self) -> Any:
         """One W&B run per run folder, found again by its id after a stop."""

@@ -16,6 +16,7 @@ from train.advantages import advantages
 from train.audit import audit
 from train.backend import Backend
 from train.losses.averages import spread, token_shares, weighted_sum
+from train.losses.kl import k1
 from train.objective import ScoredBatch, losses_at, token_losses, token_mean, total_loss
 from train.rollout import Experience
 from train.scores import FixedScores, Rows, plan, score_options
@@ -30,12 +31,11 @@ def padded(rows: Sequence[Tensor], device: torch.device) -> Tensor:
 def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainSettings, world: World) -> list[Tensor]:
     """One advantage per token of every response of the step, the same on every process."""
     lengths_N = torch.tensor([len(response.token_ids) for response in experience.responses])
-    term, kl_rows, coef = settings.losses.reference_kl, None, 0.0
-    if term and term.place == "reward":
+    kl_rows, coef = None, settings.losses.reward_kl
+    if coef:
         assert fixed.old is not None and fixed.reference is not None
-        own = [(n, (fixed.old[n] - fixed.reference[n]).tolist()) for n in fixed.old]
+        own = [(n, k1(fixed.old[n], fixed.reference[n]).tolist()) for n in fixed.old]
         kl_rows = [torch.tensor(row) for _, row in sorted(world.gather(own))]
-        coef = term.coef
     return advantages(settings.advantage.kind, experience.reward_N, experience.group_N, lengths_N, kl_rows, coef)
 
 

@@ -83,8 +83,6 @@ def start_group(rank: int, size: int, local: int) -> None:
                 "as many processes as there are GPUs"
             )
         torch.cuda.set_device(local)
-    else:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     kind = "nccl" if torch.cuda.is_available() else "gloo"
     if size == 1:  # alone: no port to agree on
         torch.distributed.init_process_group(kind, store=torch.distributed.HashStore(), rank=0, world_size=1)

@@ -97,6 +97,7 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
         ["method=papo_g", "losses.ppo.importance_cap=2", "losses.average=four"],
         ["method=papo_g", "losses.entropy.coef=0.01", "losses.entropy.kind=full", "losses.nll.coef=0.1"],
         ["method=papo_g", "losses.perception_kl.keep=0.4", "losses.perception_kl.end_coef=0.01"],
+        ["method=reinforce_pp", "losses.reference_kl.coef=0"],
         ["method=papo_g", "views.masked.draw=per_response", "losses.perception_kl.only_correct=true"],
     ],
     ids=lambda options: " ".join(options),

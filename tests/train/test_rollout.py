@@ -87,11 +87,11 @@ def test_surplus_is_logged(random_tiny):
 def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
     settings, data, engine = prepared([], lambda sample, k: k == 0)
     lengths = [len(random_tiny.encoder.encode(s).ids) for s in data.take(0, 6)]
-    settings.model.max_prompt_tokens = sorted(lengths)[3]
+    random_tiny.settings.max_prompt_tokens = sorted(lengths)[3]
     found = collect(engine, random_tiny, data, 0, settings, 1, World())
-    assert len(found.samples) == 6 and max(found.prompt_tokens) <= settings.model.max_prompt_tokens
+    assert len(found.samples) == 6 and max(found.prompt_tokens) <= random_tiny.settings.max_prompt_tokens
     assert {t.why for t in found.thrown} == {"too_long"} and found.generated == 6 + len(found.thrown)
-    settings.model.max_prompt_tokens = 3
+    random_tiny.settings.max_prompt_tokens = 3
     with pytest.raises(UserError, match=r"found 0 of 6 prompts within model\.max_prompt_tokens"):
         collect(engine, random_tiny, data, 0, settings, 1, World())
 
