@@ -1,8 +1,10 @@
 """From samples to model inputs: one `Encoded` prompt per sample and view."""
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,7 +19,9 @@ from data.prompts import chat_messages
 from data.sample import IMAGE_PLACEHOLDER
 from data.views import ViewSettings, apply_view, fit_pixels
 from models.settings import ModelSettings
+from models.vision import Key, picture_keys
 
+GRID = "image_grid_thw"
 PER_TOKEN_KEYS = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 
 
@@ -31,6 +35,11 @@ class Encoded:
     vision: dict[str, Tensor]  # pixel_values, image_grid_thw ...: concatenated along axis 0 when batched
     text: str = ""  # the chat template's text, one placeholder per picture, for engines with a processor of their own
     images: tuple[Image.Image, ...] = ()  # the pictures as the processor got them: under the view, within the limits
+
+    @cached_property
+    def picture_keys(self) -> list[Key]:
+        """What tells its pictures from others; for families whose pixels carry a grid."""
+        return picture_keys(self.vision["pixel_values"], self.vision[GRID]) if self.vision else []
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
@@ -113,6 +122,20 @@ def batch_vision(prompts: Sequence[Encoded]) -> dict[str, Tensor]:
     """The pictures of several prompts in order."""
     names = {name for prompt in prompts for name in prompt.vision}
     return {name: joined([p.vision[name] for p in prompts if name in p.vision]) for name in sorted(names)}
+
+
+def distinct_vision(prompts: Sequence[Encoded]) -> tuple[dict[str, Tensor], list[Key]]:
+    """The grids of all pictures, the pixels of each distinct one, and which picture stands where."""
+    keys = [key for prompt in prompts for key in prompt.picture_keys]
+    if not keys:
+        return {}, []
+    pixels: dict[Key, Tensor] = {}
+    for prompt in prompts:
+        if any(key not in pixels for key in prompt.picture_keys):
+            rows = prompt.vision["pixel_values"].split([math.prod(key[-3:]) for key in prompt.picture_keys])
+            pixels = dict(zip(prompt.picture_keys, rows, strict=True)) | pixels
+    ordered = [pixels[key] for key in dict.fromkeys(keys)]
+    return {"pixel_values": torch.cat(ordered), GRID: torch.tensor([key[-3:] for key in keys])}, keys
 
 
 def joined(tensors: Sequence[Tensor]) -> Tensor:

@@ -17,7 +17,8 @@ from configs import UserError
 from data import Sample
 from data.views import ViewSettings
 from models.adapters import adapters_off, add_adapters, save_adapter
-from models.encode import Encoded, Encoder
+from models.attention import install
+from models.encode import Encoded, Encoder, batch_vision, distinct_vision
 from models.families import (
     SHARED_PREFIX_FAMILIES,
     check_head,
@@ -45,7 +46,7 @@ class VisionLanguageModel:
         self.settings = settings
         self.tokenizer = processor.tokenizer
         self.family = module.config.model_type
-        self.path = "shared" if self.family in SHARED_PREFIX_FAMILIES else "plain"
+        self.path = scoring_path(settings, self.family)
         self.uses_token_kinds = takes_token_kinds(module)
         self.image_token_id: int = image_token_id(module)
         self.eos_ids: list[int] = end_ids(module, self.tokenizer)
@@ -54,8 +55,9 @@ class VisionLanguageModel:
         self.forbidden_ids = sorted({*picture_token_ids(module, processor), self.pad_id} - {*self.eos_ids})
         self.encoder = Encoder(processor, settings, self.image_token_id)
         self.pictures: PictureTower | None = None
-        if self.family in SHARED_PREFIX_FAMILIES:
+        if self.path == "shared":
             self.pictures = PictureTower(module.model.visual, keep=vision_is_fixed(settings))
+            install(module)
         # Whoever shards the weights (DeepSpeed) puts an engine that wraps a Scorer in its place.
         self.scorer: Callable[..., Scores] = Scorer(self)
 
@@ -66,6 +68,15 @@ class VisionLanguageModel:
 
     def encode(self, samples: Iterable[Sample], view: ViewSettings | None = None, seed: int = 0) -> list[Encoded]:
         return [self.encoder.encode(sample, view, seed) for sample in samples]
+
+    def picture_inputs(self, prompts: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+        """The pictures of prompts as the model takes them: each distinct one once, where the tower is ready for it."""
+        if self.pictures:
+            vision, keys = distinct_vision(prompts)
+            self.pictures.expect(keys)
+        else:
+            vision = batch_vision(prompts)
+        return {name: value.to(self.module.device) for name, value in vision.items()}
 
     def score(self, groups: Sequence[Group], **options: Any) -> Scores:
         """Log-probs of every response token; the options are those of `score_groups`."""
@@ -150,7 +161,6 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
     )
     if module.config.model_type not in SHARED_PREFIX_FAMILIES:
         check_head(module)
-        say_what_is_slower(settings, module.config.model_type)
     if settings.gradient_checkpointing:
         # The reentrant kind gives no gradients behind inputs that need none: adapters, frozen embeddings.
         module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -169,11 +179,17 @@ def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def say_what_is_slower(settings: ModelSettings, family: str) -> None:
-    """A family outside the fast paths works, and the user hears what it costs."""
-    line = (
-        f"model {settings.name}: family {family} is scored one row per response with its own prompt and picture; "
-        f"sharing a group's prompt was shown to be exact for {', '.join(SHARED_PREFIX_FAMILIES)} only"
-    )
-    kept = "; its vision tower is fixed, but passes again on every use" if vision_is_fixed(settings) else ""
-    say(line + kept)
+def scoring_path(settings: ModelSettings, family: str) -> str:
+    """Shared where it is exact and wanted; the slow way is said aloud, with its reason."""
+    exact = family in SHARED_PREFIX_FAMILIES
+    only = f"sharing a group's prompt was shown to be exact for {', '.join(SHARED_PREFIX_FAMILIES)} only"
+    if settings.scoring == "shared" and not exact:
+        raise UserError(f"model.scoring=shared does not fit family {family}: {only}; set model.scoring=auto")
+    if settings.scoring == "plain" or not exact:
+        kept = "; its vision tower is fixed, but passes again on every use" if vision_is_fixed(settings) else ""
+        say(
+            f"model {settings.name}: family {family} is scored one row per response with its own prompt and picture; "
+            f"{'model.scoring=plain asks for it' if exact else only}{kept}"
+        )
+        return "plain"
+    return "shared"

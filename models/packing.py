@@ -1,6 +1,6 @@
-"""Packed rows: one prefix (prompt with its picture) and several continuations that see the prefix and themselves only.
+"""Flat rows: groups one after another without padding, each a prefix and continuations that see it and themselves.
 
-Legend of shapes: B rows, L tokens of a row, the three axes of M-RoPE come first.
+Legend of shapes: L tokens of the row, K wanted next tokens; the three axes of M-RoPE come first.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class PackedRow:
+class PackedGroup:
     """Token ids of a prefix and of its continuations; `wanted` marks, per continuation, where its answer begins."""
 
     prefix: Sequence[int]
@@ -20,49 +20,49 @@ class PackedRow:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Lengths of each group's prefix and continuations, in the order of the row; empty continuations are left out."""
+
+    groups: tuple[tuple[int, tuple[int, ...]], ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        return [size for prefix, continuations in self.groups for size in (prefix, *continuations)]
+
+
+@dataclass(frozen=True)
 class PackedBatch:
-    """What the language model needs to run packed rows, and which next tokens are asked for."""
+    """What the language model needs to run a flat row, and which next tokens are asked for."""
 
-    ids_BL: Tensor
-    visible_B1LL: Tensor  # additive mask: 0 where a query may look, the lowest float elsewhere
-    positions_3BL: Tensor
-    query_BL: Tensor  # True where the next token's probability is wanted
-    target_BL: Tensor  # that next token, 0 elsewhere
-
-
-def pack(
-    rows: Sequence[PackedRow], prefix_positions: Sequence[Tensor], pad_id: int, dtype: torch.dtype = torch.float32
-) -> PackedBatch:
-    """Lay rows side by side; every continuation's positions go on after the prefix's last one."""
-    length = max(len(row.prefix) + sum(map(len, row.continuations)) for row in rows)
-    ids_BL = torch.full((len(rows), length), pad_id, dtype=torch.long)
-    segment_BL = torch.full((len(rows), length), -1, dtype=torch.long)
-    positions_3BL = torch.zeros(3, len(rows), length, dtype=torch.long)
-    query_BL = torch.zeros(len(rows), length, dtype=torch.bool)
-    target_BL = torch.zeros(len(rows), length, dtype=torch.long)
-    for b, (row, positions_3P) in enumerate(zip(rows, prefix_positions, strict=True)):
-        at = len(row.prefix)
-        ids_BL[b, :at] = torch.tensor(row.prefix)
-        segment_BL[b, :at] = 0
-        positions_3BL[:, b, :at] = positions_3P
-        follow = int(positions_3P.max()) + 1
-        for number, (tokens, start) in enumerate(zip(row.continuations, row.wanted, strict=True), start=1):
-            end = at + len(tokens)
-            ids_BL[b, at:end] = torch.tensor(tokens)
-            segment_BL[b, at:end] = number
-            positions_3BL[:, b, at:end] = torch.arange(follow, follow + len(tokens))
-            query_BL[b, at + start - 1 : end - 1] = True
-            target_BL[b, at + start - 1 : end - 1] = torch.tensor(tokens[start:])
-            at = end
-    return PackedBatch(ids_BL, visible_mask(segment_BL, dtype), positions_3BL, query_BL, target_BL)
+    ids_1L: Tensor
+    positions_31L: Tensor
+    layout: Layout
+    source_K: Tensor  # the position of the row whose output predicts the wanted token
+    target_K: Tensor
 
 
-def visible_mask(segment_BL: Tensor, dtype: torch.dtype) -> Tensor:
-    """A token sees the prefix (segment 0) and its own segment, never what comes later; padding sees itself."""
-    length = segment_BL.shape[1]
-    own_BLL = segment_BL[:, :, None] == segment_BL[:, None, :]
-    prefix_B1L = (segment_BL == 0)[:, None, :]
-    causal_LL = torch.ones(length, length, dtype=torch.bool).tril()
-    allowed_BLL = (own_BLL | (prefix_B1L & (segment_BL >= 0)[:, :, None])) & causal_LL
-    mask_BLL = torch.zeros(allowed_BLL.shape, dtype=dtype).masked_fill(~allowed_BLL, torch.finfo(dtype).min)
-    return mask_BLL[:, None]
+def pack(groups: Sequence[PackedGroup], prefix_positions: Sequence[Tensor]) -> PackedBatch:
+    """Lay groups one behind another; every continuation's positions go on after the prefix's last one.
+
+    A continuation's last token predicts nothing that is wanted, so it is not in the row; and where the answer begins
+    with the continuation, the prefix's last token predicts its first, for all continuations together.
+    """
+    ids: list[int] = []
+    source: list[int] = []
+    target: list[int] = []
+    positions, layout = [], []
+    for group, positions_3P in zip(groups, prefix_positions, strict=True):
+        ids += group.prefix
+        positions.append(positions_3P)
+        last, follow = len(ids) - 1, int(positions_3P.max()) + 1
+        for tokens, start in zip(group.continuations, group.wanted, strict=True):
+            begin, length = len(ids), len(tokens) - 1
+            ids += tokens[:-1]
+            positions.append(torch.arange(follow, follow + length).expand(3, -1))
+            source += [begin + place - 1 if place else last for place in range(start, len(tokens))]
+            target += tokens[start:]
+        layout.append((len(group.prefix), tuple(len(tokens) - 1 for tokens in group.continuations if len(tokens) > 1)))
+    return PackedBatch(
+        torch.tensor([ids]), torch.cat(positions, dim=1)[:, None], Layout(tuple(layout)), torch.tensor(source),
+        torch.tensor(target),
+    )  # fmt: skip

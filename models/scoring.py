@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from models.encode import Encoded, batch_vision
-from models.packing import PackedRow, pack
+from models.attention import NO_MASK
+from models.encode import Encoded
+from models.head import full_kl, token_statistics
+from models.packing import PackedGroup, pack
 
 if TYPE_CHECKING:
     from models.loader import VisionLanguageModel
-
-CHUNK_TOKENS = 2048  # response tokens whose logits exist at the same time
 
 
 @dataclass(frozen=True)
@@ -38,28 +37,7 @@ class Scores:
     logprobs_NT: Tensor
     entropy_NT: Tensor | None
     mask_NT: Tensor
-
-
-def token_statistics(
-    hidden_KD: Tensor, head: torch.nn.Module, targets_K: Tensor, temperature: float, entropy: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Log-prob of each target and, on demand, the entropy over the whole vocabulary, without keeping the logits."""
-
-    def one_chunk(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logprobs_V = (head(hidden).float() / temperature).log_softmax(-1)
-        chosen = logprobs_V.gather(-1, targets[:, None])[:, 0]
-        spread = -(logprobs_V.exp() * logprobs_V).sum(-1) if entropy else torch.zeros_like(chosen)
-        return chosen, spread
-
-    parts = []
-    for start in range(0, len(targets_K), CHUNK_TOKENS):
-        piece = slice(start, start + CHUNK_TOKENS)
-        if torch.is_grad_enabled() and len(targets_K) > CHUNK_TOKENS:
-            parts.append(checkpoint(one_chunk, hidden_KD[piece], targets_K[piece], use_reentrant=False))
-        else:
-            parts.append(one_chunk(hidden_KD[piece], targets_K[piece]))
-    chosen_K, entropy_K = (torch.cat(column) for column in zip(*parts, strict=True))
-    return chosen_K, entropy_K if entropy else None
+    kl_NT: Tensor | None = None  # to the scores of the same responses behind other prompts
 
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -82,37 +60,30 @@ def plain_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple
     inputs = {"input_ids": ids_NL, "attention_mask": mask_NL}
     if model.uses_token_kinds:
         inputs["mm_token_type_ids"] = kinds_NL
-    inputs |= batch_vision([prompt for prompt, _ in rows])
     device = model.module.device
     inputs = {name: value.to(device) for name, value in inputs.items()}
+    inputs |= model.picture_inputs([prompt for prompt, _ in rows])
     hidden_NLD = model.module.model(**inputs, use_cache=False).last_hidden_state
     targets_K = torch.cat([torch.tensor(ids) for _, ids in rows])
     return hidden_NLD[query_NL.to(device)], targets_K.to(device)
 
 
 def shared_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-    """One row per group: the prompt once, its responses behind it, each blind to the others.
-
-    A response's first token is predicted by the prompt's last position, the same for all responses of the group.
-    """
+    """One flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
     rows, positions = [], []
     for group in groups:
-        last = int(group.prompt.ids[-1])
-        # The prompt's last token is repeated in front of every response, so that each has its own query for it.
-        rows.append(PackedRow(group.prompt.ids[:-1].tolist(), [[last, *ids] for ids in group.responses],
-                              [1] * len(group.responses)))  # fmt: skip
+        rows.append(PackedGroup(group.prompt.ids.tolist(), group.responses, [0] * len(group.responses)))
         grid = group.prompt.vision.get("image_grid_thw")
         found, _ = model.module.model.get_rope_index(group.prompt.ids[None], group.prompt.token_kinds[None], grid)
-        positions.append(found[:, 0, :-1])
-    batch = pack(rows, positions, model.pad_id, model.module.dtype)
+        positions.append(found[:, 0])
+    batch = pack(rows, positions)
     device = model.module.device
-    vision = {name: value.to(device) for name, value in batch_vision([group.prompt for group in groups]).items()}
-    hidden_BLD = model.module.model(
-        input_ids=batch.ids_BL.to(device), attention_mask=batch.visible_B1LL.to(device),
-        position_ids=batch.positions_3BL.to(device), use_cache=False, **vision,
+    hidden_1LD = model.module.model(
+        input_ids=batch.ids_1L.to(device), attention_mask=NO_MASK.to(device), layout=batch.layout,
+        position_ids=batch.positions_31L.to(device), use_cache=False,
+        **model.picture_inputs([group.prompt for group in groups]),
     ).last_hidden_state  # fmt: skip
-    query_BL = batch.query_BL
-    return hidden_BLD[query_BL.to(device)], batch.target_BL[query_BL].to(device)
+    return hidden_1LD[0].index_select(0, batch.source_K.to(device)), batch.target_K.to(device)
 
 
 @contextmanager
@@ -136,27 +107,32 @@ def score_groups(
     *,
     temperature: float = 1.0,
     entropy: bool = False,
+    against: Sequence[Group] = (),
     path: str = "shared",
     with_picture: bool = False,
 ) -> Scores:
     """Log-probs (and entropies) of every response token; gradients flow where they are enabled.
 
+    `against`: the same responses behind other prompts (a corrupted view); adds, token by token, the KL between the two
+    whole distributions. All pass the model together.
     `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the vision tower
     runs and gets its (zero) gradients, as it does in the other processes of a run.
     """
-    hidden = shared_hidden if path == "shared" else plain_hidden
     lengths = [len(ids) for group in groups for ids in group.responses]
-    alone = with_picture and not any(group.prompt.vision for group in groups)
-    with recomputing(model.module):
-        hidden_KD, targets_K = hidden(model, [*groups, Group(model.blank_prompt, [[0]])] if alone else groups)
-    head = model.module.get_output_embeddings()
-    chosen_K, entropy_K = token_statistics(hidden_KD, head, targets_K, temperature, entropy)
+    wanted, together = sum(lengths), [*groups, *against]
+    alone = with_picture and not any(group.prompt.vision for group in together)
     if alone:
-        chosen_K = chosen_K[:-1] + 0 * chosen_K[-1]
-        entropy_K = entropy_K[:-1] if entropy_K is not None else None
-    mask_NT = unflatten(torch.ones_like(chosen_K), lengths)
-    spread = unflatten(entropy_K, lengths) if entropy_K is not None else None
-    return Scores(unflatten(chosen_K, lengths), spread, mask_NT)
+        together.append(Group(model.blank_prompt, [[0]]))
+    hidden = shared_hidden if path == "shared" else plain_hidden
+    with recomputing(model.module):
+        hidden_KD, targets_K = hidden(model, together)
+    if alone:
+        hidden_KD, targets_K = hidden_KD[:-1] + 0 * hidden_KD[-1], targets_K[:-1]
+    head, own_KD = model.module.get_output_embeddings(), hidden_KD[:wanted]
+    chosen_K, entropy_K = token_statistics(own_KD, head, targets_K[:wanted], temperature, entropy)
+    kl_K = full_kl(own_KD, hidden_KD[wanted:], head, temperature) if against else None
+    spread, kl = (unflatten(value, lengths) if value is not None else None for value in (entropy_K, kl_K))
+    return Scores(unflatten(chosen_K, lengths), spread, unflatten(torch.ones_like(chosen_K), lengths), kl)
 
 
 class Scorer(torch.nn.Module):

@@ -30,6 +30,10 @@ class ModelSettings:
     max_pixels: int = setting(1003520, "pictures with more pixels are scaled down; PAPO: 1280 * 28^2")
     max_prompt_tokens: int = setting(4096, "longer prompts are left out and counted, never cut")
     trust_remote_code: bool = setting(False, "run Python code that comes with the weights")
+    scoring: Literal["auto", "shared", "plain"] = setting(
+        "auto",
+        "a group's prompt passes once (shared), or one row per response (plain); auto: shared where it is exact",
+    )
     gradient_checkpointing: bool = setting(False, "trade time for memory: recompute activations in the backward pass")
     freeze_vision: bool = setting(False, "the vision tower does not learn; its features are kept within a step")
     lora: LoraSettings | None = setting(None, "train adapters instead of the weights")

@@ -5,6 +5,7 @@ Legend of shapes: S pixel rows (patches) of all pictures of a call, D numbers in
 """
 
 import hashlib
+import math
 from collections import OrderedDict
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from models.families import is_language, language_path
 
 KEPT_BYTES = 4 << 30  # features that are kept at most; about 450 pictures of a million pixels for a 7B model
 BITS = {2: torch.int16, 4: torch.int32}
-Key = tuple[int, ...]
+Key = tuple[int, ...]  # what tells a picture from others; its last three numbers are its grid
 
 
 def freeze_vision(module: Any) -> None:
@@ -27,6 +28,15 @@ def freeze_vision(module: Any) -> None:
     for name, parameter in module.named_parameters():
         if not is_language(name, language):
             parameter.requires_grad_(False)
+
+
+def cut_patches_by_one_product(layer: torch.nn.Conv3d) -> None:
+    """A convolution whose windows do not overlap is a matrix product, which is several times faster."""
+
+    def forward(patches_SCTHW: Tensor) -> Tensor:
+        return torch.nn.functional.linear(patches_SCTHW.flatten(1), layer.weight.flatten(1), layer.bias)
+
+    layer.forward = forward
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ class PictureTower:
         self.tower, self.keep, self.limit_bytes = tower, keep, limit_bytes
         self.run = tower.forward
         tower.forward = self.forward
+        self.expected: list[Key] | None = None
+        cut_patches_by_one_product(tower.patch_embed.proj)
         self.kept: OrderedDict[Key, Features] = OrderedDict()
         self.kept_bytes = 0
         self.passed = 0  # pictures that went through the tower so far
@@ -61,32 +73,38 @@ class PictureTower:
         self.kept.clear()
         self.kept_bytes = 0
 
+    def expect(self, keys: list[Key]) -> None:
+        """The coming call asks for these pictures and brings the pixels of each distinct one, in their order."""
+        self.expected = keys
+
     def forward(self, hidden_states: Tensor, grid_thw: Tensor, **options: Any) -> Any:
         """Features of all pictures of a call in their order, as the tower itself would give them."""
-        keys = picture_keys(hidden_states, grid_thw)
-        found = {key: self.kept[key] for key in keys if key in self.kept}
-        first = {key: keys.index(key) for key in keys if key not in found}
-        if self.anyone_needs(bool(first), hidden_states.device):
+        brought = list(dict.fromkeys(self.expected)) if self.expected else picture_keys(hidden_states, grid_thw)
+        keys, self.expected = self.expected or brought, None
+        rows = hidden_states.split([math.prod(key[-3:]) for key in brought])
+        pixels = dict(zip(brought, rows, strict=True))
+        found = {key: self.kept[key] for key in pixels if key in self.kept}
+        new = [key for key in pixels if key not in found]
+        if self.anyone_needs(bool(new), hidden_states.device):
             # Where only another process has a new picture, this one goes along with one that it knows.
-            found |= self.through(hidden_states, grid_thw, first or {keys[0]: 0}, options)
+            found |= self.through({key: pixels[key] for key in new or keys[:1]}, options)
         merged = torch.cat([found[key].merged for key in keys])
         layers = zip(*(found[key].deepstack for key in keys), strict=True)
         deepstack = {"deepstack_features": [torch.cat(layer) for layer in layers]} if found[keys[0]].deepstack else {}
         return self.output_type(pooler_output=merged, **deepstack)
 
-    def through(self, pixels_SD: Tensor, grid_P3: Tensor, chosen: dict[Key, int], options: Any) -> dict[Key, Features]:
-        """Run the tower on the chosen pictures, and keep their features where it is frozen."""
-        numbers = list(chosen.values())
-        rows = pixels_SD.split(grid_P3.prod(-1).tolist())
-        grid_P3 = grid_P3[numbers]
+    def through(self, pixels: dict[Key, Tensor], options: Any) -> dict[Key, Features]:
+        """Run the tower on pictures, and keep their features where it is frozen."""
+        rows = torch.cat(list(pixels.values()))
+        grid_P3 = torch.tensor([key[-3:] for key in pixels], device=rows.device)
         with torch.no_grad() if self.keep else nullcontext():
-            output = self.run(torch.cat([rows[i] for i in numbers]), grid_thw=grid_P3, **options)
+            output = self.run(rows, grid_thw=grid_P3, **options)
         self.output_type = type(output)
-        self.passed += len(numbers)
-        sizes = (grid_P3.prod(-1) // self.tower.spatial_merge_size**2).tolist()
+        self.passed += len(pixels)
+        sizes = [math.prod(key[-3:]) // self.tower.spatial_merge_size**2 for key in pixels]
         parts = [output.pooler_output, *(getattr(output, "deepstack_features", None) or ())]
         pictures = zip(*(part.split(sizes) for part in parts), strict=True)
-        made = {key: Features(own[0], own[1:]) for key, own in zip(chosen, pictures, strict=True)}
+        made = {key: Features(own[0], own[1:]) for key, own in zip(pixels, pictures, strict=True)}
         if self.keep:
             for key, features in made.items():
                 self.remember(key, features.copy())

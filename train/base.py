@@ -22,7 +22,8 @@ from configs.progress import progress
 from data.mini.demonstrations import CLEAN, Noise
 from data.mini.lessons import Lesson, lesson
 from data.mini.world import MAX_OBJECTS, WORLD_VERSION
-from models.packing import PackedRow, pack
+from models.attention import NO_MASK, install
+from models.packing import PackedGroup, pack
 from models.tiny.build import build_config, build_model, build_processor, build_tokenizer
 
 USER, ASSISTANT, END = "<|im_start|>user\n<|vision_start|>", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
@@ -75,6 +76,7 @@ class Teacher:
         self.tokenizer = build_tokenizer()
         self.processor = build_processor(self.tokenizer)
         self.model = build_model(build_config(self.tokenizer), settings.seed)
+        install(self.model)
         if settings.compile:
             for layer in self.model.model.language_model.layers:
                 layer.compile(dynamic=True)
@@ -91,28 +93,28 @@ class Teacher:
     def encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def packed_row(self, one: Lesson, image_tokens: int) -> PackedRow:
+    def packed_group(self, one: Lesson, image_tokens: int) -> PackedGroup:
         prefix = self.encode(USER + "<|image_pad|>" * image_tokens + "<|vision_end|>")
         asked = [self.encode(question + ASSISTANT) for question, _ in one.pairs]
         answered = [self.encode(answer + END) for _, answer in one.pairs]
         both = [q + a for q, a in zip(asked, answered, strict=True)]
-        return PackedRow(prefix, both, [len(q) for q in asked])
+        return PackedGroup(prefix, both, [len(q) for q in asked])
 
     def loss(self, lessons: list[Lesson]) -> tuple[Tensor, float]:
         """Mean cross-entropy of the answer tokens, and how many of them the model would have said itself."""
         vision = self.processor.image_processor(images=[one.scene.open() for one in lessons], return_tensors="pt")
         tokens = int(vision["image_grid_thw"][0].prod()) // 4
-        rows = [self.packed_row(one, tokens) for one in lessons]
+        rows = [self.packed_group(one, tokens) for one in lessons]
         prefix_ids = torch.tensor([rows[0].prefix])
         kinds = (prefix_ids == self.model.config.image_token_id).int()
         positions_31P, _ = self.model.model.get_rope_index(prefix_ids, kinds, vision["image_grid_thw"][:1])
-        batch = pack(rows, [positions_31P[:, 0]] * len(rows), self.tokenizer.pad_token_id)
-        hidden_BLD = self.model.model(
-            input_ids=batch.ids_BL, attention_mask=batch.visible_B1LL, position_ids=batch.positions_3BL,
+        batch = pack(rows, [positions_31P[:, 0]] * len(rows))
+        hidden_1LD = self.model.model(
+            input_ids=batch.ids_1L, attention_mask=NO_MASK, position_ids=batch.positions_31L, layout=batch.layout,
             pixel_values=vision["pixel_values"], image_grid_thw=vision["image_grid_thw"], use_cache=False,
         ).last_hidden_state  # fmt: skip
-        logits_TV = self.model.lm_head(hidden_BLD[batch.query_BL])
-        targets_T = batch.target_BL[batch.query_BL]
+        logits_TV = self.model.lm_head(hidden_1LD[0].index_select(0, batch.source_K))
+        targets_T = batch.target_K
         accuracy = (logits_TV.detach().argmax(-1) == targets_T).float().mean().item()
         return cross_entropy(logits_TV, targets_T), accuracy
 

@@ -8,11 +8,11 @@ them on the tiny model); speeds are assumptions, all named in ASSUMED and printe
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+from models.head import CHUNK_NUMBERS
 from models.loader import vision_is_fixed
-from models.scoring import CHUNK_TOKENS
 from models.settings import ModelSettings
 from models.vision import KEPT_BYTES
-from train.settings import TrainSettings, scores_old
+from train.settings import TrainSettings
 from train.shape import Shape, read_shape
 
 GIB = 1 << 30
@@ -23,8 +23,8 @@ ADAM_BYTES = 2 * FLOAT32  # both moments
 BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's reduce bucket; two of them overlap
 LIVE_ELEMENTS = 1_000_000_000  # parameters that ZeRO-3 holds gathered at a time
 SMALL = 100_000_000  # parameters
-LOGIT_BYTES = 12  # per logit of a chunk in its backward pass: log-softmax, the gradient put in, the gradient out
-ENTROPY_BYTES = 8  # more where the whole entropy is learnt from: the probabilities and their product
+LOGIT_BYTES = 12  # per logit of a chunk in its backward pass: the logit, its gradient, and that before the temperature
+ENTROPY_BYTES = 4  # more where the whole entropy is learnt from
 ASSUMED = SimpleNamespace(
     gpu_gib=80,
     reserved_gib=6,  # CUDA, NCCL and fragmentation
@@ -154,8 +154,8 @@ def walk(shape: Shape, rows: int, prompt: int, responses: int, response: int) ->
     """FLOPs of the language model in one forward pass of packed rows, and the tokens in it."""
     length = prompt + responses * response
     linear = 2 * shape.language * rows * length
-    # Packed rows bring their own mask, so that the kernel cannot skip the upper half of the square.
-    attention = 4 * shape.query_width * shape.layers * rows * length**2
+    pairs = prompt**2 / 2 + responses * response * (prompt + response / 2)
+    attention = 4 * shape.query_width * shape.layers * rows * pairs
     head = 2 * shape.vocabulary * shape.width * rows * responses * response
     return linear + attention + head, rows * length
 
@@ -169,9 +169,9 @@ def scoring_passes(shape: Shape, settings: TrainSettings, world: int, prompt: in
     still = vision_is_fixed(model)
     eyes = 1 if still else learning
 
-    def one(name: str, times: int, eye_times: int, shared: bool = True) -> Pass:
+    def one(name: str, times: int, eye_times: int, shared: bool = True, left: int = 0) -> Pass:
         together = shared and shape.shares_prefix
-        rows = settings.rollouts.prompts * (1 if together else group)
+        rows = (settings.rollouts.prompts - left) * (1 if together else group)
         flops, tokens = walk(shape, rows, prompt, group if together else 1, response)
         flops = times * flops + eye_times * 2 * shape.vision * rows * patches
         return Pass(name, tokens, rows * patches, flops, flops / speed)
@@ -179,8 +179,9 @@ def scoring_passes(shape: Shape, settings: TrainSettings, world: int, prompt: in
     fixed = 0 if still else 1  # a fixed tower's features of the clean picture are kept, counted once
     reference = losses.reference_kl
     passes = []
-    if scores_old(settings):
-        passes.append(one("old", 1, fixed))
+    first = 0 if losses.reward_kl else settings.optimiser.minibatch_prompts  # its own update gives its old log-probs
+    if settings.rollouts.prompts > first:
+        passes.append(one("old", 1, fixed, left=first))
     if reference and reference.coef:
         passes.append(one("reference", 1, fixed))
     if term := losses.perception_kl:
@@ -209,6 +210,11 @@ def sampling_pass(shape: Shape, settings: TrainSettings, world: int, prompt: int
     return Pass("sample", tokens, patches, reading + per_token * tokens, seconds), rate
 
 
+def packed_keys(shape: Shape, length: int, size: int) -> int:
+    """Bytes of a layer's keys and values that a response keeps to itself: a copy of its prompt's and its own."""
+    return 2 * length * shape.query_width * size if shape.shares_prefix else 0
+
+
 def estimate(settings: TrainSettings, world: int, shape: Shape | None = None) -> Estimate:
     """Costs of a run on `world` GPUs; a shape that was read already need not be read again."""
     shape = shape or read_shape(settings.model)
@@ -220,16 +226,19 @@ def estimate(settings: TrainSettings, world: int, shape: Shape | None = None) ->
     packed = copies * model.max_prompt_tokens + group * longest
     micro = max(settings.optimiser.micro_tokens, packed)
     patches = copies * max(1, micro // (copies * prompt + group * response)) * picture * shape.merge**2
-    mask = packed**2 * size if shape.shares_prefix else 0
+    behind = micro // packed * group * packed_keys(shape, model.max_prompt_tokens + longest, size)
     term, learns = settings.losses.perception_kl, not vision_is_fixed(model)
     branches = 2 if term and term.gradient != "clean" else 1  # both views wait for one backward pass
     kept = {
-        flag: branches * (activations(shape, micro, patches, size, checkpointing=flag, vision=learns) + mask)
+        flag: branches * (
+            activations(shape, micro, patches, size, checkpointing=flag, vision=learns)
+            + behind * (1 if flag else shape.layers)
+        )
         for flag in (False, True)
-    }
+    }  # fmt: skip
     entropy = settings.losses.entropy
     per_logit = LOGIT_BYTES + (ENTROPY_BYTES if entropy and entropy.kind == "full" else 0)
-    logits = float(min(CHUNK_TOKENS, micro) * shape.vocabulary * per_logit)
+    logits = float(min(CHUNK_NUMBERS, micro * shape.vocabulary) * per_logit)
     features = settings.rollouts.prompts // world * picture * shape.width * size if not learns else 0
     sampler = sampler_bytes(shape, settings, prompt)
     work = kept[model.gradient_checkpointing] + logits + min(features, KEPT_BYTES)

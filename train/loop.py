@@ -14,7 +14,7 @@ from configs import Run, UserError, load_resolved, save_resolved, sha256_of, to_
 from configs.progress import progress
 from data.sources import Samples
 from models.engine import Engine, make_engine
-from models.loader import VisionLanguageModel, load
+from models.loader import VisionLanguageModel, load, say
 from models.parity import parity
 from models.weights import named_weights
 from train.backend import make_backend
@@ -130,6 +130,8 @@ def make_lab(settings: TrainSettings, world: World) -> Lab:
     data = Samples(settings.data, settings.seed)
     model = load(settings.model)
     model.module.train()
+    if model.path == "shared":  # the loader itself says why a family is not
+        say(f"{settings.model.name}: a group's prompt and pictures pass once for all its responses ({model.family})")
     reference = make_reference(model, settings)
     backend = make_backend(model, settings, world)
     engine = make_engine(

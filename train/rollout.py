@@ -25,6 +25,7 @@ from train.world import World
 from verify import Verdict
 from verify.judge import judge
 
+CLEAN = "clean"  # the prompt as it is, beside the names of views
 REFILL_ROUNDS = 20  # without dynamic sampling: how often prompts over the length limit are replaced
 
 
@@ -91,11 +92,13 @@ class Experience:
             self.encoded[sample.id] = model.encoder.encode(sample)
         return Group(self.encoded[sample.id], self.token_ids(group))
 
-    def view_groups(
-        self, model: VisionLanguageModel, group: int, name: str, settings: TrainSettings, step: int
+    def groups(
+        self, model: VisionLanguageModel, group: int, kind: str, settings: TrainSettings, step: int
     ) -> list[Group]:
-        """The same responses behind corrupted pictures: one draw per prompt or, where asked for, per response."""
-        view, seed, sample = settings.views[name], step_seed(settings, step), self.samples[group]
+        """The responses behind the prompt as it is, or behind corrupted pictures: one draw per prompt or response."""
+        if kind == CLEAN:
+            return [self.group(model, group)]
+        view, seed, sample = settings.views[kind], step_seed(settings, step), self.samples[group]
         answers = self.token_ids(group)
         draws = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
         groups = [Group(model.encoder.encode(sample, view, seed, draw=k), ids) for k, ids in draws]

@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 
 from models.loader import VisionLanguageModel
-from models.scoring import Group
-from train.rollout import Experience
-from train.settings import TrainSettings, scores_old
+from train.rollout import CLEAN, Experience
+from train.settings import TrainSettings
 from train.world import World
 
 Rows = dict[int, Tensor]  # number of the response -> its log-probs [T]
+Wanted = tuple[str, int]  # what is scored (CLEAN or a view's name), and of which group
 
 
 @dataclass(frozen=True)
 class FixedScores:
     """Rows of this process's responses; None where nobody asks."""
 
-    old: Rows | None = None
+    old: Rows = field(default_factory=dict)  # the first mini-batch's come from its update, and are put in there
     reference: Rows | None = None
     views: dict[str, Rows] = field(default_factory=dict)
 
@@ -61,55 +61,57 @@ def filled(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def plan(experience: Experience, chosen: Sequence[int], settings: TrainSettings, world: World) -> list[list[int]]:
-    """This process's micro-batches of the chosen groups."""
-    shares = [list(chosen[rank :: world.size]) for rank in range(world.size)]
-    tokens = [[experience.tokens(g) for g in share] for share in shares]
-    own = shares[world.rank]
-    return [[own[i] for i in part] for part in micro_batches(tokens, settings.optimiser.micro_tokens, world.rank)]
-
-
 def score_options(settings: TrainSettings, world: World) -> dict:
     """How every pass scores: at the rollout temperature, and with a picture in each batch where processes wait."""
     sharded = world.size > 1 or settings.parallel.backend == "deepspeed"
     return {"temperature": settings.rollouts.sampling.temperature or 1.0, "with_picture": sharded}
 
 
+def plan(
+    experience: Experience, kinds: dict[str, Sequence[int]], settings: TrainSettings, world: World
+) -> list[list[Wanted]]:
+    """This process's micro-batches over all kinds, so that clean and corrupted prompts pass the model together."""
+    shares = [
+        [(kind, g) for kind, groups in kinds.items() for g in groups[rank :: world.size]] for rank in range(world.size)
+    ]
+    tokens = [[experience.tokens(g) for _, g in share] for share in shares]
+    own = shares[world.rank]
+    return [[own[i] for i in part] for part in micro_batches(tokens, settings.optimiser.micro_tokens, world.rank)]
+
+
 @torch.no_grad()
 def scored_rows(
-    model: VisionLanguageModel, experience: Experience, groups_of: Callable[[int], list[Group]],
-    settings: TrainSettings, world: World,
-) -> Rows:  # fmt: skip
-    """Log-probs of this process's responses, unpadded, without gradient."""
-    rows: Rows = {}
-    for part in plan(experience, range(len(experience.samples)), settings, world):
-        groups = [group for g in part for group in groups_of(g)]
+    model: VisionLanguageModel, experience: Experience, kinds: dict[str, Sequence[int]], settings: TrainSettings,
+    step: int, world: World,
+) -> dict[str, Rows]:  # fmt: skip
+    """Log-probs of this process's responses by kind, unpadded, without gradient."""
+    found: dict[str, Rows] = {kind: {} for kind in kinds}
+    for part in plan(experience, kinds, settings, world):
+        groups, places = [], []
+        for kind, g in part:
+            groups += experience.groups(model, g, kind, settings, step)
+            places += [(kind, row) for row in experience.rows_of(g)]
         scores = model.score(groups, **score_options(settings, world))
-        numbers = [row for g in part for row in experience.rows_of(g)]
-        lengths = [len(ids) for group in groups for ids in group.responses]
-        found = (row[:length].cpu() for row, length in zip(scores.logprobs_NT, lengths, strict=True))
-        rows.update(zip(numbers, found, strict=True))
-    return rows
+        for (kind, row), logprobs_T in zip(places, scores.logprobs_NT, strict=True):
+            found[kind][row] = logprobs_T[: len(experience.responses[row].token_ids)].cpu()
+    return found
 
 
 def fixed_scores(
     model: VisionLanguageModel, reference: Reference | None, experience: Experience, settings: TrainSettings,
     step: int, world: World,
 ) -> FixedScores:  # fmt: skip
-    """One pass for each kind that the method asks for."""
-
-    def clean(by: VisionLanguageModel) -> Rows:
-        return scored_rows(by, experience, lambda g: [experience.group(by, g)], settings, world)
-
-    old = clean(model) if scores_old(settings) else None
+    """What the method asks for and no update makes by itself: one pass of the policy, one of the reference."""
+    everybody = range(len(experience.samples))
+    # A KL in the reward is needed before the first update, and then of all.
+    first = 0 if settings.losses.reward_kl else settings.optimiser.minibatch_prompts
+    kinds: dict[str, Sequence[int]] = {CLEAN: everybody[first:]}
+    term = settings.losses.perception_kl
+    if term and term.gradient == "clean":
+        kinds[term.view] = everybody
+    found = scored_rows(model, experience, kinds, settings, step, world)
     before = None
     if reference:
         with reference.switched():
-            before = clean(reference.model)
-    views = {}
-    term = settings.losses.perception_kl
-    if term and term.gradient == "clean":
-        views[term.view] = scored_rows(
-            model, experience, lambda g: experience.view_groups(model, g, term.view, settings, step), settings, world
-        )
-    return FixedScores(old, before, views)
+            before = scored_rows(reference.model, experience, {CLEAN: everybody}, settings, step, world)[CLEAN]
+    return FixedScores(found.pop(CLEAN), before, found)

@@ -185,6 +185,8 @@ class TrainSettings:
 def check_losses(losses: LossSettings, views: dict[str, ViewSettings]) -> None:
     """Refuse terms that ask for what is not there."""
     for name, view in views.items():
+        if name == "clean":
+            raise UserError("a view cannot be named clean, which is the picture as it is; choose another name")
         check_view(name, view)
     term = losses.perception_kl
     if term and term.view not in views:
@@ -218,12 +220,6 @@ def check(settings: TrainSettings) -> None:
     unknown = set(settings.rewards) - {"accuracy", "format"}
     if unknown:
         raise UserError(f"unknown reward '{sorted(unknown)[0]}'; use accuracy and format")
-
-
-def scores_old(settings: TrainSettings) -> bool:
-    """Whether old log-probs get a pass of their own; a single update a step has them anyway, but only later."""
-    several = settings.rollouts.prompts > settings.optimiser.minibatch_prompts
-    return several or bool(settings.losses.reward_kl or settings.losses.ppo.importance_cap)
 
 
 def check_shares(settings: TrainSettings, processes: int) -> None:

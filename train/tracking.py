@@ -53,10 +53,8 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
     return metrics | {f"reward/{name}": value.mean().item() for name, value in experience.reward_terms.items()}
 
 
-def engine_gap(responses: list[Response], old: Rows | None, world: World) -> dict[str, float]:
-    """Difference per token between the sampler's and the trainer's log-prob: mean and largest; empty if not scored."""
-    if old is None:
-        return {}
+def engine_gap(responses: list[Response], old: Rows, world: World) -> dict[str, float]:
+    """Difference per token between the sampler's and the trainer's log-prob: mean and largest."""
     gaps = [(torch.tensor(responses[n].logprobs) - row).abs() for n, row in old.items()]
     found = world.gather([(sum(g.sum().item() for g in gaps), sum(map(len, gaps)), max(g.max().item() for g in gaps))])
     total, count, largest = sum(f[0] for f in found), sum(f[1] for f in found), max(f[2] for f in found)
@@ -138,7 +136,7 @@ class Tracker:
         shown = []
         for g in [g for g, sample in enumerate(experience.samples) if sample.images][:PICTURES]:
             original = experience.group(model, g).prompt.images[0]
-            views = [experience.view_groups(model, g, name, self.settings, step)[0] for name in self.settings.views]
+            views = [experience.groups(model, g, name, self.settings, step)[0] for name in self.settings.views]
             for view in views:
                 original = side_by_side(original, view.prompt.images[0])
             row = experience.rows_of(g)[0]

@@ -18,7 +18,7 @@ from train.backend import Backend
 from train.losses.averages import spread, token_shares, weighted_sum
 from train.losses.kl import k1
 from train.objective import ScoredBatch, losses_at, token_losses, token_mean, total_loss
-from train.rollout import Experience
+from train.rollout import CLEAN, Experience
 from train.scores import FixedScores, Rows, plan, score_options
 from train.settings import LossSettings, TrainSettings
 from train.world import World
@@ -33,7 +33,7 @@ def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainS
     lengths_N = torch.tensor([len(response.token_ids) for response in experience.responses])
     kl_rows, coef = None, settings.losses.reward_kl
     if coef:
-        assert fixed.old is not None and fixed.reference is not None
+        assert fixed.reference is not None
         own = [(n, k1(fixed.old[n], fixed.reference[n]).tolist()) for n in fixed.old]
         kl_rows = [torch.tensor(row) for _, row in sorted(world.gather(own))]
     return advantages(settings.advantage.kind, experience.reward_N, experience.group_N, lengths_N, kl_rows, coef)
@@ -69,16 +69,15 @@ class Updater:
         limit = self.settings.rollouts.sampling.max_new_tokens
         share = dict(zip(rows, token_shares(lengths, losses.average, limit), strict=True))
         metrics: dict[str, float] = {}
-        parts = plan(experience, chosen, self.settings, self.world)
-        for number, groups in enumerate(parts):
+        parts = plan(experience, {CLEAN: chosen}, self.settings, self.world)
+        for number, part in enumerate(parts):
+            groups = [g for _, g in part]
             batch = self.batch(experience, fixed, advantage_rows, groups, step)
             own = [row for g in groups for row in experience.rows_of(g)]
             shares_NT = spread([share[row] for row in own], batch.mask_NT)
             if self.updates == 0 and number == 0:
                 audit(losses, batch)
             terms, logged = token_losses(losses, batch)
-            if fixed.old is None:  # else the loop has it from the old log-probs, with the largest beside the mean
-                logged["rollout/engine_gap_mean"] = (batch.engine_logp_NT - batch.logp_NT.detach()).abs()
             loss = total_loss(terms, shares_NT)
             found = {f"loss/{name}": weighted_sum(value.detach(), shares_NT) for name, value in terms.items()}
             found |= {name: token_mean(value, batch.mask_NT, sum(lengths)) for name, value in logged.items()}
@@ -104,6 +103,10 @@ class Updater:
         )  # fmt: skip
         logp_NT = scores.logprobs_NT
         rows = [row for g in groups for row in experience.rows_of(g)]
+        if groups[0] < self.settings.optimiser.minibatch_prompts:
+            # Nothing has changed the policy before a step's first update: these log-probs are the old ones.
+            for row, values in zip(rows, logp_NT.detach().cpu(), strict=True):
+                fixed.old.setdefault(row, values[: len(experience.responses[row].token_ids)])
 
         def given(values: Rows | list[Tensor] | None) -> Tensor | None:
             return padded([values[row] for row in rows], logp_NT.device) if values is not None else None
@@ -111,13 +114,12 @@ class Updater:
         views = {name: given(values) for name, values in fixed.views.items()}
         term = self.settings.losses.perception_kl
         if term and term.gradient != "clean":
-            masked = [m for g in groups for m in experience.view_groups(self.model, g, term.view, self.settings, step)]
+            masked = [m for g in groups for m in experience.groups(self.model, g, term.view, self.settings, step)]
             views[term.view] = self.model.score(masked, **options).logprobs_NT
         engine_rows = [torch.tensor(experience.responses[row].logprobs) for row in rows]
-        old_NT, advantage_NT = given(fixed.old), given(advantage_rows)
         return ScoredBatch(
-            logp_NT=logp_NT, old_logp_NT=old_NT if old_NT is not None else logp_NT.detach(), mask_NT=scores.mask_NT,
-            advantage_NT=advantage_NT, weights_NT=torch.ones_like(logp_NT), ref_logp_NT=given(fixed.reference),
+            logp_NT=logp_NT, old_logp_NT=given(fixed.old), mask_NT=scores.mask_NT, advantage_NT=given(advantage_rows),
+             weights_NT=torch.ones_like(logp_NT), ref_logp_NT=given(fixed.reference),
             view_logp_NT=views, engine_logp_NT=padded(engine_rows, logp_NT.device), entropy_NT=scores.entropy_NT,
             accuracy_N=experience.accuracy_N[rows].to(logp_NT.device),
         )  # fmt: skip

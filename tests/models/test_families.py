@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+import models.head
 import models.loader
-import models.scoring
 from configs import UserError
 from data.mini.world import sample
 from data.prompts import chat_messages
@@ -122,8 +122,8 @@ def test_an_update_changes_the_weights_and_plain_transformers_loads_them(load_fa
 def test_recomputed_activations_give_the_same_gradients(load_family, family, changes, monkeypatch):
     """With the head in chunks too, as long answers have it; most families tie it to the embedding."""
     results = []
-    for chunk, recompute in ((2048, False), (5, True)):
-        monkeypatch.setattr(models.scoring, "CHUNK_TOKENS", chunk)
+    for numbers, recompute in ((1 << 25, False), (5 * 500, True)):
+        monkeypatch.setattr(models.head, "CHUNK_NUMBERS", numbers)
         model = load_family(family, gradient_checkpointing=recompute, **changes)
         results.append(gradients(model, model.score(ragged_groups(model))))
         assert not any(part.training for part in model.module.modules())
@@ -147,6 +147,39 @@ def test_a_family_without_fast_paths_says_so_once(load_family, capsys):
     said = capsys.readouterr().err
     assert said.count("family idefics3 is scored one row per response") == 1 and "passes again" in said
     assert load_family("qwen2_vl").path == "shared" and not capsys.readouterr().err
+    assert load_family("qwen2_vl", scoring="plain").path == "plain"
+    assert "model.scoring=plain asks for it" in capsys.readouterr().err
+    with pytest.raises(UserError, match="does not fit family idefics3"):
+        load_family("idefics3", scoring="shared")
+
+
+@pytest.mark.parametrize("family", SHARING)
+def test_kl_between_two_views_is_that_of_whole_distributions(load_family, family):
+    """And its gradients, whichever way the scores are made."""
+    model, results = load_family(family), []
+    groups, view = ragged_groups(model), ViewSettings("blank")
+    prompts = model.encode([sample("train", "counting", 1), text_only(), two_pictures()], view)
+    masked = [Group(prompt, group.responses) for prompt, group in zip(prompts, groups, strict=True)]
+    for path in ("plain", "shared"):
+        scores = model.score(groups, against=masked, path=path)
+        model.module.zero_grad()
+        scores.kl_NT.sum().backward()
+        results.append((scores, {n: p.grad.clone() for n, p in model.module.named_parameters() if p.grad is not None}))
+    (plain, expected), (shared, found) = results
+    torch.testing.assert_close(shared.kl_NT, plain.kl_NT, atol=1e-5, rtol=0)
+    assert_same_gradients(expected, found, 1e-4)
+    # By hand, from whole logits: the first answer's last token.
+    logits = [
+        model.module(
+            input_ids=torch.cat([p.ids, torch.tensor(groups[0].responses[0])])[None],
+            mm_token_type_ids=torch.cat([p.token_kinds, torch.zeros(3, dtype=torch.long)])[None],
+            **p.vision,
+        ).logits[0, -2].log_softmax(-1)
+        for p in (groups[0].prompt, prompts[0])
+    ]  # fmt: skip
+    by_hand = (logits[0].exp() * (logits[0] - logits[1])).sum()
+    torch.testing.assert_close(shared.kl_NT[0, 2], by_hand, atol=1e-5, rtol=0)
+    assert not shared.kl_NT[3].any() and by_hand > 0  # without a picture the views are one
 
 
 def test_a_family_that_changes_its_logits_is_refused(load_family):

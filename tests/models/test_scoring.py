@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from data.mini.world import sample
-from models.scoring import Group, token_statistics
+from models.scoring import Group
 from tests.models.ragged import assert_same_gradients, gradients, ragged_groups, text_only
 
 
@@ -16,23 +16,6 @@ def test_scores_are_the_log_softmax_of_the_models_own_logits(random_tiny):
     logits = random_tiny.module(input_ids=ids, mm_token_type_ids=kinds, **group.prompt.vision).logits[0]
     wanted = (logits / 0.7).log_softmax(-1)[len(group.prompt.ids) - 1 : -1].gather(1, ids[0, -4:, None])[:, 0]
     torch.testing.assert_close(scored, wanted, atol=1e-5, rtol=0)
-
-
-def test_a_chunked_head_gives_the_same_values_and_gradients(monkeypatch):
-    import models.scoring as scoring
-
-    torch.manual_seed(0)
-    head = torch.nn.Linear(8, 30, bias=False)
-    targets = torch.randint(0, 30, (23,))
-    results = []
-    for chunk in (2048, 5):
-        monkeypatch.setattr(scoring, "CHUNK_TOKENS", chunk)
-        hidden = torch.randn(23, 8, generator=torch.Generator().manual_seed(1), requires_grad=True)
-        chosen, entropy = token_statistics(hidden, head, targets, 1.0, True)
-        (chosen.sum() + entropy.sum()).backward()
-        results.append((chosen, entropy, hidden.grad))
-    for whole, chunked in zip(*results, strict=True):
-        torch.testing.assert_close(whole, chunked)
 
 
 def test_a_response_does_not_see_its_siblings(random_tiny):

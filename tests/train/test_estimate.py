@@ -14,7 +14,7 @@ from data.sources import DataSettings, Samples
 from models.loader import VisionLanguageModel, load
 from models.scoring import Group
 from models.settings import ModelSettings
-from train.estimate import ASSUMED, activations, estimate, token_bytes, walk
+from train.estimate import ASSUMED, activations, estimate, packed_keys, token_bytes, walk
 from train.estimate_text import print_estimate, render
 from train.settings import TrainSettings
 from train.shape import Shape, read_shape
@@ -136,10 +136,12 @@ def test_activations_are_near_what_autograd_keeps(dtype: str) -> None:
     size = torch.finfo(model.module.dtype).bits // 8
     prompts = model.encode(Samples(DataSettings(), 0).take(0, 4))
     groups = [Group(prompt, [list(range(20, 60))] * 5) for prompt in prompts]
-    length = max(len(prompt.ids) for prompt in prompts) - 1 + 5 * 41
+    prompt_length = max(len(prompt.ids) for prompt in prompts)
+    length = prompt_length + 5 * 39
     patches = sum(len(prompt.vision["pixel_values"]) for prompt in prompts)
     shape = read_shape(settings)
-    beside = 4 * length**2 * size + 4 * 5 * 40 * shape.vocabulary * 4  # mask and logits are counted apart
+    logits = 4 * 5 * 40 * shape.vocabulary * 4  # counted apart, as are the responses' copies of their prompt's keys
+    beside = logits + shape.layers * 4 * 5 * packed_keys(shape, prompt_length + 39, size)
     model.module.train()
     measured = measured_activations(model, groups) - beside
     expected = activations(shape, 4 * length, patches, size, checkpointing=False, vision=True)
@@ -151,7 +153,8 @@ def test_activations_are_near_what_autograd_keeps(dtype: str) -> None:
 def test_flops_of_one_row_by_hand(seven: Shape) -> None:
     flops, tokens = walk(seven, rows=1, prompt=1408, responses=5, response=400)
     assert tokens == 3408
-    layers = 2 * seven.language * 3408 + 28 * 4 * 3584 * 3408**2
+    pairs = 1408**2 / 2 + 5 * 400 * (1408 + 400 / 2)  # a response sees its prompt and what it has said itself
+    layers = 2 * seven.language * 3408 + 28 * 4 * 3584 * pairs
     assert flops == layers + 2 * 152064 * 3584 * 2000
 
 
@@ -227,5 +230,5 @@ def test_an_unknown_model_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_render_names_what_a_reader_looks_for(seven: Shape) -> None:
     text = render(estimate(settings_of("scale=7b", "method=papo_g", *BIG), 8, seven))
-    for word in ("vision 676.55 M", "all 8.29 B", "masked", "gradient_checkpointing", "vllm 48.0", "logits 3.5"):
+    for word in ("vision 676.55 M", "all 8.29 B", "masked", "gradient_checkpointing", "vllm 48.0", "logits 0.4"):
         assert word in text

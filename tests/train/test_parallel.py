@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from configs import read_jsonl, write_jsonl
 from data.mini.world import sample
 
+DEEPSPEED = "parallel.backend=deepspeed"
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train"]
 
 
@@ -63,16 +64,26 @@ def straight(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> tu
 @pytest.mark.parametrize(
     ("launcher", "more"),
     [
-        (["-m", "train"], ["parallel.zero_stage=2"]),
-        (TWO, ["parallel.zero_stage=0"]),
-        (TWO, ["parallel.zero_stage=2", "parallel.offload=optimizer"]),
-        (TWO, ["parallel.zero_stage=3"]),
-        (TWO, ["parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
+        (["-m", "train"], ["model.scoring=plain"]),
+        (["-m", "train"], [DEEPSPEED, "parallel.zero_stage=2"]),
+        (TWO, [DEEPSPEED, "parallel.zero_stage=0"]),
+        (TWO, [DEEPSPEED, "parallel.zero_stage=2", "parallel.offload=optimizer"]),
+        (TWO, [DEEPSPEED, "parallel.zero_stage=3"]),
+        (TWO, [DEEPSPEED, "parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
     ],
-    ids=["one process", "two, stage 0", "two, stage 2, offload", "two, stage 3", "two, stage 3, vllm"],
+    ids=[
+        "one row per response",
+        "one process",
+        "two, stage 0",
+        "two, stage 2, offload",
+        "two, stage 3",
+        "two, stage 3, vllm",
+    ],
 )
-def test_losses_and_weights_do_not_depend_on_stage_or_number_of_processes(straight, options, launcher, more, tmp_path):
-    metrics, weights = run(launcher, [*options, "parallel.backend=deepspeed", *more], tmp_path / "run")
+def test_losses_and_weights_do_not_depend_on_scoring_stage_or_number_of_processes(
+    straight, options, launcher, more, tmp_path
+):
+    metrics, weights = run(launcher, [*options, *more], tmp_path / "run")
     expected, expected_weights = straight
     assert [row["step"] for row in metrics] == list(range(1, 21))
     for row, other in zip(metrics, expected, strict=True):
@@ -89,7 +100,7 @@ def test_losses_and_weights_do_not_depend_on_stage_or_number_of_processes(straig
 
 @pytest.mark.slow
 def test_bfloat16_at_stage_3_stays_near_float32(straight, options, tmp_path):
-    more = ["parallel.backend=deepspeed", "parallel.zero_stage=3", "parallel.offload=all", "model.dtype=bfloat16",
+    more = [DEEPSPEED, "parallel.zero_stage=3", "parallel.offload=all", "model.dtype=bfloat16",
             "model.gradient_checkpointing=true", "steps=1"]  # fmt: skip
     metrics, _ = run(TWO, [*options, *more], tmp_path / "run")
     assert metrics[0]["actor/entropy_loss"] == pytest.approx(straight[0][0]["actor/entropy_loss"], rel=0.1)

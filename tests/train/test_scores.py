@@ -2,9 +2,7 @@
 
 import random
 
-from configs import compose
 from train.scores import filled, micro_batches
-from train.settings import TrainSettings, scores_old
 
 
 def test_greedy_filling_takes_what_fits_and_never_drops_a_group():
@@ -23,13 +21,3 @@ def test_every_process_gets_as_many_micro_batches_as_the_one_that_needs_most():
             assert sorted(i for part in plan for i in part) == list(range(groups))
             assert all(part for part in plan)
             assert all(len(part) == 1 or sum(lengths[i] for i in part) <= budget for part in plan)
-
-
-def test_old_scores_are_made_only_where_somebody_asks():
-    def asked(*options: str) -> bool:
-        return scores_old(compose(TrainSettings, ["scale=mini", "method=papo_g", *options]))
-
-    one = f"optimiser.minibatch_prompts={compose(TrainSettings, ['scale=mini']).rollouts.prompts}"
-    assert asked() and not asked(one)
-    assert asked(one, "losses.ppo.importance_cap=2") and asked(one, "losses.reference_kl.place=reward")
-    assert not asked(one, "losses.reference_kl.place=reward", "losses.reference_kl.coef=0")
