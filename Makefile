@@ -10,7 +10,7 @@ NODES ?= 1
 GPUS ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base reproduce-table1 slurm report test test-unit lint clean
+.PHONY: help install demo base reproduce-table1 slurm bench bench-peers report test test-unit lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,15 @@ reproduce-table1: $(READY) ## fill Table 1 (SCALE=mini, SEEDS=1 unless given)
 
 slurm: $(READY) ## write the Slurm script of a run (SCALE=7b METHOD=papo_g NODES=2 GPUS=8 SET="seed=1")
 	$(PYTHON) -m train.slurm scale=$(SCALE) method=$(METHOD) nodes=$(NODES) gpus=$(GPUS) $(SET)
+
+bench: $(READY) ## measure the fast path (bench/*.json, about 25 minutes; nothing else should run)
+	$(PYTHON) bench/step.py && $(PYTHON) bench/head.py
+
+.venv-peers/.ready: $(READY) environment/peers.py
+	$(PYTHON) environment/peers.py
+
+bench-peers: .venv-peers/.ready ## compare an update with TRL's, installed in an environment of its own
+	.venv-peers/bin/python bench/peers.py
 
 report: $(READY) ## write the HTML report of the results on disk
 	$(PYTHON) -m analysis report

@@ -1,33 +1,39 @@
-"""What the fast path saves in a step's scoring and learning: `python bench/step.py`; writes bench/step.json.
+"""What the fast path saves in a step's scoring and learning: `python bench/step.py`; writes bench/step.{json,png}.
 
 One process, the shipped tiny model, the same prompts, responses and weights for every variant, in turns:
 
-    plain        one row per response, and every row's picture through the vision tower
-    vision once  one row per response; each distinct picture passes the tower once per call
-    shared       a group's prompt and picture once, its responses behind it
+    plain             one row per response, every row's picture through the vision tower, whole logits kept
+    vision once       each distinct picture passes the tower once per call
+    shared            a group's prompt and picture once, its responses behind it
+    shared + chunked  and the logits never exist: what training does
 
 A step is what a policy-side step of training does: old, reference and (PAPO) masked log-probs, then forward and
-backward of the update. Prompts have 64 image tokens and about 40 of text, responses 32; groups of 8 unless said.
+backward of two updates. Prompts have 64 image tokens and about 40 of text, responses 32; groups of 8 unless said.
 """
 
 import json
-import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import matplotlib.pyplot as plt
 import torch
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from configs import compose
+import models.scoring
+from configs import Run, compose
 from data.mini.world import sample
+from models.head import token_statistics
 from models.loader import VisionLanguageModel, load
 from models.response import Response
 from train.backend import TorchBackend
+from train.checkpoint import Place
+from train.loop import make_lab, one_step
 from train.rollout import Experience
 from train.scores import Reference, fixed_scores
 from train.settings import TrainSettings
@@ -35,8 +41,13 @@ from train.update import Updater
 from train.world import World
 
 OUT = Path(__file__).with_suffix(".json")
-RUNS, PROMPTS, RESPONSE = 5, 6, 32
-VARIANTS = {"plain": ("plain", False), "vision once": ("plain", True), "shared": ("shared", True)}
+RUNS, PROMPTS = 7, 6
+# How a variant scores, whether pictures pass once, and whether logits are kept.
+VARIANTS = {
+    "plain": ("plain", False, True), "vision once": ("plain", True, True), "shared": ("shared", True, True),
+    "shared + chunked": ("shared", True, False),
+}  # fmt: skip
+FAST = "shared + chunked"
 
 
 def settings_of(method: str, group: int) -> TrainSettings:
@@ -57,34 +68,43 @@ def experience_of(model: VisionLanguageModel, group: int, response: int) -> Expe
         Response(samples[n // group].id, n % group, "clean", "", row, [-1.0] * response) for n, row in enumerate(ids)
     ]
     reward_N = torch.rand(len(responses), generator=draw)
+    prompts = {prompt.sample_id: prompt for prompt in model.encode(samples)}
     return Experience(
-        samples, responses, [], [len(prompt.ids) for prompt in model.encode(samples)], {}, reward_N, reward_N.round(),
-        torch.arange(PROMPTS).repeat_interleave(group), [], PROMPTS, 1, PROMPTS,
+        samples, responses, [], [len(prompt.ids) for prompt in prompts.values()], {}, reward_N, reward_N.round(),
+        torch.arange(PROMPTS).repeat_interleave(group), [], PROMPTS, 1, PROMPTS, prompts,
     )  # fmt: skip
 
 
-def step_of(method: str, group: int, response: int) -> dict[str, Callable[[], None]]:
-    """One policy-side step by each variant, on equal work."""
+def whole_statistics(hidden_KD: Any, head: Any, targets_K: Any, temperature: float, entropy: bool) -> tuple:
+    """The output layer's plain twin: all logits, and whatever their log-softmax keeps."""
+    logprobs_KV = (head(hidden_KD).float() / temperature).log_softmax(-1)
+    spread = -(logprobs_KV.exp() * logprobs_KV).sum(-1) if entropy else None
+    return logprobs_KV.gather(-1, targets_K[:, None])[:, 0], spread
+
+
+def step_of(method: str, group: int, response: int, variant: str) -> Callable[[], None]:
+    """One policy-side step of a variant."""
+    path, once, whole = VARIANTS[variant]
     settings = settings_of(method, group)
+    settings.model.scoring = "auto" if once else "plain"
     model, reference = load(settings.model), load(settings.model)
+    model.path = reference.path = path
+    reference.module.requires_grad_(False)
     updater = Updater(model, TorchBackend(model, settings), settings, World())
     experience = experience_of(model, group, response)
 
-    def step(variant: str) -> None:
-        path, once = VARIANTS[variant]
-        for one in (model, reference):
-            one.path = path
-            one.module.model.visual.forward = one.pictures.forward if once else one.pictures.run
+    def step() -> None:
+        models.scoring.token_statistics = whole_statistics if whole else token_statistics
         fixed = fixed_scores(model, Reference(reference), experience, settings, 1, World())
         updater.step(experience, fixed, 1)
 
-    return {variant: lambda variant=variant: step(variant) for variant in VARIANTS}
+    return step
 
 
-def medians(work: dict[str, Callable[[], None]]) -> dict[str, float]:
+def medians(work: dict[str, Callable[[], Any]], runs: int = RUNS) -> dict[str, float]:
     """Median seconds of each; the variants take turns, so that other work on the machine slows all."""
     times: dict[str, list[float]] = {name: [] for name in work}
-    for run in range(RUNS + 1):
+    for run in range(runs + 1):
         for name, one in work.items():
             start = time.perf_counter()
             one()
@@ -93,29 +113,106 @@ def medians(work: dict[str, Callable[[], None]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def predicted(group: int, prompt: int, response: int) -> float:
-    """How many times fewer tokens pass the language model when a group's prompt passes once."""
-    return group * (prompt + response) / (prompt + group * (response + 1))
+def attention_flops(query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+def attention_flops_back(gradient: Any, query: Any, key: Any, value: Any, *rest: Any, **more: Any) -> int:
+    return sdpa_backward_flop_count(gradient, query, key, value)
+
+
+def flops(one: Callable[[], None]) -> int:
+    """Of all matrix products; torch's counter does not know its own CPU attention."""
+    ops = torch.ops.aten
+    known = {
+        ops._scaled_dot_product_flash_attention_for_cpu: attention_flops,
+        ops._scaled_dot_product_flash_attention_for_cpu_backward: attention_flops_back,
+    }
+    with FlopCounterMode(display=False, custom_mapping=known) as counter:
+        one()
+    return counter.get_total_flops()
+
+
+def variants_row(method: str, group: int, response: int, variants: Iterable[str], counted: bool) -> dict[str, Any]:
+    """Seconds of each variant, how many times faster than plain, and what the products alone would give."""
+    work = {variant: step_of(method, group, response, variant) for variant in variants}
+    seconds = medians(work)
+    row: dict[str, Any] = {
+        "method": method, "group": group, "response": response,
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "speedup": {name: round(seconds["plain"] / value, 2) for name, value in seconds.items()},
+    }  # fmt: skip
+    if counted:
+        products = {name: flops(one) for name, one in work.items()}
+        row["gigaflops"] = {name: round(value / 1e9, 1) for name, value in products.items()}
+        row["predicted"] = {name: round(products["plain"] / value, 2) for name, value in products.items()}
+    print(json.dumps(row), flush=True)
+    return row
+
+
+class NoTracker:
+    """Stands where a run writes its metrics."""
+
+    def __init__(self) -> None:
+        self.parts: list[dict[str, float]] = []
+
+    def log(self, step: int, metrics: dict, timing: dict[str, float], tokens: int) -> None:
+        self.parts.append(timing)
+
+    def keep_rollouts(self, *_: Any) -> None:
+        """Nothing is kept."""
+
+
+def whole_steps() -> dict[str, Any]:
+    """Steps with their rollouts, GRPO and PAPO_G in turns on the same prompts and samples (the rate is 0)."""
+    labs, places, trackers = {}, {}, {}
+    for method in ("grpo", "papo_g"):
+        labs[method] = make_lab(
+            compose(TrainSettings, [f"method={method}", "scale=mini", "optimiser.learning_rate=0"]), World()
+        )
+        places[method], trackers[method] = Place(0, 0, 0), NoTracker()
+    for _ in range(2 * RUNS + 1):
+        for method, lab in labs.items():
+            places[method] = one_step(lab, places[method], trackers[method])
+    steps = {method: tracker.parts[1:] for method, tracker in trackers.items()}
+    ratios = [
+        papo["timing_s/step"] / grpo["timing_s/step"]
+        for grpo, papo in zip(steps["grpo"], steps["papo_g"], strict=True)
+    ]
+    seconds = {
+        method: {name: round(statistics.median(part[name] for part in parts), 4) for name in parts[0] if "_s/" in name}
+        for method, parts in steps.items()
+    }
+    return {"seconds": seconds, "papo_over_grpo": round(statistics.median(ratios), 4), "steps": len(ratios)}
+
+
+def draw(rows: list[dict[str, Any]]) -> None:
+    """Step time against group size and response length."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for axis, name, fixed in zip(axes, ("group", "response"), (("response", 32), ("group", 8)), strict=True):
+        chosen = sorted((row for row in rows if row[fixed[0]] == fixed[1]), key=lambda row: row[name])
+        for variant in ("plain", FAST):
+            axis.plot([r[name] for r in chosen], [r["seconds"][variant] for r in chosen], marker="o", label=variant)
+        axis.set_xlabel({"group": "responses per prompt", "response": "tokens per response"}[name])
+        axis.set_ylabel("seconds per step (PAPO_G)")
+        axis.set_ylim(bottom=0)
+        axis.legend(frameon=False)
+    figure.savefig(OUT.with_suffix(".png"), dpi=150)
 
 
 def main() -> None:
-    rows = []
-    for method, group, response in (
-        ("grpo", 8, 32), ("papo_g", 8, 32), ("papo_g", 2, 32), ("papo_g", 16, 32),
-    ):  # fmt: skip
-        work = step_of(method, group, response)
-        seconds = medians(work)
-        tokens = predicted(group, 104, response)
-        rows.append({
-            "method": method, "group": group, "response": response,
-            "seconds": {name: round(value, 4) for name, value in seconds.items()},
-            "speedup": {name: round(seconds["plain"] / value, 2) for name, value in seconds.items()},
-            "predicted_by_tokens": round(tokens, 2),
-        })  # fmt: skip
-        print(json.dumps(rows[-1]), flush=True)
-    packages = {name: version(name) for name in ("torch", "transformers")}
-    machine = {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "versions": packages}
-    OUT.write_text(json.dumps({"command": "python bench/step.py", "machine": machine, "rows": rows}, indent=2) + "\n")
+    record = Run.collect(settings_of("papo_g", 8))
+    table = [variants_row(method, 8, 32, VARIANTS, counted=True) for method in ("grpo", "papo_g")]
+    points = [(1, 32), (2, 32), (4, 32), (8, 32), (16, 32), (8, 8), (8, 64), (8, 128)]
+    sweep = [variants_row("papo_g", group, response, ("plain", FAST), counted=False) for group, response in points]
+    by_group = {row["group"]: row["seconds"][FAST] for row in sweep if row["response"] == 32}
+    result = {
+        "table": table, "sweep": sweep, "group_16_over_8": round(by_group[16] / by_group[8], 2),
+        "whole_step": whole_steps(), "threads": torch.get_num_threads(), "provenance": record.provenance(),
+    }  # fmt: skip
+    draw(sweep)
+    OUT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps({name: result[name] for name in ("group_16_over_8", "whole_step")}, indent=2))
 
 
 if __name__ == "__main__":

@@ -48,8 +48,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             results[name] = {k: round(v, 4) for k, v in measure(options, Path(folder) / "run").items()}
             record = Run.load(Path(folder) / "run" / "run.json")
-    provenance = {"commit": record.commit, "dirty": record.dirty, "hardware": record.hardware,
-                  "packages": record.packages, "started": record.started}  # fmt: skip
+    provenance = record.provenance()
     OUT.write_text(json.dumps({"results": results, "provenance": provenance}, indent=2) + "\n")
     print(json.dumps(results, indent=2))
 

@@ -60,6 +60,10 @@ class Run:
             revisions=dict(revisions or {}),
         )
 
+    def provenance(self) -> dict[str, Any]:
+        """What a number needs beside it: code, machine, packages, day."""
+        return {name: getattr(self, name) for name in ("commit", "dirty", "hardware", "packages", "started")}
+
     def save(self, path: Path) -> None:
         """Write the record as JSON, atomically."""
         atomic_write_text(path, json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
 """Log-prob, entropy and KL of next tokens; never are there logits of more than some tokens at a time.
 
 The output layer runs over a chunk of tokens, and again in the backward pass, so that its logits need not be kept.
-Shapes: K tokens, D hidden width, V vocabulary.
+Shapes: K tokens, C of a chunk, D hidden width, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Linear
 from torch.utils.checkpoint import checkpoint
 
 CHUNK_NUMBERS = 1 << 25  # logits that exist at the same time: 128 MiB, 220 tokens of a vocabulary of 151,936
@@ -16,66 +17,101 @@ CHUNK_NUMBERS = 1 << 25  # logits that exist at the same time: 128 MiB, 220 toke
 
 def chunked(function: Callable[..., tuple[Tensor, ...]], vocabulary: int, *inputs: Tensor) -> list[Tensor]:
     """Apply a function to chunks of rows; with several, they are computed anew for the gradient instead of kept."""
-    tokens = max(1, CHUNK_NUMBERS // vocabulary)
-    pieces = list(zip(*(value.split(tokens) for value in inputs), strict=True))
-    if torch.is_grad_enabled() and len(pieces) > 1:
-        results: Sequence = [checkpoint(function, *piece, use_reentrant=False) for piece in pieces]
+    cuts = pieces(len(inputs[0]), vocabulary)
+    chunks = [[value[cut] for value in inputs] for cut in cuts]
+    if torch.is_grad_enabled() and len(chunks) > 1:
+        results: Sequence = [checkpoint(function, *chunk, use_reentrant=False) for chunk in chunks]
     else:
-        results = [function(*piece) for piece in pieces]
+        results = [function(*chunk) for chunk in chunks]
     return [torch.cat(column) for column in zip(*results, strict=True)]
 
 
-def vocabulary_of(head: torch.nn.Module) -> int:
+def vocabulary_of(head: Linear) -> int:
     """By its name where the weights are cut over processes and their shape says nothing."""
     return int(head.out_features)
 
 
-def scaled_logits(head: torch.nn.Module, hidden_KD: Tensor, temperature: float) -> Tensor:
+def scaled_logits(head: Linear, hidden_KD: Tensor, temperature: float) -> Tensor:
     logits_KV = head(hidden_KD).float()
     return logits_KV if temperature == 1 else logits_KV / temperature
 
 
-class LogProb(torch.autograd.Function):
-    """Log-prob of one token per row and, on demand, the row's entropy; keeps the logits and one number per row."""
+class TokenStatistics(torch.autograd.Function):
+    """Log-prob of one token per row and, on demand, the row's entropy; keeps one number of each per row."""
 
     @staticmethod
-    def forward(ctx: Any, logits_KV: Tensor, targets_K: Tensor, entropy: bool) -> tuple[Tensor, Tensor]:
-        total_K1 = logits_KV.logsumexp(-1, keepdim=True)
-        chosen_K = logits_KV.gather(-1, targets_K[:, None])[:, 0] - total_K1[:, 0]
-        spread_K = torch.zeros_like(chosen_K)
-        if entropy:  # H = log of the sum - mean logit
-            spread_K = total_K1[:, 0] - (logits_KV - total_K1).exp_().mul_(logits_KV).sum(-1)
-        ctx.save_for_backward(logits_KV, targets_K, total_K1, spread_K)
-        ctx.entropy = entropy
-        return chosen_K, spread_K
+    def forward(
+        ctx: Any, hidden_KD: Tensor, weight_VD: Tensor, targets_K: Tensor, temperature: float, entropy: bool
+    ) -> tuple[Tensor, Tensor]:
+        total_K = torch.empty(len(targets_K), device=hidden_KD.device)
+        chosen_K, spread_K = torch.empty_like(total_K), torch.zeros_like(total_K)
+        for piece in pieces(len(targets_K), len(weight_VD)):
+            logits_CV = logits_of(hidden_KD[piece], weight_VD, temperature)
+            highest_C1 = logits_CV.amax(-1, keepdim=True)
+            chosen_K[piece] = logits_CV.gather(-1, targets_K[piece, None])[:, 0]
+            below_CV = logits_CV.sub_(highest_C1)
+            share_CV = below_CV.exp() if entropy else below_CV.exp_()
+            sum_C = share_CV.sum(-1)
+            total_K[piece] = highest_C1[:, 0] + sum_C.log()
+            if entropy:  # H = log of the sum - mean logit
+                spread_K[piece] = sum_C.log() - share_CV.mul_(below_CV).sum(-1) / sum_C
+        ctx.save_for_backward(hidden_KD, weight_VD, targets_K, total_K, spread_K)
+        ctx.options = temperature, entropy
+        return chosen_K - total_K, spread_K
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """d log p_t / d z_v = [v = t] - p_v and d H / d z_v = - p_v (log p_v + H)."""
-        logits_KV, targets_K, total_K1, spread_K = ctx.saved_tensors
-        by_chosen_K1, by_spread_K1 = (gradient[:, None] for gradient in gradients)
-        logprob_KV = logits_KV - total_K1
-        if ctx.entropy:
-            result_KV = logprob_KV.exp().neg_()
-            result_KV *= logprob_KV.add_(spread_K[:, None]).mul_(by_spread_K1).add_(by_chosen_K1)
-        else:
-            result_KV = logprob_KV.exp_().mul_(-by_chosen_K1)
-        return result_KV.scatter_add_(-1, targets_K[:, None], by_chosen_K1), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+        """d log p_t / d z_v = [v = t] - p_v and d H / d z_v = - p_v (log p_v + H), chunk by chunk."""
+        hidden_KD, weight_VD, targets_K, total_K, spread_K = ctx.saved_tensors
+        temperature, entropy = ctx.options
+        by_hidden = torch.empty_like(hidden_KD) if ctx.needs_input_grad[0] else None
+        by_weight = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None
+        for piece in pieces(len(targets_K), len(weight_VD)):
+            by_chosen_C1, by_spread_C1 = (gradient[piece, None] / temperature for gradient in gradients)
+            logprob_CV = logits_of(hidden_KD[piece], weight_VD, temperature).sub_(total_K[piece, None])
+            if entropy:
+                result_CV = logprob_CV.exp().neg_()
+                result_CV *= logprob_CV.add_(spread_K[piece, None]).mul_(by_spread_C1).add_(by_chosen_C1)
+            else:
+                result_CV = logprob_CV.exp_().mul_(-by_chosen_C1)
+            result_CV.scatter_add_(-1, targets_K[piece, None], by_chosen_C1)
+            result_CV = result_CV.to(weight_VD.dtype)
+            if by_hidden is not None:
+                by_hidden[piece] = result_CV @ weight_VD
+            if by_weight is not None:
+                by_weight.addmm_(result_CV.T, hidden_KD[piece])
+        return by_hidden, by_weight, None, None, None
+
+
+def pieces(tokens: int, vocabulary: int) -> list[slice]:
+    size = max(1, CHUNK_NUMBERS // vocabulary)
+    return [slice(start, start + size) for start in range(0, tokens, size)]
+
+
+def logits_of(hidden_CD: Tensor, weight_VD: Tensor, temperature: float) -> Tensor:
+    """In memory of its own, so that it may be written over."""
+    return (hidden_CD @ weight_VD.T).float().div_(temperature)
 
 
 def token_statistics(
-    hidden_KD: Tensor, head: torch.nn.Module, targets_K: Tensor, temperature: float, entropy: bool
+    hidden_KD: Tensor, head: Linear, targets_K: Tensor, temperature: float, entropy: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Log-prob of each target and, on demand, the entropy over the whole vocabulary."""
 
     def one_chunk(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return LogProb.apply(scaled_logits(head, hidden, temperature), targets, entropy)
+        logprobs_CV = scaled_logits(head, hidden, temperature).log_softmax(-1)
+        chosen = logprobs_CV.gather(-1, targets[:, None])[:, 0]
+        return chosen, -(logprobs_CV.exp() * logprobs_CV).sum(-1) if entropy else torch.zeros_like(chosen)
 
-    chosen_K, spread_K = chunked(one_chunk, vocabulary_of(head), hidden_KD, targets_K)
+    # Weights that are cut over processes (ZeRO-3) come together only where the layer itself is called.
+    if head.bias is not None or hasattr(head.weight, "ds_id"):
+        chosen_K, spread_K = chunked(one_chunk, vocabulary_of(head), hidden_KD, targets_K)
+    else:
+        chosen_K, spread_K = TokenStatistics.apply(hidden_KD, head.weight, targets_K, temperature, entropy)
     return chosen_K, spread_K if entropy else None
 
 
-def full_kl(first_KD: Tensor, second_KD: Tensor, head: torch.nn.Module, temperature: float) -> Tensor:
+def full_kl(first_KD: Tensor, second_KD: Tensor, head: Linear, temperature: float) -> Tensor:
     """KL(first || second) over the whole vocabulary at every token, of two hidden states under one output layer."""
 
     def one_chunk(first: Tensor, second: Tensor) -> tuple[Tensor]:

@@ -183,14 +183,14 @@ class ServerEngine:
             )
         self.check_prompt(job.prompt, chat)
         ids = whole_numbers(chat.choice.get("token_ids"))
+        if not ids and any(chat.choice["message"].get(part) for part in ("reasoning", "reasoning_content")):
+            raise UserError(f"{self.endpoint.base_url} takes thoughts out of responses; start it without that parser")
+        text = self.front.tokenizer.decode(ids, skip_special_tokens=True) if ids else chat.text
         # The server's log-probs are those of its logits, ours those at the temperature.
         logprobs = chosen_logprobs(chat.choice) if settings.temperature in (0, 1) else []
-        if not ids:
-            return Response(name, job.k, view, chat.text, finish_reason=chat.finish_reason)
-        text = self.front.tokenizer.decode(ids, skip_special_tokens=True)
-        return Response(
-            name, job.k, view, text, ids, logprobs if len(logprobs) == len(ids) else [], chat.finish_reason
-        )
+        if len(logprobs) != len(ids):
+            logprobs = []
+        return Response(name, job.k, view, text, ids, logprobs, chat.finish_reason)
 
     def check_prompt(self, prompt: Encoded, chat: Chat) -> None:
         """The server must see what the other engines see, as far as it tells: token ids, or at least their number."""
@@ -198,8 +198,7 @@ class ServerEngine:
         if (theirs and theirs != ours) or chat.prompt_tokens not in (None, len(ours)):
             raise UserError(
                 f"the server reads the prompt of sample {prompt.sample_id} otherwise than this side does "
-                f"({chat.prompt_tokens} tokens, here {len(ours)}); start it with the same model and the same limits of "
-                "pixels"
+                f"({chat.prompt_tokens} tokens, here {len(ours)}); start it with the same model and limits of pixels"
             )
 
 

@@ -102,7 +102,7 @@ def _grade_stream(source: BinaryIO, sink: TextIO, grader: str) -> Counter[str]:
         done += len(line)
         if not line.strip():
             continue
-        row, verdict = _grade_line(line, grader)
+        row, verdict = grade_line(line, grader)
         sink.write(_as_json(row, verdict) + "\n")
         counts["rows"] += 1
         counts["correct"] += verdict.correct
@@ -115,7 +115,7 @@ def _grade_stream(source: BinaryIO, sink: TextIO, grader: str) -> Counter[str]:
     return counts
 
 
-def _grade_line(line: bytes, grader: str) -> tuple[dict[str, Any], Verdict]:
+def grade_line(line: bytes, grader: str) -> tuple[dict[str, Any], Verdict]:
     row: dict[str, Any] = {}
     try:
         row = _read_row(line)

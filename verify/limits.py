@@ -21,7 +21,7 @@ from typing import Literal, cast, get_args
 from configs.errors import UserError
 
 Outcome = Literal["equal", "different", "too_long", "time_limit", "memory_limit", "worker_died"]
-Kind = Literal["latex", "plain"]
+Kind = Literal["latex", "plain", "mathvision", "vlmevalkit", "emma", "same_formula", "math_verify"]
 
 # The limit counts CPU seconds, so that a busy machine does not turn right answers wrong; this many times longer on the
 # clock ends the comparison in any case. The worker stops itself, and if it fails to, the parent kills it a bit later.
@@ -30,6 +30,8 @@ _WALL_FACTOR = 4.0
 _MARGIN_S = 1.0
 START_LIMIT_S = 120.0
 MAXIMUM_LENGTH = 400
+# math-verify extracts by itself, so it gets the whole response.
+MAXIMUM_RESPONSE_LENGTH = 20_000
 _CACHE_ENTRIES = 1 << 13
 _SOURCE_FOLDER = str(Path(__file__).resolve().parent.parent)
 
@@ -100,16 +102,21 @@ _worker: Worker | None = None
 
 def compare(kind: Kind, gold: str, prediction: str, limit_s: float | None = None) -> Outcome:
     """Whether prediction and gold are mathematically equal, decided within `limit_s` (default `LIMIT_S`)."""
-    if max(len(gold), len(prediction)) > MAXIMUM_LENGTH:
-        return "too_long"
-    return _compare_cached(kind, gold, prediction, LIMIT_S if limit_s is None else limit_s)
+    limit_s = LIMIT_S if limit_s is None else limit_s
+    if max(len(gold), len(prediction)) <= MAXIMUM_LENGTH:
+        return _compare_cached(kind, gold, prediction, limit_s)
+    if kind == "math_verify" and max(len(gold), len(prediction)) <= MAXIMUM_RESPONSE_LENGTH:
+        return _ask_twice(kind, gold, prediction, limit_s)  # not kept: whole responses would fill the memory
+    return "too_long"
 
 
-@lru_cache(maxsize=_CACHE_ENTRIES)
-def _compare_cached(kind: Kind, gold: str, prediction: str, limit_s: float) -> Outcome:
+def _ask_twice(kind: Kind, gold: str, prediction: str, limit_s: float) -> Outcome:
     outcome = _ask_worker(kind, gold, prediction, limit_s)
     # Somebody else's memory shortage can end a worker: the answer gets a second chance.
     return _ask_worker(kind, gold, prediction, limit_s) if outcome == "worker_died" else outcome
+
+
+_compare_cached = lru_cache(maxsize=_CACHE_ENTRIES)(_ask_twice)
 
 
 def _ask_worker(kind: Kind, gold: str, prediction: str, limit_s: float) -> Outcome:

@@ -134,7 +134,11 @@ def _load_comparisons() -> dict[str, Comparison]:
     import math_verify
     from latex2sympy2_extended import NormalizationConfig
 
+    from verify.latex_parser import use_two_stages
+    from verify.official.symbolic import COMPARISONS
     from verify.plain_expression import NotPlain, is_zero, read_plain_expression
+
+    use_two_stages()
 
     # Units are removed before (math-verify would also drop bare letters such as t, h and c).
     # Only LaTeX is extracted: math-verify's other reader passes the text to `eval`.
@@ -158,7 +162,7 @@ def _load_comparisons() -> dict[str, Comparison]:
             return False
         return is_zero(difference)
 
-    return {"latex": compare_latex, "plain": compare_plain}
+    return {"latex": compare_latex, "plain": compare_plain, **COMPARISONS}
 
 
 if __name__ == "__main__":

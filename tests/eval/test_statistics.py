@@ -10,6 +10,7 @@ from eval.statistics import (
     average_at_k,
     bootstrap_weights,
     cluster_means,
+    effective_clusters,
     mcnemar_exact,
     mean_of_columns,
 )
@@ -27,7 +28,9 @@ def test_average_at_k_by_hand() -> None:
     assert (score.mean, score.items, score.clusters, score.k) == (0.5, 3, 3, 2)
     assert score.error_responses**2 == pytest.approx(1 / 36)
     assert score.error_items**2 == pytest.approx(1 / 12 - 1 / 36)
-    assert (score.low, score.high) == (0.0, 1.0)  # half a width is 0.566, cut to what a score can be
+    # Half a normal width is 0.566 and would leave [0, 1]: Wilson's interval on 1/4 / (1/12) = 3 observations.
+    half = Z * (1 / 4 / 3 + Z**2 / 36) ** 0.5 / (1 + Z**2 / 3)
+    assert (score.low, score.high) == pytest.approx((0.5 - half, 0.5 + half))
     assert score.record()["error_items"] == score.error_items
 
 
@@ -99,10 +102,48 @@ def test_the_within_part_vanishes_where_responses_agree() -> None:
 
 
 def test_the_between_part_is_never_below_zero() -> None:
-    """All items at one half: everything that varies is the responses."""
-    score = average_at_k(np.array([[1, 0], [0, 1], [1, 0]]), names(3))
+    """All items at one half: everything that varies is the responses, and that is what the interval shows."""
+    score = average_at_k(np.array([[1, 0], [0, 1], [1, 0]] * 10), names(30))
     assert score.error_items == 0
-    assert score.error_responses == pytest.approx((1 / 4 / 3) ** 0.5)
+    assert score.error_responses == pytest.approx((1 / 4 / 30) ** 0.5)
+    assert score.high - score.low == pytest.approx(2 * Z * (1 / 4 / 30) ** 0.5)
+
+
+def test_the_response_part_is_what_new_responses_would_move() -> None:
+    """The same 100 items answered 400 times over: the score's spread is the response part alone."""
+    rng = np.random.default_rng(13)
+    difficulty = rng.random(100)
+    drawn = [rng.random((100, 4)) < difficulty[:, None] for _ in range(400)]
+    spread = np.std([correct.mean() for correct in drawn], ddof=1)
+    estimates = [average_at_k(correct, names(100)).error_responses ** 2 for correct in drawn]
+    assert np.mean(estimates) ** 0.5 == pytest.approx(spread, rel=0.1)
+
+
+@pytest.mark.parametrize(("value", "edges"), [(0, (0, Z**2 / (20 + Z**2))), (1, (20 / (20 + Z**2), 1))])
+def test_all_wrong_and_all_right_have_a_width(value: int, edges: tuple[float, float]) -> None:
+    """20 items in 20 problems: Wilson's edge is z^2 / (n + z^2) = 16 %; more responses of them change nothing."""
+    score = average_at_k(np.full((20, 8), value), names(20))
+    assert (score.low, score.high) == pytest.approx(edges)
+    assert (score.error_items, score.error_responses) == (0, 0)
+
+
+def test_where_nothing_varies_clusters_count_not_items() -> None:
+    """Problems of 5, 1 and 1 items: 7^2 / (25 + 1 + 1) clusters of equal weight."""
+    clusters = [*"aaaaa", "b", "c"]
+    assert effective_clusters(np.ones(7), clusters) == pytest.approx(49 / 27)
+    score = average_at_k(np.zeros((7, 4)), clusters)
+    assert (score.low, score.high) == pytest.approx((0, Z**2 / (49 / 27 + Z**2)))
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.98])
+def test_the_interval_covers_the_truth_near_its_borders(mean: float) -> None:
+    """60 items of such a share; the plain normal interval covers 71 % of the time, see it fail in the second line."""
+    rng = np.random.default_rng(14)
+    scores = [average_at_k(rng.random((60, 1)) < mean, names(60)) for _ in range(300)]
+    assert np.mean([score.low <= mean <= score.high for score in scores]) >= 0.94
+    errors = [(score.error_items**2 + score.error_responses**2) ** 0.5 for score in scores]
+    normal = [abs(score.mean - mean) <= Z * error for score, error in zip(scores, errors, strict=True)]
+    assert np.mean(normal) <= 0.8
 
 
 Items = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
@@ -122,6 +163,21 @@ def test_mean_of_columns_weighs_columns_equally() -> None:
     strata, clusters, columns = two_columns(50)
     scores = np.concatenate([np.ones(50), np.arange(50) % 5 == 0]).astype(float)
     assert mean_of_columns(scores, strata, clusters, columns) == pytest.approx((0.4, 0.4, 0.4))  # no cluster differs
+
+
+def test_bounds_give_agreement_a_width() -> None:
+    """40 single items and 8 problems of five: weights 1/80 and 1/16 a cluster, 1 / (40 / 80^2 + 8 / 16^2) = 80 / 3."""
+    strata, clusters, columns = two_columns(40)
+    del columns["vision_centric"]
+    margin = Z**2 / (80 / 3 + Z**2)
+    right = mean_of_columns(np.ones(80), strata, clusters, columns, bounds=(0, 1))
+    equal = mean_of_columns(np.zeros(80), strata, clusters, columns, bounds=(-1, 1))
+    assert right == pytest.approx((1, 1 - margin, 1))
+    assert equal == pytest.approx((0, -margin, margin))
+    varied = (np.arange(80) % 3 == 0).astype(float)
+    assert mean_of_columns(varied, strata, clusters, columns, bounds=(0, 1)) == mean_of_columns(
+        varied, strata, clusters, columns
+    )
 
 
 def test_a_part_moves_with_its_column() -> None:

@@ -10,14 +10,18 @@ from models.head import full_kl, token_statistics
 VOCABULARY, WIDTH, TOKENS = 30, 8, 23
 
 
-def layer() -> torch.nn.Linear:
+def layer(cut: bool = False) -> torch.nn.Linear:
+    """`cut`: as DeepSpeed marks weights that it has cut over processes."""
     torch.manual_seed(0)
-    return torch.nn.Linear(WIDTH, VOCABULARY, bias=False).double()
+    head = torch.nn.Linear(WIDTH, VOCABULARY, bias=False)
+    if cut:
+        head.weight.ds_id = 0
+    return head
 
 
 def hidden(seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return (3 * torch.randn(TOKENS, WIDTH, generator=generator, dtype=torch.float64)).requires_grad_()
+    return (3 * torch.randn(TOKENS, WIDTH, generator=generator)).requires_grad_()
 
 
 class Largest(TorchDispatchMode):
@@ -43,10 +47,11 @@ def chunk(request, monkeypatch) -> int:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("entropy", [False, True])
-def test_values_and_gradients_are_those_of_whole_logits(chunk, temperature, entropy):
+@pytest.mark.parametrize("cut", [False, True])
+def test_values_and_gradients_are_those_of_whole_logits(chunk, temperature, entropy, cut):
     targets = torch.randint(0, VOCABULARY, (TOKENS,))
     weights = torch.randn(2, TOKENS)
-    found_head, plain_head, found_hidden, plain_hidden = layer(), layer(), hidden(1), hidden(1)
+    found_head, plain_head, found_hidden, plain_hidden = layer(cut), layer(), hidden(1), hidden(1)
     chosen, spread = token_statistics(found_hidden, found_head, targets, temperature, entropy)
     logprobs = (plain_head(plain_hidden).float() / temperature).log_softmax(-1)
     expected = logprobs.gather(1, targets[:, None])[:, 0]
@@ -59,6 +64,14 @@ def test_values_and_gradients_are_those_of_whole_logits(chunk, temperature, entr
         torch.testing.assert_close(spread, expected_spread)
     torch.testing.assert_close(found_hidden.grad, plain_hidden.grad, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(found_head.weight.grad, plain_head.weight.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fixed", ["hidden", "weight"])
+def test_only_what_learns_gets_gradients(fixed):
+    head, states = layer(), hidden(1)
+    (head.weight if fixed == "weight" else states).requires_grad_(False)
+    token_statistics(states, head, torch.zeros(TOKENS, dtype=torch.long), 1.0, False)[0].sum().backward()
+    assert (states.grad is None) == (fixed == "hidden") and (head.weight.grad is None) == (fixed == "weight")
 
 
 def test_kl_of_whole_distributions_and_its_gradients(chunk):
@@ -75,10 +88,11 @@ def test_kl_of_whole_distributions_and_its_gradients(chunk):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
 
 
-def test_logits_of_all_tokens_never_exist(monkeypatch):
+@pytest.mark.parametrize("cut", [False, True])
+def test_logits_of_all_tokens_never_exist(monkeypatch, cut):
     """In the forward nor in the backward pass, whatever else is asked for."""
     monkeypatch.setattr(models.head, "CHUNK_NUMBERS", 5 * VOCABULARY)
-    head, states, targets = layer(), [hidden(1), hidden(2)], torch.zeros(TOKENS, dtype=torch.long)
+    head, states, targets = layer(cut), [hidden(1), hidden(2)], torch.zeros(TOKENS, dtype=torch.long)
     with Largest() as seen:
         chosen, spread = token_statistics(states[0], head, targets, 0.7, True)
         (chosen.sum() + spread.sum() + full_kl(*states, head, 0.7).sum()).backward()

@@ -1,0 +1,143 @@
+"""TRL's GRPO update against ours, on the same model and batch: `make bench-peers`; writes bench/peers.json.
+
+Runs in an environment of its own that sees this project's packages and TRL (.venv-peers). One process, in turns: the
+loss of one mini-batch and its gradients. Old and reference log-probs are given to both, so only the policy is run.
+Before anything is timed, both gradients are compared.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import torch
+from datasets import Dataset
+from step import experience_of, medians, settings_of
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from trl import GRPOConfig, GRPOTrainer
+
+from configs import Run
+from models.loader import VisionLanguageModel, load
+from train.backend import TorchBackend
+from train.losses.averages import spread, token_shares
+from train.objective import token_losses, total_loss
+from train.rollout import Experience
+from train.scores import FixedScores
+from train.update import Updater, step_advantages
+from train.world import World
+
+OUT = Path(__file__).with_suffix(".json")
+
+
+def trainer_of(path: str, group: int, rows: int, beta: float, folder: str) -> GRPOTrainer:
+    """Token mean over the mini-batch, clipped, k3 to the reference, no gradient checkpointing: what we do."""
+    arguments = GRPOConfig(
+        output_dir=folder, use_cpu=True, bf16=False, report_to="none", gradient_checkpointing=False, beta=beta,
+        loss_type="bnpo", use_bias_correction_kl=False, epsilon=0.2, epsilon_high=0.3, num_generations=group,
+        per_device_train_batch_size=rows,
+    )  # fmt: skip
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    processor = AutoProcessor.from_pretrained(path, padding_side="left")
+    data = Dataset.from_list([{"prompt": [{"role": "user", "content": "?"}]}])
+    trainer = GRPOTrainer(
+        model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=arguments, train_dataset=data,
+        processing_class=processor,
+    )  # fmt: skip
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    return trainer
+
+
+def inputs_of(
+    experience: Experience, model: VisionLanguageModel, groups: range, advantages: list[torch.Tensor],
+    reference: dict[int, torch.Tensor],
+) -> dict[str, Any]:  # fmt: skip
+    """The batch as TRL's own rollouts leave it: prompts padded on the left, pictures repeated for every answer."""
+    rows = [row for g in groups for row in experience.rows_of(g)]
+    prompts = [experience.group(model, g).prompt for g in groups for _ in experience.rows_of(g)]
+    longest = max(len(prompt.ids) for prompt in prompts)
+
+    def left(values: list[torch.Tensor], fill: int) -> torch.Tensor:
+        return torch.stack([torch.nn.functional.pad(v, (longest - len(v), 0), value=fill) for v in values])
+
+    answers = torch.tensor([experience.responses[row].token_ids for row in rows])
+    kinds = left([prompt.token_kinds for prompt in prompts], 0)
+    return {
+        "prompt_ids": left([prompt.ids for prompt in prompts], model.pad_id),
+        "prompt_mask": left([torch.ones_like(prompt.ids) for prompt in prompts], 0),
+        "completion_ids": answers, "completion_mask": torch.ones_like(answers),
+        "advantages": torch.stack([advantages[row][0] for row in rows]),
+        "ref_per_token_logps": torch.stack([reference[row] for row in rows]),
+        "num_items_in_batch": torch.tensor(answers.numel()), "num_images": [1] * len(rows),
+        "pixel_values": torch.cat([prompt.vision["pixel_values"] for prompt in prompts]),
+        "image_grid_thw": torch.cat([prompt.vision["image_grid_thw"] for prompt in prompts]),
+        "mm_token_type_ids": torch.cat([kinds, torch.zeros_like(answers)], dim=1),
+    }  # fmt: skip
+
+
+def gradient_gap(first: torch.nn.Module, second: torch.nn.Module) -> float:
+    """Relative, over all weights together."""
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    ours, theirs = zip(*((a.grad.flatten(), b.grad.flatten()) for a, b in pairs if a.grad is not None), strict=True)
+    return ((torch.cat(ours) - torch.cat(theirs)).norm() / torch.cat(theirs).norm()).item()
+
+
+def compare(group: int, response: int) -> dict[str, Any]:
+    """Both ways for one shape of batch."""
+    settings = settings_of("grpo", group)
+    size = settings.optimiser.minibatch_prompts
+    with tempfile.TemporaryDirectory() as folder:
+        assert settings.losses.reference_kl
+        trainer = trainer_of(settings.model.path, group, size * group, settings.losses.reference_kl.coef, folder)
+    models = {way: load(replace(settings.model, scoring=way)) for way in ("shared", "plain")}
+    experience, world = experience_of(models["shared"], group, response), World()
+    advantages = step_advantages(experience, FixedScores(), settings, world)
+    rows = [row for g in range(size) for row in experience.rows_of(g)]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        near = models["plain"].score([experience.group(models["plain"], g) for g in range(size)]).logprobs_NT
+    reference = dict(zip(rows, near + 0.1 * torch.randn(near.shape), strict=True))
+    inputs = inputs_of(experience, models["shared"], range(size), advantages, reference)
+
+    def peer() -> None:
+        trainer.model.zero_grad()
+        trainer.compute_loss(trainer.model, inputs).backward()
+
+    def ours(way: str) -> None:
+        model = models[way]
+        model.module.zero_grad()
+        updater = Updater(model, TorchBackend(model, settings), settings, world)
+        batch = updater.batch(experience, FixedScores(reference=reference), advantages, list(range(size)), 1)
+        shares = token_shares([response] * len(rows), settings.losses.average, response)
+        terms, _ = token_losses(settings.losses, batch)
+        total_loss(terms, spread(shares, batch.mask_NT)).backward()
+
+    work = {"trl": peer, "ours, plain": lambda: ours("plain"), "ours": lambda: ours("shared")}
+    for one in work.values():
+        one()
+    gaps = {way: gradient_gap(model.module, trainer.model) for way, model in models.items()}
+    seconds = medians(work)
+    row = {
+        "group": group, "response": response, "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "trl_over_ours": round(seconds["trl"] / seconds["ours"], 2),
+        "gradient_gap_to_trl": gaps,
+    }  # fmt: skip
+    print(json.dumps(row), flush=True)
+    return row
+
+
+def main() -> None:
+    record = Run.collect(settings_of("grpo", 8))
+    rows = [compare(group, response) for group, response in ((8, 32), (16, 32), (8, 128))]
+    result = {"trl": version("trl"), "rows": rows, "provenance": record.provenance()}
+    OUT.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

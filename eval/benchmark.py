@@ -1,0 +1,68 @@
+"""What a benchmark is: where its rows lie, how a row becomes a sample, which rule scores it, what is reported.
+
+A benchmark is one file of eval/benchmarks that holds a `BENCHMARK` (or several `BENCHMARKS`), and one folder of
+fixtures; eval/loading.py reads the rows, eval/runner.py does the rest.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data import Sample
+from verify import Verdict
+
+Row = Mapping[str, Any]
+# Sample, response text, number of the response (for chance that official rules roll); None = only a judge could tell.
+Scorer = Callable[[Sample, str, int], Verdict | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One configuration and split of a hub data set; a benchmark reads one or several."""
+
+    config: str | None
+    split: str
+
+    @property
+    def file_name(self) -> str:
+        """Name of its local copy, without ending."""
+        return f"{self.config or 'default'}-{self.split}".replace(" ", "_").replace("/", "_")
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place of a row: for error sentences, and to find pictures that it names by path."""
+
+    bench: str
+    part: Part
+    number: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"row {self.number} of {self.bench} ({self.part.file_name})"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark as its authors define it."""
+
+    name: str
+    title: str
+    version: str  # of our reading of it, goes into every result: "mmstar/1"
+    hub: str
+    parts: tuple[Part, ...]
+    licence: str
+    columns: tuple[str, ...]  # a row must have these
+    read: Callable[[Row, Where], Sample | str]  # a str says why the row is left out; left-out rows are counted
+    official: Scorer  # the authors' own rule; where it needs a judge it answers None
+    rows: int | None = None  # how many its authors publish, filtered as `filter` says
+    filter: str = ""
+    breakdowns: tuple[str, ...] = ()  # tags of a sample by which scores are also reported
+    cluster: str = ""  # tag that items of one problem share; empty = every item stands alone
+    summary: Callable[[pd.DataFrame], dict[str, float]] | None = None  # the authors' further metrics, from verdicts
+    judged: str = ""  # what the judge is asked ("equal", "grade", ...), empty where no judge is needed
+    max_images: int = 1
+    source: str = ""  # where rule and sizes are from

@@ -1,0 +1,71 @@
+"""EMMA and EMMA-mini: maths, physics, chemistry and coding that cannot be reasoned out without the pictures."""
+
+from data import Sample
+from eval.benchmark import Benchmark, Part, Row, Where
+from eval.benchmarks.mmmu import numbered_pictures, place_pictures
+from eval.rows import lettered, option_lines, sample_id, text_list, text_of
+from verify import Verdict
+from verify.official import verdict
+from verify.official.maths import emma_equal, emma_extract
+
+SUBJECTS = ("Math", "Physics", "Chemistry", "Coding")
+ASK_LETTER = "Put the letter of the right option into one \\boxed{}."
+ASK_PHRASE = "Put the answer, a word or a short phrase, into one \\boxed{}."
+MAX_IMAGES = 10  # five columns, and a tag may name its picture more than once
+
+
+def read(row: Row, where: Where) -> Sample | str:
+    form = text_of(row["type"]).lower()  # Chemistry spells it otherwise
+    is_choice = form == "multiple choice"
+    options = text_list(row["options"], where, "options") if is_choice else []
+    lines = [text_of(row["context"]), text_of(row["question"]), option_lines(options, "{}: {}")]
+    text = "\n".join([line for line in lines if line] + [ASK_LETTER if is_choice else ASK_PHRASE])
+    placed = place_pictures(text, numbered_pictures(row, where))
+    if placed is None:
+        return "a tag names a picture that the row lacks"
+    answer = text_of(row["answer"])
+    return Sample(
+        id=sample_id(where, row["pid"]),
+        source=where.bench,
+        question=placed[0],
+        images=placed[1],
+        answer=answer.upper() if is_choice else answer,
+        answer_type="choice" if is_choice else None,
+        choices=options,
+        tags={
+            "subject": text_of(row["subject"]), "form": form, "category": text_of(row["category"]),
+            "task": text_of(row["task"]),
+        },
+    )  # fmt: skip
+
+
+def official(sample: Sample, text: str, k: int) -> Verdict:
+    answer = emma_extract(text)
+    if not answer:
+        return verdict("emma", None, False, text, "no_answer")
+    correct = emma_equal(answer, sample.answer, lettered(sample.choices).get(sample.answer))
+    return verdict("emma", answer, correct, text, "math" if correct else "mismatch")
+
+
+def benchmark(name: str, title: str, hub: str, rows: int) -> Benchmark:
+    return Benchmark(
+        name=name,
+        title=title,
+        version=f"{name}/1",
+        hub=hub,
+        parts=tuple(Part(subject, "test") for subject in SUBJECTS),
+        licence="none stated",
+        columns=("pid", "question", "options", "answer", "image_1", "subject", "task", "category", "type", "context"),
+        read=read,
+        official=official,
+        rows=rows,
+        breakdowns=("subject", "form", "category", "task"),
+        max_images=MAX_IMAGES,
+        source="EMMA repository 50609fd: its fast rules, without the language model that it offers instead",
+    )
+
+
+BENCHMARKS = (
+    benchmark("emma", "EMMA", "luckychao/EMMA", 2788),
+    benchmark("emma_mini", "EMMA-mini", "luckychao/EMMA-mini", 400),
+)

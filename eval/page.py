@@ -1,0 +1,119 @@
+"""A page to read what a model wrote: one HTML file with pictures, responses, verdicts, filters and search.
+
+The page needs no network. All text reaches it as JSON and is shown as text; its Content-Security-Policy forbids
+loading anything from outside the file.
+"""
+
+import hashlib
+import io
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from configs import UserError, atomic_write_text
+from data import IMAGE_PLACEHOLDER, Sample
+from data.images import png_bytes
+
+HERE = Path(__file__).parent
+PREFIX = "correct_"
+PICTURE_SIDE = 320
+JPEG_QUALITY = 80
+ITEMS = 200
+
+
+def data_uri(image: Image.Image) -> str:
+    """The picture, at most 320 pixels a side, in the smaller of PNG (drawings) and JPEG (photographs)."""
+    small = image.convert("RGB")
+    small.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+    jpeg = io.BytesIO()
+    small.save(jpeg, format="JPEG", quality=JPEG_QUALITY, optimize=True)
+    kind, content = min(("png", png_bytes(small)), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
+    return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"
+
+
+def chosen_items(predictions: pd.DataFrame, items: int) -> list[str]:
+    """At most `items` ids, as many from every column as it has, in a draw that hangs on the ids alone."""
+    if items < 1:
+        raise UserError(f"a page of {items} items shows nothing; ask for at least 1")
+    ids = predictions.drop_duplicates("sample_id")[["sample_id", "column"]].reset_index(drop=True)
+    drawn = ids.assign(draw=[hashlib.blake2b(name.encode()).hexdigest() for name in ids.sample_id]).sort_values("draw")
+    turn = drawn.groupby("column").cumcount()
+    kept = turn.sort_values(kind="stable").index[:items]
+    return ids.sample_id.loc[sorted(kept)].tolist()
+
+
+def text_or_none(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def response_data(row: Mapping[str, Any], scorers: list[str]) -> dict[str, Any]:
+    verdicts = [row[PREFIX + name] for name in scorers]
+    return {
+        "k": int(row["k"]), "text": str(row["text"]), "extracted": text_or_none(row["extracted"]),
+        "cut": row["finish_reason"] == "length",
+        "verdicts": [None if pd.isna(verdict) else bool(verdict) for verdict in verdicts],
+    }  # fmt: skip
+
+
+def unseen_choices(sample: Sample) -> list[str]:
+    """The options, where the question itself does not list them."""
+    choices = [str(choice) for choice in sample.choices]
+    return [] if all(choice in sample.question for choice in choices) else choices
+
+
+def page_data(predictions: pd.DataFrame, samples: Mapping[str, Sample], items: int = ITEMS) -> dict[str, Any]:
+    """What the page's script works on; a picture that several items share is stored once."""
+    scorers = [name.removeprefix(PREFIX) for name in predictions.columns if name.startswith(PREFIX)]
+    if not scorers:
+        raise UserError(f"these predictions hold no verdicts; a page needs a column {PREFIX}<scorer> or more")
+    ids = chosen_items(predictions, items)
+    by_id = {str(name): part for name, part in predictions[predictions.sample_id.isin(ids)].groupby("sample_id")}
+    pictures: dict[str, int] = {}
+    rows = []
+    for sample_id in ids:
+        sample, part = samples[sample_id], by_id[sample_id].sort_values("k")
+        places = [pictures.setdefault(data_uri(image.open()), len(pictures)) for image in sample.images]
+        rows.append({
+            "id": sample_id, "column": str(part.column.iloc[0]), "gold": str(part.gold.iloc[0]),
+            "question": sample.question.replace(IMAGE_PLACEHOLDER, "[picture] " if len(places) > 1 else "").strip(),
+            "choices": unseen_choices(sample), "pictures": places,
+            "responses": [response_data(row, scorers) for row in part.to_dict("records")],
+        })  # fmt: skip
+    return {
+        "scorers": scorers, "columns": predictions.column.astype(str).unique().tolist(), "items": rows,
+        "pictures": list(pictures), "left_out": predictions.sample_id.nunique() - len(ids),
+    }  # fmt: skip
+
+
+def count_sentence(data: Mapping[str, Any]) -> str:
+    shown, left_out = len(data["items"]), data["left_out"]
+    if not left_out:
+        return f"All {shown} items."
+    return (
+        f"{shown} of {shown + left_out} items, {left_out} left out; drawn over all {len(data['columns'])} columns by "
+        "the items' names, never by what the model said."
+    )
+
+
+def render_page(predictions: pd.DataFrame, samples: Mapping[str, Sample], title: str, items: int = ITEMS) -> str:
+    """The whole page as text."""
+    data = page_data(predictions, samples, items)
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # The filter `tojson` also writes <, > and & as numbers, so that no text can end the script.
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return environment.get_template("page.html.jinja").render(title=title, count=count_sentence(data), data=data)
+
+
+def write_page(
+    predictions: pd.DataFrame, samples: Mapping[str, Sample], path: Path, title: str, items: int = ITEMS
+) -> Path:
+    """Write a page; predictions have sample_id, column, k, text, extracted, gold, finish_reason, correct_<scorer>."""
+    atomic_write_text(path, render_page(predictions, samples, title, items))
+    return path

@@ -1,0 +1,256 @@
+"""Two models on the same items: numbers by hand, coverage and power by simulation, refusals, and the command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+from configs import UserError
+from eval.compare import EvalCompareSettings, compare, main
+from eval.paired import (
+    PairedItems,
+    compare_items,
+    item_weights,
+    pair,
+    power_sentence,
+    sign_flip_p,
+    smallest_visible_difference,
+)
+from eval.statistics import mean_of_columns
+
+NAMES = ("one", "two")
+
+
+def predictions(correct_Ik: np.ndarray, columns: list[str] | None = None, **changes: object) -> pd.DataFrame:
+    items, k = correct_Ik.shape
+    ids = np.repeat([f"item {number:03d}" for number in range(items)], k)
+    frame = pd.DataFrame({"sample_id": ids, "k": np.tile(np.arange(k), items), "correct": correct_Ik.ravel() > 0})
+    frame = frame.assign(column=np.repeat(columns or ["chart"] * items, k), cluster=frame.sample_id)
+    return frame.assign(gold="4", grader="robust/1", extracted="4").assign(**changes)
+
+
+def items_of(
+    first_I: np.ndarray, second_I: np.ndarray, part: str = "chart", clusters: list[str] | None = None
+) -> PairedItems:
+    names = clusters or [str(number) for number in range(len(first_I))]
+    columns = np.array([part] * len(first_I), dtype=object)
+    return PairedItems(columns, columns, np.array(names, dtype=object), first_I, second_I, 1, 1)
+
+
+def test_a_line_by_hand() -> None:
+    """Ten items: three only the second model gets right, one only the first. P(|sum of 4 signs| >= 2) = 10/16."""
+    first = np.array([1, 0, 0, 0, 1, 1, 1, 0, 0, 0])[:, None]
+    second = np.array([0, 1, 1, 1, 1, 1, 1, 0, 0, 0])[:, None]
+    (line,) = compare_items(pair(predictions(first), predictions(second), NAMES))
+    assert (line.part, line.items, line.clusters) == ("overall", 10, 10)
+    assert (line.first, line.second, line.difference) == pytest.approx((0.4, 0.6, 0.2))
+    assert (line.only_first, line.only_second) == (1, 3)
+    assert line.p_mcnemar == line.p_mcnemar_holm == pytest.approx(10 / 16)
+    assert line.p_difference == pytest.approx(10 / 16)
+    assert line.low < 0.2 < line.high
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (predictions(rng.random((40, 4)) < share) for share in (0.4, 0.6))
+    straight = compare_items(pair(first, second, NAMES))
+    turned = compare_items(pair(first, second.sample(frac=1, random_state=1), NAMES))
+    assert straight == turned
+
+
+def test_equal_models_are_not_told_apart_and_the_interval_has_a_width() -> None:
+    frame = predictions(np.random.default_rng(1).random((30, 4)) < 0.5)
+    (line,) = compare_items(pair(frame, frame, NAMES))
+    assert (line.difference, line.p_difference, line.p_mcnemar) == (0, 1, 1)
+    assert line.low < 0 < line.high
+    assert line.smallest_visible is None
+    assert "the models never differ" in power_sentence(line)
+
+
+def test_overall_is_the_plain_mean_over_columns() -> None:
+    """Chart: 8 items, from 0 to 1/2; word: 2 items, 1/2 and 1/2; overall 1/4 to 1/2 although chart is larger."""
+    columns = ["chart"] * 8 + ["word"] * 2
+    first = predictions(np.array([0] * 8 + [1, 0])[:, None], columns)
+    second = predictions(np.array([1, 0] * 4 + [0, 1])[:, None], columns)
+    lines = compare_items(pair(first, second, NAMES))
+    assert [line.part for line in lines] == ["chart", "word", "overall"]
+    assert (lines[2].first, lines[2].second, lines[2].difference) == pytest.approx((0.25, 0.5, 0.25))
+    assert lines[2].items == 10
+
+
+def test_holm_by_hand() -> None:
+    """Six of six in one column (p = 1/32), two of two in another (1/2), in all 8 of 8 (1/128): times 2, 1, 3."""
+    columns = ["chart"] * 6 + ["word"] * 2
+    first, second = predictions(np.zeros((8, 1)), columns), predictions(np.ones((8, 1)), columns)
+    lines = compare_items(pair(first, second, NAMES))
+    assert [line.p_mcnemar for line in lines] == pytest.approx([1 / 32, 1 / 2, 1 / 128])
+    assert [line.p_mcnemar_holm for line in lines] == pytest.approx([2 / 32, 1 / 2, 3 / 128])
+    assert [line.p_difference_holm for line in lines] == pytest.approx([2 / 32, 1 / 2, 3 / 128])
+
+
+def test_copies_of_a_problem_are_no_new_evidence() -> None:
+    """Every item five times in one cluster: interval, sign flips and visible difference stay, McNemar does not."""
+    rng = np.random.default_rng(2)
+    first, second = (rng.random(40) < share for share in (0.4, 0.6))
+    once = compare_items(items_of(first * 1.0, second * 1.0))[0]
+    clusters = [str(number) for number in np.arange(40).repeat(5)]
+    copied = compare_items(items_of(first.repeat(5) * 1.0, second.repeat(5) * 1.0, clusters=clusters))[0]
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high))
+    assert copied.p_difference == pytest.approx(once.p_difference)
+    assert copied.smallest_visible == pytest.approx(once.smallest_visible)
+    assert copied.p_mcnemar < once.p_mcnemar
+
+
+def test_a_problem_may_spread_over_the_lines_of_a_table() -> None:
+    """By dependency, the two versions of a problem fall into two lines; overall they are one cluster still."""
+    correct = np.random.default_rng(3).random((40, 2)) < 0.5
+    spread = {"cluster": np.repeat([f"problem {n // 2}" for n in range(40)], 2),
+              "dependency": np.repeat(["low", "high"] * 20, 2)}  # fmt: skip
+    first, second = predictions(correct, **spread), predictions(~correct, **spread)
+    lines = compare_items(pair(first, second, NAMES, by="dependency"))
+    assert [(line.part, line.items, line.clusters) for line in lines] == [
+        ("low", 20, 20),
+        ("high", 20, 20),
+        ("overall", 40, 20),
+    ]
+
+
+def test_sign_flips_by_hand_and_by_chance() -> None:
+    assert sign_flip_p(np.array([1.0, 1.0, 1.0, 1.0, 1.0]), 0) == pytest.approx(2 / 32)
+    assert sign_flip_p(np.array([3.0, -1.0, 0.0]), 0) == 1.0  # sums 2, 4 and their opposites
+    assert sign_flip_p(np.zeros(5), 0) == 1.0
+    normal = np.random.default_rng(4).normal(0.25, 1, 100)
+    assert sign_flip_p(normal, 0) == pytest.approx(ttest_1samp(normal, 0).pvalue, abs=0.01)
+
+
+def test_sign_flips_are_wrong_as_often_as_they_say() -> None:
+    """Models of one skill on items of any difficulty: about 5 % of 200 comparisons fall below 0.05."""
+    rng = np.random.default_rng(5)
+    below = 0
+    for _ in range(200):
+        difficulty = rng.random(12)
+        first, second = ((rng.random((12, 4)) < difficulty[:, None]).mean(axis=1) for _ in range(2))
+        below += sign_flip_p(second - first, 0) < 0.05
+    assert 2 <= below <= 20
+
+
+def test_the_paired_interval_covers_the_truth() -> None:
+    """Second model 10 points better on problems of three items; 150 simulations, binomial noise 1.8 %."""
+    rng = np.random.default_rng(6)
+    clusters, column = np.arange(40).repeat(3).astype(str), np.array(["chart"] * 120)
+    covered = 0
+    for _ in range(150):
+        difficulty = (0.8 * rng.random(40)).repeat(3)
+        first = (rng.random((120, 2)) < difficulty[:, None]).mean(axis=1)
+        second = (rng.random((120, 2)) < difficulty[:, None] + 0.1).mean(axis=1)
+        _, low, high = mean_of_columns(second - first, column, clusters, {"chart": column == "chart"}, bounds=(-1, 1))
+        covered += low <= 0.1 <= high
+    assert 0.89 <= covered / 150 <= 0.99
+
+
+def test_visible_difference_by_hand() -> None:
+    """100 differences of +1 or -1 around 0: standard error (100 / 99 / 100)^0.5; a t-test needs 2.829 of them."""
+    signs = np.tile([1.0, 0.0], 50)
+    assert smallest_visible_difference(items_of(signs, 1 - signs)) == pytest.approx(2.829 * (1 / 99) ** 0.5, rel=1e-3)
+
+
+def test_the_visible_difference_is_seen_four_times_of_five() -> None:
+    """Shift the paired differences by it: 2000 fresh t-tests find it in 80 %."""
+    rng = np.random.default_rng(7)
+    differences = rng.normal(0, 0.3, 5000)
+    visible = smallest_visible_difference(
+        items_of(np.zeros(60), differences[:60] / differences[:60].std(ddof=1) * 0.3)
+    )
+    assert visible is not None
+    fresh = rng.normal(visible, 0.3, (2000, 60))
+    assert np.mean(ttest_1samp(fresh, 0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.03)
+
+
+def test_visible_difference_over_columns_adds_their_variances() -> None:
+    """Two columns of equal size and spread: half the mean's weight each, so the error falls by 2^0.5."""
+    rng = np.random.default_rng(8)
+    difference = rng.normal(0, 0.3, 100)
+    one = items_of(np.zeros(100), difference)
+    parts = np.array(["a"] * 100 + ["b"] * 100, dtype=object)
+    two = PairedItems(parts, parts, np.tile(one.cluster_I, 2), np.zeros(200), np.tile(difference, 2), 1, 1)
+    expected = smallest_visible_difference(one)
+    assert expected is not None
+    assert smallest_visible_difference(two) == pytest.approx(expected / 2**0.5, rel=0.01)  # t of 200 against t of 100
+    assert item_weights(parts).sum() == pytest.approx(1)
+
+
+def test_the_power_sentence() -> None:
+    rng = np.random.default_rng(9)
+    line = compare_items(items_of(rng.random(200), rng.random(200)))[0]
+    assert line.smallest_visible is not None
+    said = power_sentence(line)
+    assert said.startswith(
+        f"With 200 items you could have seen a difference of {100 * line.smallest_visible:.1f} points"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            lambda frame: frame[frame.sample_id > "item 003"],
+            r"4 of 10 are only in one, 0 of 6 only in two; evaluate both",
+        ),
+        (lambda frame: frame.assign(gold="5"), "10 items have another gold answer in one than in two"),
+        (lambda frame: frame.assign(column="word"), "10 items have another column"),
+        (lambda frame: frame.assign(grader="papo/1"), "one was graded by robust/1 and two by papo/1"),
+        (lambda frame: frame.iloc[1:], "items of two have between 1 and 2 responses"),
+        (lambda frame: pd.concat([frame, frame.iloc[:3]]), "two holds 3 responses twice"),
+        (lambda frame: frame.assign(correct=[None, *frame.correct[1:]]), "1 responses of two have no verdict"),
+        (lambda frame: frame.assign(correct="so 4"), "column correct of two holds no verdicts"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(changed, sentence: str) -> None:
+    frame = predictions(np.arange(20).reshape(10, 2) % 3 == 0)
+    with pytest.raises(UserError, match=sentence):
+        pair(frame, changed(frame), NAMES)
+
+
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(10)
+    columns = ["chart"] * 20 + ["word"] * 20
+    for name, share in zip(NAMES, (0.3, 0.7), strict=True):
+        (tmp_path / name).mkdir()
+        frame = predictions(rng.random((40, 4)) < share, columns)
+        frame.to_parquet(tmp_path / name / "predictions.parquet")
+    return tmp_path / NAMES[0], tmp_path / NAMES[1]
+
+
+def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = folders(tmp_path)
+    assert main([f"first={first}", f"second={second}", f"out={tmp_path / 'out'}"]) == 0
+    text = (tmp_path / "out" / "compare.md").read_text()
+    assert capsys.readouterr().out == text
+    assert "| McNemar p | McNemar p (Holm) |" in text
+    assert "With 40 items you could have seen a difference of" in text
+    record = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert [line["part"] for line in record["lines"]] == ["chart", "word", "overall"]
+    assert all(line["p_difference_holm"] >= line["p_difference"] for line in record["lines"])
+    assert sorted(record["run"]["revisions"]) == sorted([str(first), str(second)])
+    assert record["lines"][2]["low"] > 0
+
+
+def test_the_command_gives_the_same_numbers_again(tmp_path: Path) -> None:
+    first, second = folders(tmp_path)
+    for out in ("a", "b"):
+        compare(EvalCompareSettings(first=str(first), second=str(second), out=str(tmp_path / out)))
+    lines = [json.loads((tmp_path / out / "compare.json").read_text())["lines"] for out in ("a", "b")]
+    assert lines[0] == lines[1]
+
+
+def test_the_command_refuses_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, _ = folders(tmp_path)
+    assert main([f"first={first}", f"second={first}"]) == 2
+    assert "are the same folder" in capsys.readouterr().err
+    assert main([f"first={first}", f"second={tmp_path}"]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert main([f"first={first}"]) == 2
+    assert "'second'" in capsys.readouterr().err

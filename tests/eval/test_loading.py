@@ -1,0 +1,344 @@
+"""Rows to samples: file forms, checks with their sentences, subsets, shared steps, suites."""
+
+import base64
+import dataclasses
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from configs import UserError
+from configs.groups import read_yaml
+from data import Sample
+from data.images import BytesImage, FileImage
+from eval import rows as steps
+from eval.benchmark import Benchmark, Part, Where
+from eval.benchmarks import BENCHMARKS
+from eval.loading import Loaded, load, subset
+from eval.suites import AVERAGES, SUITES, averages
+from tests.eval.make_fixtures import FOLDER, MATHVISTA, TRIANGLE, drawing
+from verify import Verdict
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WHERE = Where("toy", Part(None, "test"), 3, Path("folder"))
+
+
+def read_toy(row: Any, where: Where) -> Sample | str:
+    if row["answer"] == "skip":
+        return "nothing to answer"
+    question, count = row["question"], row.get("pictures", 1)
+    images = [steps.picture(row["image"], where)] * count
+    tags = {"problem": str(row.get("problem", "p"))}
+    kind, choices = row.get("kind", "choice"), row.get("choices", ["ten", "twenty"])
+    name = steps.sample_id(where, row["id"])
+    return Sample(name, where.bench, question, images, row["answer"], kind, choices, tags=tags)
+
+
+TOY = Benchmark(
+    name="toy",
+    title="Toy",
+    version="toy/1",
+    hub="owner/Shared",
+    parts=(Part(None, "test"),),
+    licence="MIT",
+    columns=("id", "question", "image", "answer"),
+    read=read_toy,
+    official=lambda sample, text, k: None,
+    cluster="problem",
+    rows=3,
+)
+
+
+def toy_row(identity: int = 0, **changes: Any) -> dict[str, Any]:
+    return {"id": identity, "question": "<image>How many?", "image": TRIANGLE, "answer": "A"} | changes
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Callable[..., Loaded]:
+    """Loads a benchmark of the given rows, written as JSONL beside one picture."""
+    home = tmp_path / "toy"
+    (home / "images").mkdir(parents=True)
+    drawing(TRIANGLE).save(home / TRIANGLE)
+
+    def loaded(*table: dict[str, Any], **arguments: Any) -> Loaded:
+        (home / "default-test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table))
+        return load(TOY, tmp_path, **arguments)
+
+    return loaded
+
+
+def as_bytes(row: dict[str, Any]) -> dict[str, Any]:
+    content = (FOLDER / "mathvista" / row["image"]).read_bytes()
+    return row | {"decoded_image": {"bytes": content, "path": None}, "image": "elsewhere/1.png"}
+
+
+def as_tsv(folder: Path) -> None:
+    """Lists and structs as JSON, missing cells empty, pictures as base64."""
+    rows = []
+    for row in MATHVISTA:
+        cells = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in row.items()}
+        cells["image"] = base64.b64encode((FOLDER / "mathvista" / row["image"]).read_bytes()).decode()
+        rows.append(cells)
+    pd.DataFrame(rows).to_csv(folder / "default-testmini.tsv", sep="\t", index=False)
+
+
+@pytest.mark.parametrize("form", ["parquet", "tsv", "hub"])
+def test_every_form_of_a_table_gives_the_same_samples(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark, home = BENCHMARKS["mathvista"], tmp_path / "mathvista"
+    home.mkdir()
+    if form == "parquet":
+        table = pyarrow.Table.from_pylist([as_bytes(row) for row in MATHVISTA])
+        pyarrow.parquet.write_table(table, home / "default-testmini.parquet")
+    elif form == "tsv":
+        as_tsv(home)
+    asked = []
+
+    def load_dataset(hub: str, config: str | None, split: str) -> datasets.Dataset:
+        asked.append((hub, config, split))
+        data = datasets.Dataset.from_list([as_bytes(row) for row in MATHVISTA])
+        return data.cast_column("decoded_image", datasets.Image())
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    loaded = load(benchmark, None if form == "hub" else tmp_path)
+    plain = load(benchmark, FOLDER)
+    assert [sample.record() for sample in loaded.samples] == [sample.record() for sample in plain.samples]
+    assert loaded.left_out == plain.left_out == Counter({"no gold answer (test split)": 1})
+    assert all(isinstance(image, BytesImage) for sample in loaded.samples for image in sample.images)
+    assert loaded.samples[0].images[0].open().tobytes() == plain.samples[0].images[0].open().tobytes()
+    assert asked == ([("AI4Math/MathVista", "default", "testmini")] if form == "hub" else [])
+
+
+def test_hub_files_are_named_with_their_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = {"bytes": drawing(TRIANGLE).tobytes(), "path": None}  # no picture at all: nothing may open it here
+    data = datasets.Dataset.from_list([toy_row(image=picture)])
+    data.info.download_checksums = {"hf://datasets/owner/Shared@0123abc/test.parquet": {"num_bytes": 1}}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *arguments, **options: data)
+    assert load(TOY, None).files == ["hf://datasets/owner/Shared@0123abc/test.parquet"]
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no network"), ValueError("no split"), RuntimeError("a script")])
+def test_a_hub_that_does_not_answer_is_a_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(UserError, match=f"owner/Shared.*{error}.*local copy"):
+        load(TOY, None)
+    with pytest.raises(UserError, match="toy has no hub copy"):
+        load(dataclasses.replace(TOY, hub=""), None)
+
+
+WRONG_ROWS = {
+    "row 1 of toy (default-test) lacks the column(s) image, answer and has id, question;": {"id": 1, "question": "?"},
+    "row 1 of toy (default-test) names the picture": toy_row(1, image="images/none.png"),
+    "has the gold answer 'C', which is not one of A, B; correct the row": toy_row(1, answer="C"),
+    "has the gold answer 'a', which is not one of A, B": toy_row(1, answer="a"),
+    "has the gold answer 'A, C', which is not one of": toy_row(1, answer="A, C"),
+    "has the gold answer 'ten', which is not a capital letter": toy_row(1, answer="ten", choices=[]),
+    "has no gold answer": toy_row(1, answer=" ", kind="text"),
+    "repeats the id toy/0 of row 0 of toy (default-test); remove": toy_row(0),
+    "has 0 <image> placeholder(s) for 1 picture(s); make": toy_row(1, question="How many?"),
+    "has 2 pictures where toy has 1 at most; correct": toy_row(1, question="<image><image>", pictures=2),
+    "holds a picture that is neither a path with an ending nor base64": toy_row(1, image="12"),
+    "row 1 of toy (default-test) holds an image that is neither a path nor bytes": toy_row(1, image=7),
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG_ROWS)
+def test_a_wrong_row_is_named_with_its_remedy(sentence: str, toy: Callable[..., Loaded]) -> None:
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        toy(toy_row(0), WRONG_ROWS[sentence])
+
+
+def test_good_golds_pass(toy: Callable[..., Loaded]) -> None:
+    golds = [
+        toy_row(0),
+        toy_row(1, answer="A, B"),
+        toy_row(2, answer="J", choices=[]),
+        toy_row(3, answer="x", kind=None),
+    ]
+    assert len(toy(*golds).samples) == 4
+
+
+def test_left_out_rows_are_counted_and_a_deviation_is_told(toy: Callable[..., Loaded]) -> None:
+    loaded = toy(toy_row(0), toy_row(1, answer="skip"), toy_row(2), items=1)
+    assert (loaded.rows, loaded.kept, loaded.left_out) == (3, 2, Counter({"nothing to answer": 1}))
+    assert loaded.deviation == "toy: 2 rows after filtering, its authors publish 3"
+    assert toy(*map(toy_row, range(3)), items=1).deviation == ""
+    assert dataclasses.replace(loaded, benchmark=dataclasses.replace(TOY, rows=None)).deviation == ""
+    assert [Path(name).name for name in loaded.files] == ["default-test.jsonl"]
+
+
+def test_an_empty_benchmark_is_an_error(toy: Callable[..., Loaded]) -> None:
+    with pytest.raises(UserError, match=r"toy holds no item to answer \(it has no rows\); check .*default-test"):
+        toy()
+    with pytest.raises(UserError, match="1 left out: nothing to answer"):
+        toy(toy_row(answer="skip"))
+
+
+def test_local_files_are_found_and_doubtful_ones_refused(toy: Callable[..., Loaded], tmp_path: Path) -> None:
+    toy(toy_row())
+    (tmp_path / "toy").rename(tmp_path / "Shared")
+    loaded = load(TOY, tmp_path)
+    assert [Path(name).parent.name for name in loaded.files] == ["Shared"]
+    assert isinstance(loaded.samples[0].images[0], FileImage)
+    (tmp_path / "Shared" / "default-test.tsv").write_text("id\n")
+    with pytest.raises(UserError, match=r"holds default-test\.jsonl and default-test\.tsv; keep one"):
+        load(TOY, tmp_path)
+    with pytest.raises(UserError, match=r"no local copy of toy: expected .*toy/default-test or .*Shared/default-test"):
+        load(TOY, tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("parquet", "as Parquet"), ("tsv", "as tab-separated text")])
+def test_a_broken_file_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / f"default-test.{name}").write_bytes(b"id\tquestion\n\xff\xfe\t1\t2\t3\n")
+    with pytest.raises(UserError, match=f"cannot be read {sentence}"):
+        load(TOY, tmp_path)
+
+
+def test_a_cell_of_a_tsv_is_json_only_if_it_parses(tmp_path: Path) -> None:
+    (tmp_path / "toy" / "images").mkdir(parents=True)
+    drawing(TRIANGLE).save(tmp_path / "toy" / TRIANGLE)
+    line = f'1\t<image>[0, 1) or {{x}}?\t{TRIANGLE}\tB\t"[""NA"", ""null""]"\n'
+    (tmp_path / "toy" / "default-test.tsv").write_text(f"id\tquestion\timage\tanswer\tchoices\n{line}")
+    sample = load(TOY, tmp_path).samples[0]
+    assert sample.question == "<image>[0, 1) or {x}?"
+    assert sample.choices == ["NA", "null"]
+
+
+def clustered(count: int = 20, size: int = 5) -> list[Sample]:
+    names = [(cluster, item) for cluster in range(count) for item in range(size)]
+    return [Sample(f"{c}/{i}", "toy", "", (), "A", tags={"problem": str(c)}) for c, i in names]
+
+
+def test_a_subset_is_made_of_whole_clusters() -> None:
+    samples = clustered()
+    few, more = subset(TOY, samples, 8, 0), subset(TOY, samples, 31, 0)
+    assert len(few) == 10
+    assert set(Counter(sample.tags["problem"] for sample in few).values()) == {5}
+    assert len(more) == 35
+    assert {sample.id for sample in few} < {sample.id for sample in more}
+    assert subset(TOY, samples[::-1], 8, 0) == few[::-1]
+    assert [sample for sample in samples if sample in few] == few
+    assert subset(TOY, samples, 8, 1) != few
+    assert subset(TOY, samples, 1000, 0) == samples
+    assert len(subset(dataclasses.replace(TOY, cluster=""), samples, 8, 0)) == 8
+    with pytest.raises(UserError, match="items=0 leaves nothing of toy"):
+        subset(TOY, samples, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        ("Options: A: yes, it is, B: no, C: 3.5", ("yes, it is", "no", "3.5")),
+        ("Plan A: x fits.\nChoices:\nA:65\nB:70\nC:80", ("65", "70", "80")),
+        ("(A) ten (B) twenty", ("ten", "twenty")),
+        ("A. F;    B. D;    C. B;    D. I; E. No correct answer", ("F", "D", "B", "I", "No correct answer")),
+        ("A. 1.5\nB. D.C. power\nC. A. B.\n", ("1.5", "D.C. power", "A. B.")),
+        ("A) 10 B) 12 C) 14 D) 16", ("10", "12", "14", "16")),
+        ("Which of A, B and C?", ()),
+        ("A. only one", ()),
+        ("", ()),
+    ],
+)
+def test_options_inside_a_question(question: str, options: tuple[str, ...]) -> None:
+    assert steps.inline_options(question) == options
+
+
+@pytest.mark.parametrize(
+    ("gold", "options", "letters"),
+    [
+        ("B", ("x", "y"), "B"),
+        ("(B)", ("x", "y"), "B"),
+        ("B.", (), "B"),
+        ("A\nB", ("x", "y"), "A, B"),
+        ("B, D", (), "B, D"),
+        ("C", ("x", "y"), None),
+        ("False", ("True", "False"), "B"),
+        ("053 ^\\circ T", ("x", "y"), None),
+        ("", ("x", "y"), None),
+    ],
+)
+def test_letters_of_a_gold(gold: str, options: tuple[str, ...], letters: str | None) -> None:
+    assert steps.gold_letters(gold, options) == letters
+
+
+def test_unreadable_options_leave_the_letter() -> None:
+    assert steps.listed_choice("A: x, B: y", "B") == ("B", ("x", "y"))
+    assert steps.listed_choice("A: x, B: y", "C") == ("C", ())
+    assert steps.listed_choice("A: x, B: y", "north") == (None, ())
+
+
+def test_lists_in_cells() -> None:
+    assert steps.text_list("['a', \"b's\"]", WHERE, "options") == ["a", "b's"]
+    assert steps.text_list([1, " two "], WHERE, "options") == ["1", "two"]
+    assert steps.text_list(None, WHERE, "options") == steps.text_list("", WHERE, "options") == []
+    for bad in ("[1, 2", "f(1)", "7", "{'a': 1}", "[" * 200_000):
+        with pytest.raises(UserError, match=r"row 3 of toy \(default-test\) holds .*options.*write it as"):
+            steps.text_list(bad, WHERE, "options")
+
+
+def test_labels_and_answer_types() -> None:
+    assert steps.option_lines(["ten", "{}"]) == "(A) ten\n(B) {}"
+    assert steps.option_lines(["ten"], "{}. {}") == "A. ten"
+    assert [steps.number_or_math(gold) for gold in ("-3.5", "7", ".5", "1/2", "60°", "")] == ["number"] * 3 + [
+        "math"
+    ] * 3
+    assert steps.tag_values(steps.joined(["a", "b"])) == ["a", "b"]
+    assert steps.with_pictures("What?", 2) == "<image><image>What?"
+    assert steps.with_pictures("See <image>.", 1) == "See <image>."
+
+
+def test_pictures_of_a_row() -> None:
+    assert steps.pictures(None, WHERE) == []
+    assert [image.path for image in steps.pictures(["a.png", "b.png"], WHERE)] == [
+        WHERE.folder / "a.png",
+        WHERE.folder / "b.png",
+    ]
+    assert isinstance(steps.first_picture({"a": None, "b": {"bytes": b"x"}}, ("a", "b"), WHERE), BytesImage)
+    with pytest.raises(UserError, match="has no picture in a or b; fill the column"):
+        steps.first_picture({"a": None}, ("a", "b"), WHERE)
+
+
+def test_the_table_of_verdicts_and_its_mean_over_rounds() -> None:
+    sample = Sample("toy/1", "toy", "", (), "A", tags={"problem": "p"})
+    judged = [(sample, k, Verdict("A", k == 0, True, "g/1", "letter")) for k in range(4)]
+    table = steps.verdict_table(judged)
+    assert list(table.columns) == ["sample_id", "k", "gold", "extracted", "correct", "problem"]
+    assert steps.mean_over_responses(table, lambda part: {"share": part.correct.mean()}) == {"share": 0.25}
+    with pytest.raises(AssertionError, match="called like a column"):
+        steps.verdict_table([(dataclasses.replace(sample, tags={"k": "1"}), 0, judged[0][2])])
+
+
+def test_suites_name_benchmarks() -> None:
+    assert {name for suite in SUITES.values() for name in suite} <= BENCHMARKS.keys()
+    assert len(SUITES["papo_suite"]) == 9
+    assert all({*columns} <= {*SUITES[suite]} for suite, parts in AVERAGES.items() for columns in parts.values())
+
+
+def test_averages_give_those_of_the_paper() -> None:
+    table = read_yaml(ROOT / "configs" / "tables" / "table1.yaml", "table1")
+    titles = [column["benchmark"] for column in table["columns"]]
+    names = [next(n for n in SUITES["papo_suite"] if BENCHMARKS[n].title.endswith(f" {title}")) for title in titles]
+    assert [BENCHMARKS[name].rows for name in names] == [column["items"] for column in table["columns"]]
+    for row in table["rows"]:
+        ours = averages("papo_suite", dict(zip(names, row["values"], strict=True)))
+        assert ours == pytest.approx(row["averages"], abs=0.01)  # values and averages are printed with two decimals
+
+
+def test_an_average_of_some_columns_is_none() -> None:
+    general = AVERAGES["papo_suite"]["general"]
+    assert averages("papo_suite", dict.fromkeys(general, 0.5)) == {"general": 0.5}
+    assert averages("papo_suite", dict.fromkeys(general[1:], 0.5)) == {}
+    assert averages("perception", {"pope": 1.0}) == {}
