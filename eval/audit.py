@@ -52,7 +52,7 @@ def regrade(predictions: pd.DataFrame, samples: Mapping[str, Sample], scorers: M
     """The predictions with what each scorer says of them, as `correct_<name>` and so on; None where it cannot tell."""
     columns: dict[str, list] = {f"{part}_{name}": [] for name in scorers for part in PARTS}
     texts = zip(predictions.sample_id, predictions.text, predictions.k, strict=True)
-    with progress("audit", len(predictions)) as advance:
+    with progress("score", len(predictions)) as advance:
         for done, (sample_id, text, k) in enumerate(texts, start=1):
             for name, scorer in scorers.items():
                 verdict = scorer(samples[sample_id], text, int(k))

@@ -64,5 +64,7 @@ class Benchmark:
     cluster: str = ""  # tag that items of one problem share; empty = every item stands alone
     summary: Callable[[pd.DataFrame], dict[str, float]] | None = None  # the authors' further metrics, from verdicts
     judged: str = ""  # what the judge is asked ("equal", "grade", ...), empty where no judge is needed
+    # judged="extract": the authors' rule on the answer that a judge has copied out of a response.
+    score_extraction: Callable[[Sample, str, str], Verdict] | None = None  # sample, extraction, response
     max_images: int = 1
     source: str = ""  # where rule and sizes are from

@@ -1,26 +1,26 @@
-"""Run a benchmark: sample k responses per item, judge them, write predictions and scores with their provenance."""
+"""Run benchmarks: sample k responses per item, score them, write predictions, scores and a page with provenance."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from configs import Run, UserError, atomic_path, atomic_write_text, save_resolved, sha256_of
 from configs.progress import progress
-from data import Sample
 from data.views import check_view
-from eval import bench_mini
+from eval.audit import write_audit
+from eval.output import write_scores
+from eval.page import write_page
+from eval.sampling import make_sampler, missing_of, open_stores, sample_tasks
+from eval.scores import column_scores, flat_scores, suite_averages, task_record
 from eval.settings import EvalSettings
-from eval.statistics import average_at_k
-from models.loader import load
-from models.response import Response
-from verify import Verdict
-from verify.judge import judge
-
-BENCHMARKS = {bench_mini.NAME: bench_mini}
+from eval.tasks import Task, tasks_of, trained_model
+from eval.verdicts import check_names, judged_table
+from verify.llm_judge import LlmJudge
 
 
 def output_folder(settings: EvalSettings) -> Path:
@@ -28,76 +28,106 @@ def output_folder(settings: EvalSettings) -> Path:
         return Path(settings.out)
     if not settings.run:
         raise UserError("give run=<run folder>, or model=<name> together with out=<folder of the results>")
-    return Path(settings.run) / "eval" / settings.bench
+    return Path(settings.run) / "eval" / settings.bench.replace(",", "+")
 
 
-def prediction_row(sample: Sample, cluster: str, response: Response, verdict: Verdict) -> dict:
-    """One response with everything that later analysis asks for; flat, so that pandas reads it in one line."""
-    tags = sample.tags
-    return {
-        "sample_id": sample.id, "column": tags.get("column", ""), "subset": tags.get("subset", ""),
-        "dependency": tags.get("dependency", ""), "version": tags.get("version", ""), "cluster": cluster,
-        "k": response.k, "view": response.view, "text": response.text, "token_ids": response.token_ids,
-        "finish_reason": response.finish_reason, "gold": sample.answer, "extracted": verdict.extracted,
-        "correct": verdict.correct, "format_ok": verdict.format_ok, "grader": verdict.grader,
-        "reason": verdict.reason,
-    }  # fmt: skip
+def revision_of(settings: EvalSettings) -> str:
+    """What the weights are, as exactly as can be told."""
+    weights = sorted(Path(settings.model.path).glob("*.safetensors"))
+    return "+".join(f"sha256:{sha256_of(path)}" for path in weights) or str(settings.model.revision or "newest")
 
 
-def column_scores(predictions: pd.DataFrame) -> dict[str, dict]:
-    """avg@k of every column, of the vision-centric part and of each level of vision dependency."""
-    parts = {name: predictions[predictions.column == name] for name in predictions.column.unique()}
-    parts |= {name: predictions[predictions.subset == name] for name in predictions.subset.unique() if name}
-    for level in predictions.dependency.unique():
-        parts[f"dependency/{level}"] = predictions[predictions.dependency == level]
-    scores = {}
-    for name, part in parts.items():
-        table = part.pivot(index="sample_id", columns="k", values="correct").to_numpy(dtype=float)
-        clusters = part.drop_duplicates("sample_id").set_index("sample_id").sort_index().cluster.tolist()
-        scores[str(name)] = average_at_k(table, clusters).record()
-    return scores
-
-
-def judged(samples: Sequence[Sample], responses: Sequence[Response], bench: ModuleType, grader: str) -> pd.DataFrame:
-    by_id = {sample.id: sample for sample in samples}
-    rows = []
-    for response in responses:
-        sample = by_id[response.sample_id]
-        verdict = judge(sample, response.text, grader)
-        rows.append(prediction_row(sample, bench.cluster_of(sample), response, verdict))
-    return pd.DataFrame(rows)
+def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: Path) -> tuple[dict, dict]:
+    """Responses of every task, in order, and the prompts that were too long; loads a model only if any is missing."""
+    stores = open_stores(tasks, settings, revision, out)
+    too_long: dict[str, list[str]] = {task.name: [] for task in tasks}
+    missing = missing_of(tasks, stores, settings.k)
+    if missing:
+        total = sum(len(task.samples) for task in tasks) * settings.k
+        with progress(f"eval {settings.run or settings.model.name}", total) as advance:
+            too_long = sample_tasks(make_sampler(settings), tasks, stores, settings, advance)
+    responses = {}
+    for task in tasks:
+        store = stores[task.name]
+        asked = [sample.id for sample in task.samples if sample.id not in set(too_long[task.name])]
+        responses[task.name] = [store.responses[name, k] for name in asked for k in range(settings.k)]
+        store.close()
+    return responses, too_long
 
 
 def evaluate(settings: EvalSettings) -> None:
-    """Sample, judge, and write predictions, scores and provenance."""
+    """Sample, judge, and write predictions, scores and provenance; what is there already is not sampled again."""
     check_view("view", settings.view)
-    if settings.bench not in BENCHMARKS:
-        raise UserError(f"no benchmark '{settings.bench}'; use one of {', '.join(BENCHMARKS)}")
-    bench, out = BENCHMARKS[settings.bench], output_folder(settings)
+    names, out = check_names(settings), output_folder(settings)
+    if settings.k < 1:
+        raise UserError("k must be at least 1")
     if settings.run:
-        final = Path(settings.run) / "final"
-        if not (final / "config.json").exists():
-            raise UserError(f"{settings.run} has no final weights yet; finish it with python -m train first")
-        settings.model.path = str(final)
-    samples = bench.samples(settings.items, settings.split)
+        settings.model = trained_model(Path(settings.run), settings.model)
+    tasks = tasks_of(settings)
+    judge = LlmJudge(settings.judge) if settings.judge else None
     out.mkdir(parents=True, exist_ok=True)
     save_resolved(settings, out / "config.yaml")
-    weights = Path(settings.model.path) / "model.safetensors"
-    model_revision = f"sha256:{sha256_of(weights)}" if weights.exists() else settings.model.revision or "newest"
-    record = Run.collect(settings, revisions={"model": model_revision, "bench": bench.VERSION})
-    model = load(settings.model)
-    kept, prompts, too_long = model.encoder.encode_within_limit(samples, settings.view, settings.seed)
-    with progress(f"eval {settings.run or settings.model.name}", len(kept) * settings.k) as advance:
-        view = "clean" if settings.view.kind == "none" else settings.view.kind
-        responses = model.sample(prompts, settings.k, settings.sampling, settings.seed, view, progress=advance)
-    predictions = judged(kept, responses, bench, settings.grader)
+    revision = revision_of(settings)
+    versions = {task.name: task.version for task in tasks}
+    single = next(iter(versions.values())) if len(versions) == 1 else settings.bench
+    record = Run.collect(settings, revisions={"model": revision, "bench": single, **versions})
+    responses, too_long = sampled(settings, tasks, revision, out)
+    answered = [task for task in tasks if responses[task.name]]
+    if not answered:
+        raise UserError("every prompt is longer than model.max_prompt_tokens; raise it")
+    tables = {task.name: judged_table(task, responses[task.name], names, judge) for task in answered}
+    predictions = pd.concat(tables.values(), ignore_index=True)
+    scores: dict[str, Any] = {
+        "bench": single, "k": settings.k, "grader": names[0],
+        "left_out": sum(map(len, too_long.values())) + sum(sum(task.left_out.values()) for task in tasks),
+        "cut_by_length": int((predictions.finish_reason == "length").sum()),
+        "columns": column_scores(predictions, names[0]),
+        "averages": suite_averages(settings.bench, predictions, names[0]),
+        "benchmarks": {t.name: task_record(t, tables[t.name], names, too_long[t.name]) for t in answered},
+        "judge": judge.provenance() if judge else None,
+    }  # fmt: skip
+    write(settings, out, record, predictions, scores, answered, names)
+    tell(out, scores)
+
+
+def write(
+    settings: EvalSettings, out: Path, record: Run, predictions: pd.DataFrame, scores: dict[str, Any],
+    tasks: Sequence[Task], names: Sequence[str],
+) -> None:  # fmt: skip
+    """Everything that an evaluation leaves; scores.json comes last and says that it is complete."""
+    for column in [name for name in predictions if predictions[name].dtype == object and name.startswith("correct")]:
+        predictions[column] = predictions[column].astype("boolean")
     with atomic_path(out / "predictions.parquet") as path:
         predictions.to_parquet(path)
-    scores = {"bench": bench.VERSION, "k": settings.k, "left_out": len(too_long),
-              "cut_by_length": int((predictions.finish_reason == "length").sum()),
-              "columns": column_scores(predictions)}  # fmt: skip
+    if len(names) > 1:
+        write_audit(predictions, names, out, record={"run": asdict(record)})
+    if settings.page:
+        samples = {sample.id: sample for task in tasks for sample in task.samples}
+        write_page(predictions, samples, out / "page.html", f"{settings.run or settings.model.name}", settings.page)
+    write_scores(flat_scores(scores), out)
     record.save(out / "run.json")
-    atomic_write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
+    atomic_write_text(out / "scores.json", json.dumps(scores, indent=2, allow_nan=False) + "\n")
+
+
+def tell(out: Path, scores: dict[str, Any]) -> None:
+    """What a person wants to know first, and what was left out."""
+    for name, bench in scores["benchmarks"].items():
+        left_out = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
+        left_out += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
+        cut = bench["cut_by_length"]
+        left_out += [f"{cut} responses cut by the length limit (counted as they stand)"] if cut else []
+        for scorer, found in bench["scorers"].items():
+            score = found["avg_at_k"]
+            text = f"{100 * score['mean']:.1f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score else "-"
+            left_out += [f"{found['unscored']} unscored by {scorer}"] if found["unscored"] else []
+            left_out += [f"{found['guessed']} guessed by {scorer}"] if found["guessed"] else []
+            if len(scores["benchmarks"]) > 1 or len(bench["scorers"]) > 1:
+                print(f"{name:24} {scorer:9} {text}")
+        if left_out:
+            print(f"{name}: " + ", ".join(left_out))
+    for name, score in scores["averages"].items():
+        print(f"{name:24} {scores['grader']:9} {100 * score['mean']:.1f}")
     names = [name for name in scores["columns"] if "/" not in name]
-    mean = np.mean([scores["columns"][name]["mean"] for name in names])
-    print(f"{out}: mean of {len(names)} columns {100 * mean:.1f} %")
+    if names:
+        mean = np.mean([scores["columns"][name]["mean"] for name in names])
+        print(f"{out}: mean of {len(names)} columns {100 * mean:.1f} %")

@@ -59,6 +59,24 @@ class Encoder:
         """One prompt with its pictures seen through a view (None = as they are)."""
         messages = chat_messages(sample, self.settings.prompt)
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        images = self.pictures(sample, view, seed, draw)
+        inputs = self.processor(text=[text], return_tensors="pt", **self.options(text, images))
+        ids = inputs["input_ids"][0]
+        vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
+        return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
+
+    def see(self, sample: Sample, clean: Encoded, view: ViewSettings, seed: int = 0, draw: int = 0) -> Encoded:
+        """The same prompt through a view; where pixels carry a grid, only the pictures are made anew."""
+        if not (clean.vision and GRID in clean.vision):
+            return self.encode(sample, view, seed, draw)
+        images = self.pictures(sample, view, seed, draw)
+        options = self.options(clean.text, images)["images_kwargs"]
+        vision = dict(self.processor.image_processor(images, return_tensors="pt", **options))
+        assert torch.equal(vision[GRID], clean.vision[GRID]), f"a view changed the size of a picture of {sample.id}"
+        return replace(clean, vision=vision, images=tuple(images))
+
+    def pictures(self, sample: Sample, view: ViewSettings | None, seed: int, draw: int) -> list[Image.Image]:
+        """As the processor gets them: under the view, within the limits."""
         images = []
         for number, source in enumerate(sample.images):
             picture_seed = [*view_seed(seed, sample.id, draw), number]
@@ -69,10 +87,7 @@ class Encoder:
             if view and view.stage == "after_resize":
                 image = apply_view(image, view, picture_seed)
             images.append(image)
-        inputs = self.processor(text=[text], return_tensors="pt", **self.options(text, images))
-        ids = inputs["input_ids"][0]
-        vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
-        return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
+        return images
 
     def options(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
         """What the processor is told beyond the text."""

@@ -35,9 +35,9 @@ class Engine(Protocol):
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent,
+        progress: Progress = silent, first: int = 0,
     ) -> list[Response]:  # fmt: skip
-        """`count` responses to each prompt, prompt by prompt; equal seeds give equal ones, however batched."""
+        """`count` responses to each prompt, numbered from `first`; equal seeds give equal ones, however batched."""
         ...
 
     def seen(self, prompt: Encoded) -> Seen | None:
@@ -71,9 +71,9 @@ class HfEngine:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent,
+        progress: Progress = silent, first: int = 0,
     ) -> list[Response]:  # fmt: skip
-        return self.model.sample(prompts, count, settings, seed, view, progress)
+        return self.model.sample(prompts, count, settings, seed, view, progress, first)
 
     def seen(self, prompt: Encoded) -> Seen | None:
         return None

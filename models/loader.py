@@ -84,14 +84,14 @@ class VisionLanguageModel:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Callable[[int, str], None] = lambda done, note: None,
+        progress: Callable[[int, str], None] = lambda done, note: None, first: int = 0,
     ) -> list[Response]:  # fmt: skip
         """`count` responses to each prompt; each is fixed by seed, sample id and its number, not by its batch."""
         responses: list[Response] = []
         width = min(count, settings.batch)
         step = settings.batch // width
-        for start, first in product(range(0, len(prompts), step), range(0, count, width)):
-            ks = range(first, min(first + width, count))
+        for start, begin in product(range(0, len(prompts), step), range(first, first + count, width)):
+            ks = range(begin, min(begin + width, first + count))
             responses += sample_batch(self, prompts[start : start + step], ks, settings, seed, view)
             progress(len(responses), "")
         return responses

@@ -14,30 +14,20 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
-from configs import UserError, setting
-from configs.endpoint import LOCAL_URL, SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
+from configs import UserError
+from configs.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
 from configs.parallel import as_finished
 from data.images import png_bytes
 from models.encode import Encoded, Encoder, view_seed
 from models.engine import Progress, silent
 from models.loader import VisionLanguageModel, refuse_impossible
 from models.response import Response
+from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings
 
 FORBIDDEN = -100.0  # the strongest bias that the protocol has
 
 Finished = Callable[[Response], None]
-
-
-@dataclass
-class ServerSettings:
-    """Where a server samples for us; its key is read from PERCEPT_SERVER_KEY."""
-
-    base_url: str = setting(LOCAL_URL, "address of a vLLM server for the model that is evaluated")
-    model: str = setting("", "name of the model there; empty = the only one it serves")
-    workers: int = setting(32, "requests under way at the same time")
-    timeout_s: float = setting(600.0, "limit of one try")
-    total_s: float = setting(1800.0, "limit of one request with all its tries and waits")
 
 
 class Front(Protocol):

@@ -50,10 +50,16 @@ def room(model: VisionLanguageModel, sampling: SamplingSettings) -> int:
     return wanted
 
 
+def uses_gpu(model: VisionLanguageModel) -> bool:
+    """Where the policy is; where there is only its front, as for evaluation, a GPU if there is one."""
+    device = model.module.device.type
+    return device == "cuda" or (device == "meta" and torch.cuda.is_available())
+
+
 def engine_options(model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings) -> dict[str, Any]:
     """Everything vLLM is told; nothing is left to a model's own defaults."""
     source: ModelSettings = model.settings
-    on_gpu = model.module.device.type == "cuda"
+    on_gpu = uses_gpu(model)
     several = distributed.is_initialized() and distributed.get_world_size() > 1
     options: dict[str, Any] = {
         "model": source.path, "revision": source.revision, "tokenizer_revision": source.revision,
@@ -83,7 +89,7 @@ class VllmEngine:
         assert distributed.is_initialized() or not several, "start torch.distributed first, or vLLM takes its place"
         self.model = model
         self.limit = sampling
-        self.on_gpu = model.module.device.type == "cuda"
+        self.on_gpu = uses_gpu(model)
         self.death = ""
         options = engine_options(model, settings, sampling)
         joined = distributed.is_initialized()
@@ -107,7 +113,7 @@ class VllmEngine:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent,
+        progress: Progress = silent, first: int = 0,
     ) -> list[Response]:  # fmt: skip
         from models.vllm_draw import Sheet
 
@@ -116,7 +122,7 @@ class VllmEngine:
                 f"sampling.max_new_tokens is {settings.max_new_tokens}, but the engine was started for "
                 f"{self.limit.max_new_tokens}; start it with the larger number"
             )
-        names = [(prompt.sample_id, k) for prompt in prompts for k in range(count)]
+        names = [(prompt.sample_id, k) for prompt in prompts for k in range(first, first + count)]
         self.sheet = Sheet(names, settings, seed, self.model.forbidden_ids)
         with undisturbed(), self.alive():
             tokens = self.run([self.rendered(prompt) for prompt in prompts], count, settings, progress)

@@ -101,7 +101,8 @@ class Experience:
         view, seed, sample = settings.views[kind], step_seed(settings, step), self.samples[group]
         answers = self.token_ids(group)
         draws = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
-        groups = [Group(model.encoder.encode(sample, view, seed, draw=k), ids) for k, ids in draws]
+        clean = self.group(model, group).prompt
+        groups = [Group(model.encoder.see(sample, clean, view, seed, draw=k), ids) for k, ids in draws]
         for corrupted in groups:  # a view must keep the number of tokens, or the scores would not line up
             assert len(corrupted.prompt.ids) == self.prompt_tokens[group], f"a view changed the length of {sample.id}"
         return groups

@@ -67,5 +67,6 @@ BENCHMARK = Benchmark(
     filter="the authors' file has 448 items, one of them without a gold",
     breakdowns=("skill", "broad_capability", "specific_capability"),
     judged="extract",
+    score_extraction=score_letters,
     source="repository Yijia-Xiao/LogicVista at e5795f1, data/dataset.json and the evaluation scripts",
 )

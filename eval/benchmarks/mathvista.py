@@ -77,5 +77,6 @@ BENCHMARK = Benchmark(
     rows=1000,
     breakdowns=("question_type", "answer_type", *FACETS, "skills"),
     judged="extract",
+    score_extraction=score_extraction,
     source="repository lupantech/MathVista at 53d5258, evaluation/extract_answer.py and calculate_score.py",
 )  # fmt: skip

@@ -3,8 +3,10 @@
 from analysis.settings import AnalysisSettings
 from configs import count_settings
 from eval.settings import EvalSettings
+from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings
 from train.settings import TrainSettings
+from verify.llm_judge import JudgeSettings
 
 
 def test_there_are_at_most_ninety_settings_of_training():
@@ -12,5 +14,6 @@ def test_there_are_at_most_ninety_settings_of_training():
 
 
 def test_evaluation_and_analysis_add_few():
-    shared = count_settings(ModelSettings) + count_settings(SamplingSettings)
+    """Beside what describes a model, its sampling, a server and a judge, which commands share."""
+    shared = sum(map(count_settings, (ModelSettings, SamplingSettings, ServerSettings, JudgeSettings)))
     assert count_settings(EvalSettings) - shared + count_settings(AnalysisSettings) <= 40

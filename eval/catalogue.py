@@ -1,0 +1,153 @@
+"""All benchmarks on one Markdown page: where their rows are from, who scores them and how, and the suites."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs import atomic_write_text, command, setting
+
+if TYPE_CHECKING:
+    from eval.benchmark import Benchmark
+
+PAGE = "docs/benchmarks.md"
+COMMAND = f"python -m eval.catalogue out={PAGE}"
+HUB = "https://huggingface.co/datasets/"
+# Links start in docs/, where the page lies.
+FILE_LINK, FIXTURE_LINK = "[{0}](../{0})", "[fixture](../tests/eval/fixtures/{0})"
+SHOWN_PARTS = 4
+NONE = "—"
+HEADER = ["benchmark", "title", "items", "one problem is", "judge", "own metrics", "licence"]
+JUDGE_QUESTIONS = {
+    "equal": "does the answer say the same as the gold?",
+    "extract": "what is the final answer in this response? The benchmark's rule then compares it",
+    "grade": "how much of the gold does the response get right, from 0 to 1 in tenths?",
+    "hallusion": "does the response agree with what is true of the figure?",
+}
+
+
+@dataclass
+class EvalCatalogueSettings:
+    """One page of all benchmarks."""
+
+    config_version: int = setting(1, "version of this schema")
+    out: str = setting("", f"file of the page, as in out={PAGE}; empty = print it")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
+
+
+def link(name: str) -> str:
+    return f"[{name}](#{name})"
+
+
+def code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def count(items: int | None) -> str:
+    return "unknown" if items is None else str(items)
+
+
+def table_row(benchmark: "Benchmark") -> list[str]:
+    return [
+        link(benchmark.name), benchmark.title, count(benchmark.rows), benchmark.cluster or "one item",
+        benchmark.judged or NONE, "yes" if benchmark.summary else NONE, benchmark.licence,
+    ]  # fmt: skip
+
+
+def introduction(benchmark: "Benchmark") -> str:
+    """First paragraph of the benchmark's file, which readings of one data set share."""
+    text = sys.modules[benchmark.read.__module__].__doc__ or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def rows_line(benchmark: "Benchmark") -> str:
+    names = [part.file_name for part in benchmark.parts]
+    if len(names) > SHOWN_PARTS:
+        parts = f"{len(names)} parts, `{names[0]}`, `{names[1]}` to `{names[-1]}`"
+    else:
+        parts = f"{'parts' if len(names) > 1 else 'part'} {code(names)}"
+    home = f"[{benchmark.hub}]({HUB}{benchmark.hub})" if benchmark.hub else "local copies only"
+    return f"{home}, {parts}; {count(benchmark.rows)} items; licence: {benchmark.licence}"
+
+
+def section(benchmark: "Benchmark") -> list[str]:
+    """What there is to know of one benchmark; a line without content is left out."""
+    file = f"{benchmark.read.__module__.replace('.', '/')}.py"
+    facts = {
+        "Reading": f"{benchmark.title}, version `{benchmark.version}`",
+        "Rows": rows_line(benchmark),
+        "Filter": benchmark.filter,
+        "Rule and sizes from": benchmark.source,
+        "Judge": benchmark.judged and f"`{benchmark.judged}`, for what the rule leaves open",
+        "Scores also by": code(benchmark.breakdowns),
+        "Own metrics": "yes, `summary` in its file" if benchmark.summary else "",
+        "Kept together": benchmark.cluster and f"items of one `{benchmark.cluster}`",
+        "Pictures": f"up to {benchmark.max_images} an item" if benchmark.max_images > 1 else "",
+        "Files": f"{FILE_LINK.format(file)}, {FIXTURE_LINK.format(benchmark.name)}",
+    }
+    lines = [f"- {name}: {fact}" for name, fact in facts.items() if fact]
+    return [f"### {benchmark.name}", "", introduction(benchmark), "", *lines, ""]
+
+
+def suite_lines() -> list[str]:
+    from eval.benchmarks import BENCHMARKS
+    from eval.suites import AVERAGES, SUITES
+
+    lines = ["## Suites", "", "Benchmarks that are run and reported together.", ""]
+    for suite, names in SUITES.items():
+        whole = set(names) == set(BENCHMARKS)
+        members = f"all {len(names)} benchmarks" if whole else f"{len(names)}: {', '.join(map(link, names))}"
+        lines.append(f"- `{suite}`, {members}")
+        for average, columns in AVERAGES.get(suite, {}).items():
+            which = "all of them" if set(columns) == set(names) else ", ".join(map(link, columns))
+            lines.append(f"  - average `{average}`: plain mean over {len(columns)} columns, {which}")
+    return lines
+
+
+def catalogue_text() -> str:
+    """The whole page."""
+    from eval.benchmarks import BENCHMARKS
+    from eval.output import markdown
+
+    benchmarks = list(BENCHMARKS.values())
+    judged = sum(bool(benchmark.judged) for benchmark in benchmarks)
+    lines = [
+        "# Benchmarks", "",
+        f"{len(benchmarks)} benchmarks; where several read one data set, each reads or scores it in its own way. "
+        f"Written by `{COMMAND}` from [eval/benchmarks](../eval/benchmarks); do not edit this page. "
+        "[add_a_benchmark.md](add_a_benchmark.md) says how one is added and what the scorers are.", "",
+        markdown(HEADER, [table_row(benchmark) for benchmark in benchmarks]), "",
+        "- items: what the authors publish, after the filter; an evaluation says so where it finds another number.",
+        "- one problem is: what items share that are no independent draws; intervals and subsets keep those together.",
+        f"- judge: what a language model is asked where the official rule alone cannot decide ({judged} benchmarks); "
+        "without a judge such responses are unscored.",
+        *(f"  - `{kind}`: {question}" for kind, question in JUDGE_QUESTIONS.items()),
+        "- own metrics: metrics of the authors beside the share of right responses.",
+        "- licence: as the source of the rows states it; look there before you pass rows on.", "",
+        "## One by one", "",
+        "A section leaves out what its benchmark has none of: filter, judge, breakdowns, own metrics, clusters, "
+        "several pictures.", "",
+        *(line for benchmark in benchmarks for line in section(benchmark)),
+        *suite_lines(),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def catalogue(settings: EvalCatalogueSettings) -> None:
+    """Print the page, or write it."""
+    text = catalogue_text()
+    if not settings.out:
+        print(text, end="")
+        return
+    atomic_write_text(Path(settings.out), text)
+    print(f"{settings.out}: written")
+
+
+def main(argv: list[str]) -> int:
+    prog = "python -m eval.catalogue"
+    return command(EvalCatalogueSettings, "eval.catalogue:catalogue", argv, prog=prog, summary=str(__doc__))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""Answer all tasks in one stream of batches, write every response down, and skip those that are there already."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from data import Sample
+from eval.settings import EvalSettings
+from eval.store import ResponseStore, key_of
+from eval.tasks import Task
+from models.encode import Encoded, Encoder
+from models.engine import HfEngine
+from models.loader import VisionLanguageModel, load
+from models.settings import EngineSettings
+
+Advance = Callable[[int, str], None]
+
+
+@dataclass
+class Sampler:
+    """A model with whatever samples from it."""
+
+    model: VisionLanguageModel
+    engine: Any
+    ahead: int  # batches that are encoded at a time
+
+
+def make_sampler(settings: EvalSettings) -> Sampler:
+    """Weights are loaded only where this process samples with transformers."""
+    if settings.engine == "hf":
+        model = load(settings.model)
+        return Sampler(model, HfEngine(model), 1)
+    from models.server_engine import ServerEngine, load_front
+
+    front = load_front(settings.model)
+    if settings.engine == "server":
+        return Sampler(front, ServerEngine(front, settings.server), 4)
+    from models.vllm_engine import VllmEngine
+
+    engine = EngineSettings(kind="vllm", memory_share=settings.memory_share)
+    return Sampler(front, VllmEngine(front, engine, settings.sampling), 1)
+
+
+def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]:
+    """What a task's responses depend on; the number of responses and the size of batches are not among it."""
+    sampling = {name: value for name, value in asdict(settings.sampling).items() if name != "batch"}
+    model = {name: getattr(settings.model, name) for name in ("dtype", "min_pixels", "max_pixels")}
+    return {
+        "revision": revision, "model": model, "bench": task.version, "template": task.template,
+        "view": asdict(settings.view), "sampling": sampling, "seed": settings.seed, "engine": settings.engine,
+    }  # fmt: skip
+
+
+def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, out: Path) -> dict[str, ResponseStore]:
+    """A file per task, named by the address of what it depends on."""
+    return {
+        task.name: ResponseStore(out / "responses" / f"{task.name}-{key_of(made_by(task, settings, revision))}.jsonl")
+        for task in tasks
+    }
+
+
+def missing_of(
+    tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int
+) -> list[tuple[Task, Sample, int]]:  # fmt: skip
+    """Samples that lack responses, and from which number on."""
+    found = [(task, s, stores[task.name].first_missing(s.id, count)) for task in tasks for s in task.samples]
+    return [(task, sample, first) for task, sample, first in found if first < count]
+
+
+def sample_tasks(
+    sampler: Sampler, tasks: Sequence[Task], stores: dict[str, ResponseStore], settings: EvalSettings, advance: Advance
+) -> dict[str, list[str]]:
+    """Fill the stores; returns, per task, the samples whose prompt is too long to be asked."""
+    encoders = {
+        task.name: Encoder(
+            sampler.model.processor, replace(settings.model, prompt=task.template), sampler.model.image_token_id
+        )
+        for task in tasks
+    }
+    too_long: dict[str, list[str]] = {task.name: [] for task in tasks}
+    missing = missing_of(tasks, stores, settings.k)
+    done = sum(len(task.samples) for task in tasks) * settings.k - sum(settings.k - first for *_, first in missing)
+    advance(done, "")
+    width = max(1, sampler.ahead * settings.sampling.batch // settings.k)
+    for start in range(0, len(missing), width):
+        part = missing[start : start + width]
+        by_first: dict[int, list[tuple[str, Encoded]]] = {}
+        for task, sample, first in part:
+            prompt = encoders[task.name].encode(sample, settings.view, settings.seed)
+            if encoders[task.name].fits(prompt):
+                by_first.setdefault(first, []).append((task.name, prompt))
+            else:
+                too_long[task.name].append(sample.id)
+        for first, prompts in by_first.items():
+            answer(sampler, prompts, first, stores, settings, partial(forward, advance, done))
+            done += len(prompts) * (settings.k - first)
+        done += sum(settings.k - first for task, sample, first in part if sample.id in too_long[task.name])
+        advance(done, "")
+        sampler.model.forget_pictures()
+    return too_long
+
+
+def forward(advance: Advance, before: int, more: int, note: str) -> None:
+    """Progress of one call as progress of the whole."""
+    advance(before + more, note)
+
+
+def answer(
+    sampler: Sampler, prompts: Sequence[tuple[str, Encoded]], first: int, stores: dict[str, ResponseStore],
+    settings: EvalSettings, advance: Advance,
+) -> None:  # fmt: skip
+    """The responses from number `first` on to some prompts, written down as soon as they are there."""
+    store_of = {prompt.sample_id: stores[name] for name, prompt in prompts}
+    encoded, view = [prompt for _, prompt in prompts], view_name(settings)
+    if settings.engine == "server":
+        known = {
+            (prompt.sample_id, k) for prompt in encoded for k in store_of[prompt.sample_id].numbers[prompt.sample_id]
+        }
+        sampler.engine.sample(
+            encoded, settings.k, settings.sampling, settings.seed, view, advance,
+            finished=lambda response: store_of[response.sample_id].add([response]), skip=known,
+        )  # fmt: skip
+        return
+    count = settings.k - first
+    for response in sampler.engine.sample(
+        encoded, count, settings.sampling, settings.seed, view, advance, first=first
+    ):
+        store_of[response.sample_id].add([response])
+
+
+def view_name(settings: EvalSettings) -> str:
+    return "clean" if settings.view.kind == "none" else settings.view.kind

@@ -1,0 +1,62 @@
+"""Responses on disk as they come, by what made them: a stopped evaluation goes on, a larger k adds to a smaller."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from configs import UserError
+from models.response import Response
+
+
+def key_of(made_by: dict[str, Any]) -> str:
+    """An address of everything that responses depend on."""
+    return hashlib.blake2b(json.dumps(made_by, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+class ResponseStore:
+    """One file of one benchmark's responses; a line is there whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.responses: dict[tuple[str, int], Response] = {}
+        self.numbers: dict[str, set[int]] = defaultdict(set)
+        if path.exists():
+            self.read()
+        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (it stays open while responses come)
+
+    def read(self) -> None:
+        """Take over what is there; a line that a kill cut short goes."""
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with open(self.path, "r+b") as file:
+                file.truncate(len(whole))
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                self.keep(Response(**json.loads(line)))
+            except (ValueError, TypeError):
+                raise UserError(
+                    f"{self.path} line {number} is damaged; remove the file, and its items are sampled anew"
+                ) from None
+
+    def keep(self, response: Response) -> None:
+        self.responses[response.sample_id, response.k] = response
+        self.numbers[response.sample_id].add(response.k)
+
+    def add(self, responses: Iterable[Response]) -> None:
+        """On disk when this returns, as far as a kill of this process is concerned."""
+        for response in responses:
+            self.file.write(json.dumps(response.record(), ensure_ascii=False) + "\n")
+            self.keep(response)
+        self.file.flush()
+
+    def first_missing(self, sample_id: str, count: int) -> int:
+        """The lowest number without a response; `count` where all are there."""
+        return next((k for k in range(count) if k not in self.numbers[sample_id]), count)
+
+    def close(self) -> None:
+        self.file.close()

@@ -1,0 +1,135 @@
+"""Every response under every scorer; what an official rule leaves open goes to a judge, or stays unscored."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from configs import UserError
+from configs.progress import progress
+from data import Sample
+from data.sample import IMAGE_PLACEHOLDER
+from eval.audit import by_grader, regrade
+from eval.benchmark import Scorer
+from eval.settings import EvalSettings
+from eval.tasks import Task
+from models.response import Response
+from verify import GRADERS, Verdict, format_ok, grade
+from verify.judge_prompts import Case, Judgement
+from verify.llm_judge import LlmJudge
+from verify.official import verdict
+
+PAPER, OFFICIAL = "paper", "official"
+LONGEST_ANSWER = 2000  # characters of a response that are shown to the judge where no answer could be read
+
+
+def check_names(settings: EvalSettings) -> list[str]:
+    """The scorers of an evaluation, the deciding one first."""
+    known = [*GRADERS, PAPER, OFFICIAL]
+    names = list(dict.fromkeys([settings.grader, *settings.scorers]))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(f"no scorer '{unknown[0]}'; use {', '.join(known)}")
+    return names
+
+
+def scorer_of(name: str, task: Task) -> Scorer:
+    if name == OFFICIAL:
+        return task.official
+    return by_grader("papo" if name == PAPER else name)
+
+
+def table_of(task: Task, responses: Sequence[Response]) -> pd.DataFrame:
+    """One row per response with everything that later analysis asks for; flat, so that pandas reads it in one line."""
+    by_id = {sample.id: sample for sample in task.samples}
+    rows = []
+    for response in responses:
+        sample = by_id[response.sample_id]
+        tags = sample.tags
+        rows.append({
+            "sample_id": sample.id, "bench": task.name, "column": task.column(sample),
+            "subset": tags.get("subset", ""), "dependency": tags.get("dependency", ""),
+            "version": tags.get("version", ""),
+            "cluster": task.cluster(sample), "k": response.k, "view": response.view, "text": response.text,
+            "token_ids": response.token_ids, "finish_reason": response.finish_reason, "gold": sample.answer,
+            "choices": list(sample.choices), "answer_type": sample.answer_type, "format_ok": format_ok(response.text),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def judged_table(
+    task: Task, responses: Sequence[Response], names: Sequence[str], judge: LlmJudge | None
+) -> pd.DataFrame:
+    """The table with `correct_<scorer>`, `extracted_<scorer>` ... and `score_<scorer>`, the share that counts."""
+    by_id = {sample.id: sample for sample in task.samples}
+    table = regrade(table_of(task, responses), by_id, {name: scorer_of(name, task) for name in names})
+    for name in names:
+        table[f"score_{name}"] = (
+            table[f"correct_{name}"].astype("Float64").to_numpy(dtype=float, na_value=float("nan"))
+        )
+    if OFFICIAL in names and judge and task.benchmark and task.benchmark.judged:
+        ask(task, table, judge)
+    decides = names[0]
+    for part in ("correct", "extracted", "reason", "grader", "score"):
+        table[part] = table[f"{part}_{decides}"]
+    if table.correct.notna().all():
+        table["correct"] = table.correct.astype(bool)
+    return table
+
+
+def ask(task: Task, table: pd.DataFrame, judge: LlmJudge) -> None:
+    """Put the open cases of a table to the judge and write its verdicts in."""
+    by_id = {sample.id: sample for sample in task.samples}
+    benchmark = task.benchmark
+    assert benchmark
+    open_rows = table.index[table.correct_official.isna()]
+    cases = [case_of(benchmark.judged, by_id[table.sample_id[row]], table.text[row]) for row in open_rows]
+    with progress(f"judge {task.name}", len(cases)) as advance:
+        judgements = judge.ask(cases, advance)
+    for row, judgement in zip(open_rows, judgements, strict=True):
+        sample, text = by_id[table.sample_id[row]], table.text[row]
+        for name, value in decided(task, sample, text, judgement).items():
+            table.at[row, f"{name}_official"] = value
+
+
+def case_of(kind: str, sample: Sample, text: str) -> Case:
+    question = sample.question.replace(IMAGE_PLACEHOLDER, "").strip()
+    gold = sample.tags.get("reference", sample.answer)
+    if kind == "equal":  # the judge compares an answer, so it is read from the response first
+        found = grade(text, sample.answer, choices=sample.choices or None, task_type=sample.answer_type).extracted
+        text = found or text[-LONGEST_ANSWER:]
+    return Case(kind, question, text, gold, tuple(sample.choices))
+
+
+def decided(task: Task, sample: Sample, text: str, judgement: Judgement) -> dict[str, Any]:
+    """What a judgement says about a response, in the table's parts; of an unscored one only the reason."""
+    name, kind = f"judge-{judgement.reason}", task.benchmark.judged if task.benchmark else ""
+    if judgement.unscored:
+        return {"reason": name}
+    if kind == "extract":
+        return parts_of(from_extraction(task, sample, text, judgement))
+    score = float(judgement.score or 0.0)
+    if kind == "hallusion" and judgement.reason == "unclear":
+        # Its authors accept "unclear" where a figure is only a supplement and there is none.
+        score = float(sample.tags["category"] == "VS" and sample.tags["figure"] == "none")
+    if kind == "grade":
+        return {"score": score, "reason": name, "grader": f"official-{task.name}/1"}
+    return parts_of(verdict(task.name, None, score == 1, text, name))
+
+
+def from_extraction(task: Task, sample: Sample, text: str, judgement: Judgement) -> Verdict:
+    """The authors' rule on the answer that the judge has copied out; without one the response is wrong."""
+    assert task.benchmark
+    if judgement.answer is None:
+        return verdict(task.name, None, False, text, "judge-no_answer")
+    rule: Callable[[Sample, str, str], Verdict] | None = task.benchmark.score_extraction
+    if rule is None:
+        return verdict(task.name, judgement.answer, judgement.answer.strip(" ().") == sample.answer, text, "letter")
+    return rule(sample, judgement.answer, text)
+
+
+def parts_of(found: Verdict) -> dict[str, Any]:
+    return {
+        "correct": found.correct, "extracted": found.extracted, "reason": found.reason, "grader": found.grader,
+        "score": float(found.correct),
+    }  # fmt: skip
