@@ -4,13 +4,16 @@ PYTHON := .venv/bin/python
 READY := $(if $(filter .venv/%,$(PYTHON)),.venv/.ready)
 BOOTSTRAP ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 SEEDS ?= 1
+BENCH ?= papo_suite
+MODEL ?= tiny
+ENGINE ?= hf
 SCALE ?= mini
 METHOD ?= papo_g
 NODES ?= 1
 GPUS ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base reproduce-table1 slurm bench bench-peers report test test-unit lint clean
+.PHONY: help install demo base reproduce-table1 eval slurm bench bench-peers report test test-unit lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,9 @@ base: $(READY) ## remake the base weights of the tiny model
 
 reproduce-table1: $(READY) ## fill Table 1 (SCALE=mini, SEEDS=1 unless given)
 	$(PYTHON) -m analysis table=1 scale=$(SCALE) seeds=$(SEEDS) fill=true
+
+eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
+	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)
 
 slurm: $(READY) ## write the Slurm script of a run (SCALE=7b METHOD=papo_g NODES=2 GPUS=8 SET="seed=1")
 	$(PYTHON) -m train.slurm scale=$(SCALE) method=$(METHOD) nodes=$(NODES) gpus=$(GPUS) $(SET)

@@ -25,15 +25,17 @@ class Items:
 
     def mean(self, method: str, columns: Sequence[str]) -> tuple[float, float, float]:
         """Mean over columns with its interval."""
-        return self.interval(self.scores[method], columns)
+        return self.interval(self.scores[method], columns, (0.0, 1.0))
 
     def difference(self, first: str, second: str, columns: Sequence[str]) -> tuple[float, float, float]:
         """Second minus first on the same items, with a paired interval."""
-        return self.interval(self.scores[second] - self.scores[first], columns)
+        return self.interval(self.scores[second] - self.scores[first], columns, (-1.0, 1.0))
 
-    def interval(self, scores_I: np.ndarray, columns: Sequence[str]) -> tuple[float, float, float]:
+    def interval(
+        self, scores_I: np.ndarray, columns: Sequence[str], bounds: tuple[float, float]
+    ) -> tuple[float, float, float]:
         strata, clusters = self.frame.column.to_numpy(), self.frame.cluster.to_numpy()
-        return mean_of_columns(scores_I, strata, clusters, self.masks(columns))
+        return mean_of_columns(scores_I, strata, clusters, self.masks(columns), bounds=bounds)
 
     def mcnemar(self, first: str, second: str, columns: Sequence[str]) -> McNemar:
         """Exact test on items by majority; an item that two columns share counts once."""

@@ -14,7 +14,6 @@ from analysis.table import (
     Comparison,
     comparison_rows,
     comparisons,
-    markdown,
     ordered,
     our_rows,
     paper_rows,
@@ -22,6 +21,7 @@ from analysis.table import (
     wide,
 )
 from configs import UserError, atomic_write_bytes, atomic_write_text
+from eval.output import markdown
 
 
 def error_rows(shares: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

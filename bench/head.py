@@ -81,7 +81,8 @@ def case(width: int, entropy: bool) -> dict[str, Any]:
         way: {name: statistics.median(row[name] for row in rows) for name in rows[0]} for way, rows in found.items()
     }
     row = {
-        "width": width, "entropy": entropy, **{way: {k: round(v, 6) for k, v in m.items()} for way, m in middle.items()},
+        "width": width, "entropy": entropy,
+        **{way: {k: round(v, 6) for k, v in m.items()} for way, m in middle.items()},
         "memory_ratio": round(middle["chunked"]["extra_gib"] / middle["whole"]["extra_gib"], 4),
         "time_ratio": round(middle["chunked"]["seconds"] / middle["whole"]["seconds"], 3),
     }  # fmt: skip

@@ -34,7 +34,8 @@ def output_folder(settings: EvalSettings) -> Path:
 def revision_of(settings: EvalSettings) -> str:
     """What the weights are, as exactly as can be told."""
     weights = sorted(Path(settings.model.path).glob("*.safetensors"))
-    return "+".join(f"sha256:{sha256_of(path)}" for path in weights) or str(settings.model.revision or "newest")
+    found = "+".join(f"sha256:{sha256_of(path)}" for path in weights)
+    return found or f"{settings.model.path}@{settings.model.revision or 'newest'}"
 
 
 def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: Path) -> tuple[dict, dict]:
