@@ -56,7 +56,8 @@ def main(note: str) -> None:
     rate = {kind: round(rollouts / statistics.median(spent), 1) for kind, spent in times.items()}
     result = {
         "what": "rollouts per second, median of runs", "command": "python bench/engines.py", "note": note,
-        "provenance": record.provenance(), "threads": torch.get_num_threads(), "prompts": PROMPTS, "group": GROUP, "max_new_tokens": SAMPLING.max_new_tokens, "runs": RUNS,
+        "provenance": record.provenance(), "threads": torch.get_num_threads(), "prompts": PROMPTS, "group": GROUP,
+        "max_new_tokens": SAMPLING.max_new_tokens, "runs": RUNS,
         "rollouts_per_s": rate, "ratio_vllm_over_hf": round(rate["vllm"] / rate["hf"], 3),
         "seconds": {kind: [round(one, 3) for one in spent] for kind, spent in times.items()},
         "start_s": {kind: round(one, 1) for kind, one in start_s.items()},

@@ -144,7 +144,7 @@ def item_weights(parts_I: np.ndarray) -> np.ndarray:
 def sign_flip_p(contributions_C: np.ndarray, seed: int) -> float:
     """Two-sided p of a sum when each cluster's sign is a coin, exact where there are few clusters that differ."""
     moving = contributions_C[np.abs(contributions_C) > ROUNDING]
-    if not len(moving):
+    if len(moving) < 2:  # one coin: either sign is as far from zero as the other
         return 1.0
     rng = np.random.default_rng(seed)
     batch = max(500, VALUES_AT_ONCE // len(moving))  # scipy's time is in its batches, memory in their size

@@ -15,7 +15,7 @@ from data.views import check_view
 from eval.audit import write_audit
 from eval.output import write_scores
 from eval.page import write_page
-from eval.sampling import make_sampler, missing_of, open_stores, sample_tasks
+from eval.sampling import check_sampling, make_sampler, missing_of, open_stores, sample_tasks
 from eval.scores import column_scores, flat_scores, suite_averages, task_record
 from eval.settings import EvalSettings
 from eval.tasks import Task, tasks_of, trained_model
@@ -60,8 +60,7 @@ def evaluate(settings: EvalSettings) -> None:
     """Sample, judge, and write predictions, scores and provenance; what is there already is not sampled again."""
     check_view("view", settings.view)
     names, out = check_names(settings), output_folder(settings)
-    if settings.k < 1:
-        raise UserError("k must be at least 1")
+    check_sampling(settings)
     if settings.run:
         settings.model = trained_model(Path(settings.run), settings.model)
     tasks = tasks_of(settings)
@@ -76,6 +75,9 @@ def evaluate(settings: EvalSettings) -> None:
     answered = [task for task in tasks if responses[task.name]]
     if not answered:
         raise UserError("every prompt is longer than model.max_prompt_tokens; raise it")
+    for task in tasks:
+        if not responses[task.name]:
+            print(f"{task.name}: no score, every prompt is longer than model.max_prompt_tokens")
     tables = {task.name: judged_table(task, responses[task.name], names, judge) for task in answered}
     predictions = pd.concat(tables.values(), ignore_index=True)
     scores: dict[str, Any] = {

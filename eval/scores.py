@@ -136,7 +136,7 @@ def flat_scores(record: dict[str, Any]) -> pd.DataFrame:
             score = found["avg_at_k"] or dict.fromkeys(("mean", "low", "high"), np.nan)
             lines.append({"row": name, "column": scorer} | {part: score[part] for part in ("mean", "low", "high")})
     decides = record["grader"]
-    columns = record["columns"] if len(record["columns"]) > len(record["benchmarks"]) else {}
+    columns = {name: score for name, score in record["columns"].items() if name not in record["benchmarks"]}
     for name, score in [*columns.items(), *record["averages"].items()]:
         lines.append({"row": name, "column": decides} | {part: score[part] for part in ("mean", "low", "high")})
     return pd.DataFrame(lines)

@@ -124,7 +124,8 @@ def from_extraction(task: Task, sample: Sample, text: str, judgement: Judgement)
         return verdict(task.name, None, False, text, "judge-no_answer")
     rule: Callable[[Sample, str, str], Verdict] | None = task.benchmark.score_extraction
     if rule is None:
-        return verdict(task.name, judgement.answer, judgement.answer.strip(" ().") == sample.answer, text, "letter")
+        correct = judgement.answer.strip(" ().") == sample.answer
+        return verdict(task.name, judgement.answer, correct, text, "letter" if correct else "mismatch")
     return rule(sample, judgement.answer, text)
 
 

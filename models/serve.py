@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from configs import UserError, command, setting
+from configs.endpoint import SERVER_KEY as KEY
 from models.settings import ModelSettings
 
-KEY = "PERCEPT_SERVER_KEY"
 OPEN_PATHS = ("/health", "/ping")  # say only that the server lives
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

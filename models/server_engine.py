@@ -175,7 +175,9 @@ class ServerEngine:
         ids = whole_numbers(chat.choice.get("token_ids"))
         if not ids and any(chat.choice["message"].get(part) for part in ("reasoning", "reasoning_content")):
             raise UserError(f"{self.endpoint.base_url} takes thoughts out of responses; start it without that parser")
-        text = self.front.tokenizer.decode(ids, skip_special_tokens=True) if ids else chat.text
+        # Half a surrogate pair is legal JSON, but no file holds it.
+        plain = chat.text.encode(errors="replace").decode()
+        text = self.front.tokenizer.decode(ids, skip_special_tokens=True) if ids else plain
         # The server's log-probs are those of its logits, ours those at the temperature.
         logprobs = chosen_logprobs(chat.choice) if settings.temperature in (0, 1) else []
         if len(logprobs) != len(ids):
