@@ -1,6 +1,6 @@
 """Error classes by construction: the mini world knows every fact, so a wrong chain can be told apart link by link.
 
-The classes are those of PAPO's Figure 1 plus `format`. A wrong response has one primary class, the first link that
+The classes are those of `analysis.taxonomy` but knowledge. A wrong response has one primary class, the first link that
 breaks: format (no chain to read), perception (a stated fact is false), reasoning (facts right, other operations),
 calculation (right operations, wrong result), inconsistency (chain right, answer unlike it). `grader` would be a
 response with nothing wrong in it that was marked wrong; it is counted to show that it does not happen.
@@ -9,10 +9,11 @@ response with nothing wrong in it that was marked wrong; it is counted to show t
 import re
 from dataclasses import dataclass
 
+from analysis.taxonomy import CONSTRUCTED
 from data import Sample
 from data.mini.chains import OPERATIONS, Chain, read_chain, work
 
-CLASSES = ("perception", "reasoning", "calculation", "inconsistency", "format", "grader")
+CLASSES = CONSTRUCTED
 ARITHMETIC = re.compile(r"(\d+) ([+*-]) (\d+) = (\d+)")
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from models.kl import k3
 from train.losses.averages import weighted_sum
 from train.losses.importance import importance_weights
-from train.losses.kl import k3
 from train.losses.likelihood import correct_nll, surprisal
 from train.losses.perception import gamma_at, live_view, perception_kl
 from train.losses.ppo import ppo_loss

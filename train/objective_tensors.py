@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from configs import UserError
+from models.kl import k1
 from train.advantages import advantages
 from train.audit import check_constant
 from train.losses.averages import spread, token_shares
-from train.losses.kl import k1
 from train.objective import ScoredBatch, combined_weights, token_losses, token_mean, total_loss
 from train.objective_command import ObjectiveCommand
 from train.settings import check_losses

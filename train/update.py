@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from configs import UserError
+from models.kl import k1
 from models.loader import VisionLanguageModel
 from train.advantages import advantages
 from train.audit import audit
 from train.backend import Backend
 from train.losses.averages import spread, token_shares, weighted_sum
-from train.losses.kl import k1
 from train.objective import ScoredBatch, losses_at, token_losses, token_mean, total_loss
 from train.rollout import CLEAN, Experience
 from train.scores import FixedScores, Rows, plan, score_options

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from models.kl import k1, k3
 from train.losses.averages import spread, token_shares, weighted_sum
 from train.losses.importance import importance_weights
-from train.losses.kl import k1, k3
 from train.losses.likelihood import correct_nll, surprisal
 from train.losses.perception import gamma_at, perception_k3, perception_kl
 from train.losses.ppo import ppo_loss

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models.kl import k3
 from train.audit import TERMS
 from train.losses.averages import spread, token_shares
-from train.losses.kl import k3
 from train.objective import ScoredBatch, combined_weights, losses_at, token_losses, token_mean, total_loss
 from train.settings import (
     EntropySettings,

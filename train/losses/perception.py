@@ -21,7 +21,7 @@ Switches that the released code has and no published run uses, and where ours di
 import torch
 from torch import Tensor
 
-from train.losses.kl import k3
+from models.kl import k3
 from train.settings import PerceptionKlSettings
 
 

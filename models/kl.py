@@ -5,7 +5,8 @@
 With tokens sampled from p, the mean of k3 estimates KL(p || q) without bias and is never negative (Schulman, 2020).
 GRPO takes q = reference model and adds beta * k3 to the loss (arXiv 2402.03300, equation 4); the bounds of 20 and 10
 are those of the public trainers and of the code that produced PAPO's numbers. Beyond the bound the gradient is zero.
-`train/losses/perception.py` uses the same estimator away from the corrupted view.
+`train/losses/perception.py` uses the same estimator away from the corrupted view, and `models/dependency.py` tells by
+it how much a token leans on the picture.
 """
 
 from torch import Tensor

@@ -1,0 +1,168 @@
+"""Why responses are wrong, by a language model that sees picture, question, gold and response: two blinded passes.
+
+    python -m analysis.judge_classes eval=runs/mini/base/eval/mini items=300 balanced=true out=build/judge/mini
+    python -m analysis.judge_classes eval=runs/a/eval/mmk12 calibration=build/judge/mini out=runs/a/judge
+
+Both passes ask about the same responses, each in an order of its own and with the classes listed in another order, so
+that what a judge says twice was not said because of a place in a list. The first command
+measures the judge where the truth is known, the second corrects its class rates elsewhere by that.
+"""
+
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from analysis.judge_prompt import CLASSIFY, case_of, label_of, quote_stands
+from analysis.taxonomy import CLASSES
+from analysis.wrong_items import WrongItem, draw, folders_of, pictures_of, told
+from configs import Run, UserError, atomic_write_text, command, read_jsonl, setting, sha256_of, write_jsonl
+from configs.progress import progress
+from verify.judge_prompts import Judgement
+from verify.llm_judge import JudgeSettings, LlmJudge
+
+PASSES = 2
+NO_PICTURE = "no_picture"
+Value = TypeVar("Value")
+LABELS, RECORD, PAGE = "labels.jsonl", "judge_classes.json", "judge_classes.md"
+
+
+@dataclass
+class JudgeClassesSettings:
+    """One classification of wrong responses by a judge."""
+
+    config_version: int = setting(1, "version of this schema")
+    eval: str = setting(help="folder of an evaluation; several with commas are drawn from together")
+    out: str = setting(help="folder of the labels and their summary")
+    items: int = setting(200, "wrong responses to classify, drawn at random; 0 = all")
+    verdict: str = setting("correct", "column of the predictions that says which responses are wrong")
+    balanced: bool = setting(False, "mini world: as many responses of every true class, for a calibration")
+    seed: int = setting(0, "seed of the draw, of both orders and of the resampling")
+    picture_side: int = setting(1024, "longest side of a picture for the judge, in pixels")
+    calibration: str = setting("", "folder of a result on the mini world by the same judge; corrects the class rates")
+    judge: JudgeSettings = setting(factory=JudgeSettings, help="the judge")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
+
+
+def two_orders(values: Sequence[Value], name: str) -> list[list[Value]]:
+    """Two shuffled orders, different ones wherever there are two values or more."""
+    rng = random.Random(name)
+    first, second = (rng.sample(values, len(values)) for _ in range(PASSES))
+    while first == second and len(values) > 1:
+        second = rng.sample(values, len(values))
+    return [first, second]
+
+
+def classify(
+    judge: LlmJudge, items: Sequence[WrongItem], seed: int, picture_side: int
+) -> tuple[list[list[Judgement]], list[WrongItem]]:
+    """Judgements of each pass in the items' order, and the items whose pictures cannot be shown."""
+    pictures = [pictures_of(item, picture_side) for item in items]
+    class_lists = [two_orders(CLASSES, f"{seed}/{item.key}") for item in items]
+    seen = [place for place, uris in enumerate(pictures) if uris is not None]
+    found = []
+    for number, asked in enumerate(two_orders(seen, f"{seed}/items")):
+        cases = [case_of(items[place], class_lists[place][number], pictures[place] or ()) for place in asked]
+        judgements = [Judgement(None, NO_PICTURE, "") for _ in items]
+        with progress(f"judge, pass {number + 1} of {PASSES}", len(cases)) as advance:
+            for place, judgement in zip(asked, judge.ask(cases, advance), strict=True):
+                judgements[place] = judgement
+        found.append(judgements)
+    return found, [item for item, uris in zip(items, pictures, strict=True) if uris is None]
+
+
+def rows_of(items: Sequence[WrongItem], passes: Sequence[Sequence[Judgement]]) -> list[dict[str, Any]]:
+    """One row per response and pass; the reply itself is kept where it gave no label."""
+    rows = []
+    for number, judgements in enumerate(passes, start=1):
+        for item, judgement in zip(items, judgements, strict=True):
+            label = label_of(judgement)
+            rows.append({
+                "key": item.key, "pass": number, "folder": item.folder, "sample_id": item.sample.id, "k": item.k,
+                "column": item.column, "cluster": item.cluster, "truth": item.truth,
+                "label": label.primary if label else None, "secondary": list(label.secondary) if label else [],
+                "quote": label.quote if label else None,
+                "quote_stands": quote_stands(label, item.text) if label else None,
+                "reason": "labelled" if label else judgement.reason, "reply": "" if label else judgement.raw,
+            })  # fmt: skip
+    return rows
+
+
+def read_labels(folder: Path) -> pd.DataFrame:
+    """The labels that this command has written to a folder."""
+    rows = read_jsonl(folder / LABELS)
+    needed = {"key", "pass", "cluster", "truth", "label", "reason"}
+    if not rows or not needed <= rows[0].keys():
+        raise UserError(f"{folder / LABELS} holds no labels; it is written by python -m analysis.judge_classes")
+    frame = pd.DataFrame(rows)
+    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None)
+                           for name in ("label", "truth")})  # fmt: skip
+
+
+def check_calibration(settings: JudgeClassesSettings, judge: LlmJudge) -> pd.DataFrame | None:
+    """The calibrating labels, if any; those of another judge or prompt say nothing about this one."""
+    from analysis.calibration import calibrated_classes, labelled
+
+    if not settings.calibration:
+        return None
+    folder = Path(settings.calibration)
+    rows = read_labels(folder)
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        made_by = (record["judge"]["model"], record["prompt"], record["picture_side"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / RECORD} does not say which judge it is about; calibrate again") from None
+    asked = (judge.model, CLASSIFY.version, settings.picture_side)
+    if made_by != asked:
+        raise UserError(
+            f"calibration={folder} was made with {', '.join(map(str, made_by))} (judge, prompt, picture_side), this "
+            f"run asks {', '.join(map(str, asked))}; calibrate again with python -m analysis.judge_classes"
+        )
+    calibrated_classes(labelled(rows))  # refuses too small a set before anything is paid for
+    return rows
+
+
+def judge_classes(settings: JudgeClassesSettings) -> None:
+    """Draw, ask twice, write, print."""
+    from analysis.judge_summary import page_of, summary_of
+
+    folders = folders_of(settings.eval)
+    judge = LlmJudge(settings.judge)
+    calibration = check_calibration(settings, judge)
+    drawn = draw(folders, settings.items, settings.seed, settings.verdict, settings.balanced)
+    passes, unseen = classify(judge, drawn.items, settings.seed, settings.picture_side)
+    rows = rows_of(drawn.items, passes)
+    summary = summary_of(pd.DataFrame(rows), calibration, settings.seed)
+    out = Path(settings.out)
+    revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders}
+    if settings.calibration:
+        revisions[settings.calibration] = f"sha256:{sha256_of(Path(settings.calibration) / LABELS)}"
+    record = {
+        "prompt": CLASSIFY.version, "picture_side": settings.picture_side, "wrong": drawn.wrong,
+        "items": len(drawn.items), "balanced": settings.balanced,
+        "left_out": dict(drawn.left_out), "no_picture": [item.key for item in unseen],
+        "reasons": {str(n): dict(Counter(row["reason"] for row in rows if row["pass"] == n))
+                    for n in range(1, PASSES + 1)},
+        **summary, "judge": judge.provenance(), "run": asdict(Run.collect(settings, revisions=revisions)),
+    }  # fmt: skip
+    text = page_of(record, told(drawn, unseen))
+    write_jsonl(out / LABELS, rows)
+    atomic_write_text(out / PAGE, text)
+    atomic_write_text(out / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    print(text, end="")
+
+
+def main(argv: list[str]) -> int:
+    prog = "python -m analysis.judge_classes"
+    run = "analysis.judge_classes:judge_classes"
+    return command(JudgeClassesSettings, run, argv, prog=prog, summary=str(__doc__))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

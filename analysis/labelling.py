@@ -1,0 +1,185 @@
+"""A page on which a person sorts wrong responses into the error classes, and the agreement of what comes back.
+
+    python -m analysis.labelling eval=runs/a/eval/mmk12 items=200 out=labels.html
+    python -m analysis.labelling eval=runs/a/eval/mmk12 labels=[labels-ab.json] judge=runs/a/judge out=people.md
+
+The page works from disk, shows nothing that names a model, and draws the same responses as analysis.judge_classes
+with the same seed and number of items. All text reaches it as JSON and is shown as text.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.taxonomy import CLASSES, PRIMACY, PRIMACY_RULE, TAXONOMY, VERSION
+from analysis.wrong_items import WrongItem, digest, draw, folders_of, pictures_of, told, wrong_rows
+from configs import UserError, atomic_write_text, command, setting
+
+HERE = Path(__file__).parent
+FORMAT = 1  # of the saved labels
+UNSURE = "unsure"
+CONSTRUCTION = "construction"
+HEADER = ["first", "second", "responses", "equal, %", "kappa [95 %]", "alpha [95 %]"]
+
+
+@dataclass
+class LabellingSettings:
+    """One page to label on or, with `labels`, the agreement of what was saved there."""
+
+    config_version: int = setting(1, "version of this schema")
+    eval: str = setting(help="folder of an evaluation; several with commas are mixed, the page does not tell which")
+    items: int = setting(200, "wrong responses on the page, drawn at random; 0 = all")
+    out: str = setting(help="file of the page; with labels= the file of the agreement, Markdown")
+    verdict: str = setting("correct", "column of the predictions that says which responses are wrong")
+    seed: int = setting(0, "seed of the draw, which is also the order on the page, and of the resampling")
+    picture_side: int = setting(640, "longest side of a picture, in pixels")
+    labels: list[str] = setting(factory=list, help="files that the page has saved, one per person: read these instead")
+    judge: str = setting("", "with labels: folder of analysis.judge_classes to compare with")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
+
+
+def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any], list[WrongItem]]:
+    """What the page's script works on, and the items whose pictures cannot be shown."""
+    from eval.page import unseen_choices
+
+    pictures: dict[str, int] = {}
+    rows, unseen = [], []
+    for item in items:
+        uris = pictures_of(item, picture_side)
+        if uris is None:
+            unseen.append(item)
+            continue
+        rows.append({
+            "key": item.key, "question": item.question, "choices": unseen_choices(item.sample), "gold": item.gold,
+            "text": item.text, "pictures": [pictures.setdefault(uri, len(pictures)) for uri in uris],
+        })  # fmt: skip
+    classes = [asdict(one) for one in TAXONOMY]
+    page = digest(FORMAT, VERSION, *(row["key"] for row in rows))
+    return {
+        "format": FORMAT, "page": page, "taxonomy": VERSION, "unsure": UNSURE, "classes": classes, "items": rows,
+        "pictures": list(pictures),
+    }, unseen  # fmt: skip
+
+
+def render(data: dict[str, Any]) -> str:
+    """The whole page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # The filter `tojson` also writes <, > and & as numbers, so that no text can end the script.
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    order = " → ".join(PRIMACY)
+    return environment.get_template("labelling.html.jinja").render(data=data, rule=f"{PRIMACY_RULE} Order: {order}.")
+
+
+def read_saved(path: Path, keys: set[str]) -> tuple[str, pd.Series]:
+    """The labeller's name and labels, None where the person was unsure; a file of another page is refused."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); give files that the page has saved") from None
+    except ValueError:
+        raise UserError(f"{path} is no JSON; give files that the page has saved") from None
+    if not isinstance(saved, dict) or saved.get("format") != FORMAT or not isinstance(saved.get("labels"), dict):
+        raise UserError(f"{path} does not hold labels of format {FORMAT}; give files that the page has saved")
+    if saved.get("taxonomy") != VERSION:
+        raise UserError(f"{path} was labelled by taxonomy {saved.get('taxonomy')}, this is {VERSION}; label anew")
+    labels = saved["labels"]
+    foreign = [key for key in labels if key not in keys]
+    if foreign:
+        raise UserError(f"{path} labels {len(foreign)} responses that are no wrong responses of this eval; check both")
+    wrong = [label for label in labels.values() if label not in (*CLASSES, UNSURE)]
+    if wrong:
+        raise UserError(f"{path} holds the label {wrong[0]!r}, which is no error class; save the page anew")
+    values = {key: None if label == UNSURE else label for key, label in labels.items()}
+    return str(saved.get("labeller") or path.stem), pd.Series(values, dtype=object)
+
+
+def construction(rows: pd.DataFrame) -> pd.Series:
+    """The classes by construction, by key; empty outside the mini world."""
+    from analysis.errors import diagnose
+    from data.mini.world import sample_by_id
+
+    mini = rows[rows.sample_id.str.startswith("mini/")]
+    found = {
+        row.key: diagnose(sample_by_id(row.sample_id), row.text, correct=False).primary for row in mini.itertuples()
+    }
+    return pd.Series(found, dtype=object)
+
+
+def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Series]:
+    """Labels by key, a column for each person, each pass of the judge and the construction; the people; clusters."""
+    from analysis.judge_classes import read_labels
+    from analysis.judge_summary import both_passes
+
+    rows = pd.concat([wrong_rows(folder, settings.verdict)[0] for folder in folders_of(settings.eval)])
+    rows = rows.drop_duplicates("key").set_index("key", drop=False)
+    columns: dict[str, pd.Series] = {}
+    for path in map(Path, settings.labels):
+        name, labels = read_saved(path, set(rows.key))
+        if name in columns:
+            raise UserError(f"{path} is the second file by {name}; give one file per person")
+        columns[name] = labels
+    people = list(columns)
+    seen = rows.loc[sorted(set().union(*(labels.index for labels in columns.values())))]
+    if seen.empty:
+        raise UserError("the files hold no label yet; label on the page and save again")
+    if settings.judge:
+        passes = both_passes(read_labels(Path(settings.judge)))
+        columns |= {f"judge, pass {number}": passes[number] for number in passes}
+    columns[CONSTRUCTION] = construction(seen)
+    table = pd.DataFrame({name: labels.reindex(seen.index) for name, labels in columns.items()}, dtype=object)
+    return table.where(table.notna(), None), people, seen.cluster
+
+
+def agreement_page(table: pd.DataFrame, people: list[str], clusters: pd.Series, seed: int) -> str:
+    """Agreement of every pair of raters, and of all people together, as Markdown."""
+    from analysis.agreement import agreement
+    from analysis.judge_summary import number_text
+    from eval.output import MISSING, markdown
+
+    lines = []
+    for pair in combinations(table.columns, 2):
+        found = agreement(table[list(pair)], CLASSES, clusters, seed)
+        if found.units:
+            equal = MISSING if found.equal is None else f"{100 * found.equal:.1f}"
+            lines.append([*pair, str(found.units), equal, number_text(found.kappa, found.kappa_interval),
+                          number_text(found.alpha, found.alpha_interval)])  # fmt: skip
+    parts = [f"{name}: {int(table[name].notna().sum())} labelled" for name in table if table[name].notna().any()]
+    text = ["# People, judge and construction", "", f"{len(table)} responses; {'; '.join(parts)}.", ""]
+    text += [markdown(HEADER, lines) if lines else "No two raters have labelled the same response.", ""]
+    if len(people) > 2:
+        together = agreement(table[people], CLASSES, clusters, seed)
+        text += [f"All people together: alpha {number_text(together.alpha, together.alpha_interval)}.", ""]
+    return "\n".join([*text, "Intervals: bootstrap of problems. Unsure and unscored labels are left out.", ""])
+
+
+def labelling(settings: LabellingSettings) -> None:
+    """Write the page, or what the saved labels say."""
+    if settings.labels:
+        text = agreement_page(*raters(settings), settings.seed)
+        atomic_write_text(Path(settings.out), text)
+        print(text, end="")
+        return
+    drawn = draw(folders_of(settings.eval), settings.items, settings.seed, settings.verdict)
+    data, unseen = page_data(drawn.items, settings.picture_side)
+    if not data["items"]:
+        raise UserError(f"no picture of the {len(drawn.items)} drawn responses can be opened; mend the data's folder")
+    atomic_write_text(Path(settings.out), render(data))
+    print(f"{settings.out}: {told(drawn, unseen)}")
+
+
+def main(argv: list[str]) -> int:
+    prog = "python -m analysis.labelling"
+    return command(LabellingSettings, "analysis.labelling:labelling", argv, prog=prog, summary=str(__doc__))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

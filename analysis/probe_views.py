@@ -1,0 +1,324 @@
+"""Counterfactual probes: each turns the items of an evaluation into other ones that still ask the same question.
+
+A probe keeps an item's id, so that all probes draw their responses with the same random numbers, and its gold answer.
+What a probe cannot be made of (no facts, no caption, no partner to swap with) is left out and counted.
+"""
+
+import hashlib
+import json
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from configs import UserError, read_jsonl
+from data import Sample
+from data.images import ImageSource
+from data.mini.columns import COLUMNS
+from data.mini.scene import COLOURS, SHAPES
+from data.mini.world import problem
+from data.sample import IMAGE_PLACEHOLDER
+
+LEADING_PICTURES = re.compile(rf"(?:\s*{IMAGE_PLACEHOLDER})*\s*")
+PROBLEMS_READ = 300  # of each column, to know the mini world's language
+Texts = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Probed:
+    """The items of one probe, and what became of those that it could not be made of."""
+
+    samples: list[Sample]
+    left_out: Counter[str] = field(default_factory=Counter)  # reason -> items
+    notes: Counter[str] = field(default_factory=Counter)  # what is particular about kept items -> items
+    added: dict[str, str] = field(default_factory=dict)  # sample id -> the text that was added
+    partner: dict[str, str] = field(default_factory=dict)  # sample id -> the item whose picture it got
+
+    @property
+    def address(self) -> str:
+        """Of what was put in: responses are only kept for the same probe of the same items."""
+        put_in = json.dumps([self.added, self.partner], sort_keys=True)
+        return hashlib.blake2b(put_in.encode(), digest_size=8).hexdigest()
+
+
+def merged(parts: Iterable[Probed]) -> Probed:
+    """The probes of several tasks as one."""
+    whole = Probed([])
+    for part in parts:
+        whole.samples += part.samples
+        whole.left_out += part.left_out
+        whole.notes += part.notes
+        whole.added |= part.added
+        whole.partner |= part.partner
+    return whole
+
+
+@dataclass(frozen=True)
+class Material:
+    """What probes are made of: the items of one task, which of them share a problem, and texts from a file."""
+
+    samples: Sequence[Sample]
+    cluster: Callable[[Sample], str]
+    column: Callable[[Sample], str]
+    texts: Texts
+    seed: int
+
+    @cached_property
+    def seen(self) -> "dict[str, Seen]":
+        """Every picture is opened once for all swaps."""
+        return {sample.id: look(sample) for sample in self.samples}
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A picture at the size of another, so that its tokens stay as many."""
+
+    source: ImageSource
+    size: tuple[int, int]
+
+    def open(self) -> Image.Image:
+        image = self.source.open()
+        return image if image.size == self.size else image.resize(self.size, Image.Resampling.LANCZOS)
+
+
+def read_texts(path: str) -> Texts:
+    """Captions and facts by sample id, from JSON lines with `id` and `caption`, `facts` or both."""
+    found: Texts = {}
+    for number, row in enumerate(read_jsonl(Path(path)) if path else [], start=1):
+        if not isinstance(row.get("id"), str) or not any(isinstance(row.get(n), str) for n in ("caption", "facts")):
+            raise UserError(f"{path}, row {number} needs an id and a text in caption or facts; mend that row")
+        if row["id"] in found:
+            raise UserError(f"{path}, row {number} repeats the id {row['id']}; keep one of the two")
+        found[row["id"]] = row
+    return found
+
+
+def mini_sentences(sample: Sample) -> list[str]:
+    """The facts of a mini-world sample, one sentence each, in the forms that its questions use where they have one."""
+    column, kind, sentences = sample.tags["column"], sample.tags.get("kind", ""), []
+    for name, value in sample.facts.items():
+        if name.endswith("s"):  # circles, squares ...
+            sentences.append(f"There are {value} {name} .")
+        elif column == "chart":
+            sentences.append(f"The {name} bar is {value} .")
+        elif column in ("counting", "word", "subject") and kind != "physics":
+            sentences.append(f"There are {value} {name} objects .")
+        else:
+            sentences.append(f"The {name} is {value} .")
+    return sentences
+
+
+def told_facts(sample: Sample, texts: Texts) -> tuple[str, str] | None:
+    """Question and facts as text; facts that the question states move to the others, in order. None without facts."""
+    given = texts.get(sample.id, {}).get("facts")
+    if isinstance(given, str):
+        return sample.question, given
+    if not sample.facts:
+        return None
+    if sample.source != "mini":
+        return sample.question, " ".join(f"{name} = {value} ." for name, value in sample.facts.items())
+    sentences, question = mini_sentences(sample), sample.question
+    if all(sentence in question for sentence in sentences):
+        return question, ""
+    for sentence in sentences:
+        question = question.replace(f"{sentence} ", "")
+    if sample.tags.get("version") == "Vision Only":  # what is asked stands in the picture too
+        sentences.append(f"Find the {sample.tags['kind']} .")
+    return question, " ".join(sentences)
+
+
+def beside_pictures(question: str, text: str) -> str:
+    """The text between the leading pictures and the question."""
+    if not text:
+        return question
+    leading = LEADING_PICTURES.match(question)
+    end = leading.end() if leading else 0
+    return f"{question[:end]}{text} {question[end:]}"
+
+
+def oracle(material: Material) -> Probed:
+    """What a correct reading of the picture says, in words beside the picture."""
+    found = Probed([])
+    for sample in material.samples:
+        told = told_facts(sample, material.texts)
+        if told is None:
+            found.left_out["no facts known"] += 1
+            continue
+        found.notes["all facts in the question already"] += not told[1]
+        found.added[sample.id] = told[1]
+        found.samples.append(replace(sample, question=beside_pictures(*told)))
+    return found
+
+
+def caption(material: Material) -> Probed:
+    """A text in the picture's place: a caption from the file, else the facts."""
+    found = Probed([])
+    for sample in material.samples:
+        given = material.texts.get(sample.id, {}).get("caption")
+        told = (sample.question, given) if isinstance(given, str) else None
+        if told is None and sample.source == "mini":
+            told = told_facts(sample, material.texts)
+        if told is None:
+            found.left_out["no caption"] += 1
+            continue
+        found.notes["facts in the caption's place"] += not isinstance(given, str)
+        found.notes["all facts in the question already"] += not told[1]
+        found.added[sample.id] = told[1]
+        question = beside_pictures(*told).replace(IMAGE_PLACEHOLDER, "").strip()
+        found.samples.append(replace(sample, question=question, images=()))
+    return found
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What matters of an item's pictures for a swap."""
+
+    sizes: tuple[tuple[int, int], ...]
+    digest: bytes
+
+
+def look(sample: Sample) -> Seen:
+    images = [source.open() for source in sample.images]
+    pixels = hashlib.blake2b(b"|".join(image.tobytes() for image in images), digest_size=16)
+    return Seen(tuple(image.size for image in images), pixels.digest())
+
+
+def partners(material: Material, fits: Callable[[Sample, Sample], bool]) -> list[tuple[Sample, Sample | None, bool]]:
+    """For each item one of the same column with another picture that fits, and whether it has the same size."""
+    seen = material.seen
+    groups: dict[tuple, list[Sample]] = defaultdict(list)
+    for sample in material.samples:
+        groups[material.column(sample), len(sample.images)].append(sample)
+    chosen: dict[str, tuple[Sample | None, bool]] = {}
+    for name, members in groups.items():
+        members = random.Random(f"{material.seed}/{name}").sample(members, len(members))
+        for place, sample in enumerate(members):
+            others: Iterable[Sample] = (members[(place + step) % len(members)] for step in range(1, len(members)))
+            found = first_partner(sample, others, seen, material.cluster, fits)
+            chosen[sample.id] = (found, found is not None and seen[found.id].sizes == seen[sample.id].sizes)
+    return [(sample, *chosen[sample.id]) for sample in material.samples]
+
+
+def first_partner(
+    sample: Sample, others: Iterable[Sample], seen: dict[str, Seen], cluster: Callable[[Sample], str],
+    fits: Callable[[Sample, Sample], bool],
+) -> Sample | None:  # fmt: skip
+    """The first other item that fits, one with pictures of the same size before any other."""
+    spare, mine = None, seen[sample.id]
+    for other in others:
+        if seen[other.id].digest == mine.digest or cluster(other) == cluster(sample) or not fits(sample, other):
+            continue
+        if seen[other.id].sizes == mine.sizes:
+            return other
+        spare = spare or other
+    return spare
+
+
+def with_other_pictures(material: Material, fits: Callable[[Sample, Sample], bool], reason: str) -> Probed:
+    found = Probed([])
+    for sample, partner, same_size in partners(material, fits):
+        if not sample.images or partner is None:
+            found.left_out[reason if sample.images else "no picture"] += 1
+            continue
+        found.notes["the same question as its partner"] += partner.question == sample.question
+        images = partner.images
+        if not same_size:
+            found.notes["the partner's picture scaled to its size"] += 1
+            sizes = [source.open().size for source in sample.images]
+            images = tuple(Scaled(source, size) for source, size in zip(partner.images, sizes, strict=True))
+        found.partner[sample.id] = partner.id
+        found.samples.append(replace(sample, images=images))
+    return found
+
+
+def swapped(material: Material) -> Probed:
+    """The picture of another item of the column with another answer."""
+    reason = "no partner with another picture and another answer"
+    return with_other_pictures(material, lambda one, other: one.answer != other.answer, reason)
+
+
+def same_answer(material: Material) -> Probed:
+    """The picture of another item of the column with the same answer."""
+    reason = "no partner with another picture and the same answer"
+    return with_other_pictures(material, lambda one, other: one.answer == other.answer, reason)
+
+
+def unchanged(material: Material) -> Probed:
+    return Probed(list(material.samples))
+
+
+def pictured(material: Material) -> Probed:
+    """The items themselves, for probes that are image views; those without a picture have nothing to spoil."""
+    kept = [sample for sample in material.samples if sample.images]
+    return Probed(kept, Counter({"no picture": len(material.samples) - len(kept)}))
+
+
+MAKERS: dict[str, Callable[[Material], Probed]] = {
+    "clean": unchanged, "masked": pictured, "blank": pictured, "swapped": swapped, "same_answer": same_answer,
+    "caption": caption, "oracle": oracle,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Language:
+    """What a model of the mini world has been taught to read: its tokens, and the forms of its questions."""
+
+    tokens: frozenset[int]
+    forms: frozenset[str]
+
+
+def form_of(question: str) -> str:
+    """A question with any number, colour and shape standing for all of its kind."""
+    stands_for = dict.fromkeys(COLOURS, "red") | dict.fromkeys(SHAPES, "circle")
+    stands_for |= {f"{shape}s": "circles" for shape in SHAPES}
+    words = question.replace(IMAGE_PLACEHOLDER, "").split()
+    return " ".join("0" if word.isdigit() else stands_for.get(word, word) for word in words)
+
+
+def mini_language(tokenizer: Any) -> Language:
+    """Of the questions and facts that the lessons are drawn from (train split)."""
+    tokens: set[int] = set()
+    forms: set[str] = set()
+    for column in COLUMNS:
+        for index in range(PROBLEMS_READ):
+            found = problem("train", column, index)
+            chain = " , ".join(f"{name} = {value}" for name, value in found.facts.items())
+            for text in (found.question, f" {chain}"):
+                tokens |= set(tokenizer(text, add_special_tokens=False)["input_ids"])
+            forms.add(form_of(found.question))
+    return Language(frozenset(tokens), frozenset(forms))
+
+
+@dataclass(frozen=True)
+class Legibility:
+    """How much of a probe's text is new to the model; None where its language is not known."""
+
+    tokens: int
+    unknown_tokens: float  # share of the added texts' tokens
+    unknown_forms: float | None  # share of the items with an added text whose question has a new form
+    readable: list[str] | None  # items whose question, text included, holds nothing new
+
+
+def legibility(tokenizer: Any, probed: Probed, language: Language | None) -> Legibility | None:
+    """None where nothing was added."""
+    ids_of = {
+        name: tokenizer(text, add_special_tokens=False)["input_ids"] for name, text in probed.added.items() if text
+    }
+    ids = [token for tokens in ids_of.values() for token in tokens]
+    if not ids:
+        return None
+    if language is None:
+        return Legibility(len(ids), sum(token == tokenizer.unk_token_id for token in ids) / len(ids), None, None)
+    known_form = {sample.id: form_of(sample.question) in language.forms for sample in probed.samples}
+    readable = [
+        name for name, known in known_form.items() if known and language.tokens.issuperset(ids_of.get(name, ()))
+    ]
+    changed = [known for name, known in known_form.items() if name in ids_of]
+    unknown_tokens = sum(token not in language.tokens for token in ids) / len(ids)
+    return Legibility(len(ids), unknown_tokens, 1 - sum(changed) / max(1, len(changed)), readable)
