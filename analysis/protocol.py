@@ -54,41 +54,9 @@ def folders_of(settings: ProtocolSettings) -> dict[str, Path]:
     return folders
 
 
-def classified(frames: "dict[str, pd.DataFrame]", names: "dict[str, str]") -> "tuple[dict[str, pd.DataFrame], str]":
-    """The frames with `state` and `misread`, and a sentence on where the classes come from.
-
-    `misread` is what Perception-R1 labels: whether a response reads the picture wrongly, right or wrong as it may be.
-    """
-    from analysis.flow import RIGHT, UNCLASSIFIED, WRONG
-
-    if all("error_class" in frame for frame in frames.values()):
-        for part, frame in frames.items():
-            classes = frame.error_class.astype(object).where(frame.error_class.notna(), UNCLASSIFIED)
-            state = classes.where(~frame.correct.astype(bool), RIGHT)
-            frames[part] = frame.assign(state=state, misread=state == "perception")
-        unknown = sum(int((frame.state == UNCLASSIFIED).sum()) for frame in frames.values())
-        left = f"; {unknown} wrong responses have none and count as {UNCLASSIFIED}" if unknown else ""
-        return frames, f"Classes: the column error_class of the predictions{left}."
-    if all("text" in frame and frame.sample_id.str.startswith("mini/").all() for frame in frames.values()):
-        from analysis.gather import diagnoses
-
-        for part, frame in frames.items():
-            found = diagnoses(frame)
-            misread = [not all(fact.ok for fact in one.facts) for one in found]
-            frames[part] = frame.assign(state=[one.primary or RIGHT for one in found], misread=misread)
-        return frames, "Classes: by construction, from the mini world's known facts (python -m analysis errors)."
-    for part, frame in frames.items():
-        wrong = ~frame.correct.astype(bool)
-        frames[part] = frame.assign(state=wrong.map({True: WRONG, False: RIGHT}), misread=wrong)
-    having = [names[part] for part, frame in frames.items() if "error_class" in frame]
-    only = f" (only {', '.join(having)} has one)" if having else ""
-    return frames, (
-        f"Classes: none. These predictions have no column error_class{only}, so errors are only counted as wrong."
-    )
-
-
 def read_frames(folders: dict[str, Path]) -> "tuple[dict[str, pd.DataFrame], str]":
     """Predictions of the same items under the same grader, with their states."""
+    from analysis.states import classified
     from eval.output import read_predictions
     from eval.paired import pair
 
