@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from configs import UserError
+from configs import UserError, sha256_of
 from data import Sample
 from eval.settings import EvalSettings
 from eval.store import ResponseStore, key_of
@@ -65,6 +65,7 @@ def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]
         "revision": revision, "model": model, "bench": task.version, "template": task.template,
         "view": asdict(settings.view), "sampling": sampling, "seed": settings.seed, "engine": settings.engine,
         "served": settings.server.model if settings.engine == "server" else "",
+        "rows": [sha256_of(Path(file)) if Path(file).exists() else file for file in task.files],
     }  # fmt: skip
 
 

@@ -246,6 +246,19 @@ def test_other_responses_lie_in_other_files(few: Path, tmp_path: Path, change: s
         assert texts[0] != texts[1]
 
 
+def test_rows_that_change_under_their_ids_are_answered_anew(few: Path, tmp_path: Path) -> None:
+    """A question mended in a local copy must not keep the answers to the old one."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(FOLDER, data)
+    shutil.copytree(few, out)
+    run(out, *FEW, f"data={data}")
+    assert files_in(out) == files_in(few)  # where the files lie does not count
+    rows = data / "mmstar" / "val-val.jsonl"
+    rows.write_text(rows.read_text().replace('"question": "', '"question": "Look closely. '))
+    run(out, *FEW, f"data={data}")
+    assert {name.rpartition("-")[0] for name in files_in(out).keys() - files_in(few).keys()} == {"mmstar"}
+
+
 def test_two_evaluations_are_compared(few: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     shutil.copytree(few, first)
