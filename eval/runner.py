@@ -6,14 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from configs import Run, UserError, atomic_path, atomic_write_text, save_resolved, sha256_of
 from configs.progress import progress
 from data.views import check_view
 from eval.audit import write_audit
-from eval.output import write_scores
+from eval.output import with_text, write_scores
 from eval.page import write_page
 from eval.sampling import check_sampling, make_sampler, missing_of, open_stores, sample_tasks
 from eval.scores import column_scores, flat_scores, suite_averages, task_record
@@ -85,7 +84,7 @@ def evaluate(settings: EvalSettings) -> None:
         "left_out": sum(map(len, too_long.values())) + sum(sum(task.left_out.values()) for task in tasks),
         "cut_by_length": int((predictions.finish_reason == "length").sum()),
         "columns": column_scores(predictions, names[0]),
-        "averages": suite_averages(settings.bench, predictions, names[0]),
+        "averages": suite_averages(settings.bench if tasks[0].benchmark else tasks[0].name, predictions, names[0]),
         "benchmarks": {t.name: task_record(t, tables[t.name], names, too_long[t.name]) for t in answered},
         "judge": judge.provenance() if judge else None,
     }  # fmt: skip
@@ -112,25 +111,30 @@ def write(
     atomic_write_text(out / "scores.json", json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
 
+def notes(name: str, bench: dict[str, Any]) -> list[str]:
+    """What a benchmark's numbers leave out or rest on."""
+    found = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
+    found += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
+    cut = bench["cut_by_length"]
+    found += [f"{cut} responses cut by the length limit (counted as they stand)"] if cut else []
+    for scorer, one in bench["scorers"].items():
+        found += [f"{one['unscored']} unscored by {scorer}"] if one["unscored"] else []
+        found += [f"{one['guessed']} guessed by {scorer}"] if one["guessed"] else []
+    return [f"{name}: {', '.join(found)}"] if found else []
+
+
 def tell(out: Path, scores: dict[str, Any]) -> None:
-    """What a person wants to know first, and what was left out."""
-    for name, bench in scores["benchmarks"].items():
-        left_out = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
-        left_out += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
-        cut = bench["cut_by_length"]
-        left_out += [f"{cut} responses cut by the length limit (counted as they stand)"] if cut else []
-        for scorer, found in bench["scorers"].items():
-            score = found["avg_at_k"]
-            text = f"{100 * score['mean']:.1f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score else "-"
-            left_out += [f"{found['unscored']} unscored by {scorer}"] if found["unscored"] else []
-            left_out += [f"{found['guessed']} guessed by {scorer}"] if found["guessed"] else []
-            if len(scores["benchmarks"]) > 1 or len(bench["scorers"]) > 1:
-                print(f"{name:24} {scorer:9} {text}")
-        if left_out:
-            print(f"{name}: " + ", ".join(left_out))
-    for name, score in scores["averages"].items():
-        print(f"{name:24} {scores['grader']:9} {100 * score['mean']:.1f}")
-    names = [name for name in scores["columns"] if "/" not in name]
-    if names:
-        mean = np.mean([scores["columns"][name]["mean"] for name in names])
-        print(f"{out}: mean of {len(names)} columns {100 * mean:.1f} %")
+    """The table of scores.md for a terminal, then what was left out, then where everything lies."""
+    from rich.console import Console
+    from rich.table import Table
+
+    cells = with_text(flat_scores(scores))
+    table = Table("", *cells.column.unique(), title=f"accuracy in %, avg@{scores['k']} with 95 % interval")
+    for row, part in cells.groupby("row", sort=False):
+        texts = dict(zip(part.column, part.text, strict=True))
+        style = "bold" if row in scores["averages"] else ""
+        table.add_row(str(row), *(texts.get(column, "") for column in cells.column.unique()), style=style)
+    Console().print(table)
+    for line in [line for name, bench in scores["benchmarks"].items() for line in notes(name, bench)]:
+        print(line)
+    print(f"scores: {out / 'scores.md'}")

@@ -118,10 +118,10 @@ def suite_averages(suite: str, table: pd.DataFrame, scorer: str) -> dict[str, di
     """The averages that a suite's paper prints, with intervals over items; only those with every column."""
     items = complete(table, scorer).groupby("sample_id", sort=False)
     scores_I = items[f"score_{scorer}"].mean().to_numpy(dtype=float)
-    columns_I, clusters_I = (items[name].first().to_numpy() for name in ("column", "cluster"))
+    columns_I, subsets_I, clusters_I = (items[name].first().to_numpy() for name in ("column", "subset", "cluster"))
     found = {}
     for name, columns in AVERAGES.get(suite, {}).items():
-        masks = {column: columns_I == column for column in columns}
+        masks = {column: (columns_I == column) | (subsets_I == column) for column in columns}
         if all(mask.any() for mask in masks.values()):
             numbers = mean_of_columns(scores_I, columns_I, clusters_I, masks, bounds=(0.0, 1.0))
             found[name] = dict(zip(("mean", "low", "high"), numbers, strict=True))

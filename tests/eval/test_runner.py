@@ -298,15 +298,16 @@ def test_prompts_that_are_too_long_are_named(tmp_path: Path, capsys: pytest.Capt
 def test_the_mini_world_stands_in_for_a_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scores = run(tmp_path, "model=tiny", "bench=papo_suite", "items=5", "k=1", "sampling.max_new_tokens=8")
     said = capsys.readouterr().out
-    assert "papo_suite: the mini world's nine columns stand in" in said and "mean of 9 columns" in said
+    assert "papo_suite: the mini world's nine columns stand in" in said and "avg@1" in said and "scores.md" in said
     assert scores["bench"].startswith("mini/") and list(scores["benchmarks"]) == ["mini"]
+    columns = {name: score["mean"] for name, score in scores["columns"].items() if "/" not in name}
+    assert scores["averages"]["overall"]["mean"] == pytest.approx(sum(columns.values()) / 9) and len(columns) == 9
     assert len([name for name in scores["columns"] if "/" not in name]) == 9 and "vision_centric" in scores["columns"]
     assert {name for name in scores["columns"] if "/" in name} == {
         "dependency/high",
         "dependency/low",
         "dependency/medium",
     }
-    assert scores["averages"] == {}
     rows = pd.read_csv(tmp_path / "scores.csv").row.tolist()
     assert rows == ["mini", *scores["columns"]]
     assert len(predictions_in(tmp_path)) == 8 * 5
