@@ -309,7 +309,7 @@ def test_the_mini_world_stands_in_for_a_suite(tmp_path: Path, capsys: pytest.Cap
         "dependency/medium",
     }
     rows = pd.read_csv(tmp_path / "scores.csv").row.tolist()
-    assert rows == ["mini", *scores["columns"]]
+    assert rows == ["mini", *scores["columns"], *scores["averages"]]
     assert len(predictions_in(tmp_path)) == 8 * 5
     assert scores["cut_by_length"] > 0 and "cut by the length limit" in said
 
