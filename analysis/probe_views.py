@@ -4,99 +4,20 @@ A probe keeps an item's id, so that all probes draw their responses with the sam
 What a probe cannot be made of (no facts, no caption, no partner to swap with) is left out and counted.
 """
 
-import hashlib
-import json
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from configs import UserError, read_jsonl
+from analysis.probe_material import Material, Probed, Seen, Texts
 from data import Sample
 from data.images import ImageSource
-from data.mini.columns import COLUMNS
-from data.mini.scene import COLOURS, SHAPES
-from data.mini.world import problem
 from data.sample import IMAGE_PLACEHOLDER
 
 LEADING_PICTURES = re.compile(rf"(?:\s*{IMAGE_PLACEHOLDER})*\s*")
-PROBLEMS_READ = 300  # of each column, to know the mini world's language
-Texts = dict[str, dict[str, Any]]
-
-
-@dataclass
-class Probed:
-    """The items of one probe, and what became of those that it could not be made of."""
-
-    samples: list[Sample]
-    left_out: Counter[str] = field(default_factory=Counter)  # reason -> items
-    notes: Counter[str] = field(default_factory=Counter)  # what is particular about kept items -> items
-    added: dict[str, str] = field(default_factory=dict)  # sample id -> the text that was added
-    partner: dict[str, str] = field(default_factory=dict)  # sample id -> the item whose picture it got
-
-    @property
-    def address(self) -> str:
-        """Of what was put in: responses are only kept for the same probe of the same items."""
-        put_in = json.dumps([self.added, self.partner], sort_keys=True)
-        return hashlib.blake2b(put_in.encode(), digest_size=8).hexdigest()
-
-
-def merged(parts: Iterable[Probed]) -> Probed:
-    """The probes of several tasks as one."""
-    whole = Probed([])
-    for part in parts:
-        whole.samples += part.samples
-        whole.left_out += part.left_out
-        whole.notes += part.notes
-        whole.added |= part.added
-        whole.partner |= part.partner
-    return whole
-
-
-@dataclass(frozen=True)
-class Material:
-    """What probes are made of: the items of one task, which of them share a problem, and texts from a file."""
-
-    samples: Sequence[Sample]
-    cluster: Callable[[Sample], str]
-    column: Callable[[Sample], str]
-    texts: Texts
-    seed: int
-
-    @cached_property
-    def seen(self) -> "dict[str, Seen]":
-        """Every picture is opened once for all swaps."""
-        return {sample.id: look(sample) for sample in self.samples}
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """A picture at the size of another, so that its tokens stay as many."""
-
-    source: ImageSource
-    size: tuple[int, int]
-
-    def open(self) -> Image.Image:
-        image = self.source.open()
-        return image if image.size == self.size else image.resize(self.size, Image.Resampling.LANCZOS)
-
-
-def read_texts(path: str) -> Texts:
-    """Captions and facts by sample id, from JSON lines with `id` and `caption`, `facts` or both."""
-    found: Texts = {}
-    for number, row in enumerate(read_jsonl(Path(path)) if path else [], start=1):
-        if not isinstance(row.get("id"), str) or not any(isinstance(row.get(n), str) for n in ("caption", "facts")):
-            raise UserError(f"{path}, row {number} needs an id and a text in caption or facts; mend that row")
-        if row["id"] in found:
-            raise UserError(f"{path}, row {number} repeats the id {row['id']}; keep one of the two")
-        found[row["id"]] = row
-    return found
 
 
 def mini_sentences(sample: Sample) -> list[str]:
@@ -176,17 +97,15 @@ def caption(material: Material) -> Probed:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What matters of an item's pictures for a swap."""
+class Scaled:
+    """A picture at the size of another, so that its tokens stay as many."""
 
-    sizes: tuple[tuple[int, int], ...]
-    digest: bytes
+    source: ImageSource
+    size: tuple[int, int]
 
-
-def look(sample: Sample) -> Seen:
-    images = [source.open() for source in sample.images]
-    pixels = hashlib.blake2b(b"|".join(image.tobytes() for image in images), digest_size=16)
-    return Seen(tuple(image.size for image in images), pixels.digest())
+    def open(self) -> Image.Image:
+        image = self.source.open()
+        return image if image.size == self.size else image.resize(self.size, Image.Resampling.LANCZOS)
 
 
 def partners(material: Material, fits: Callable[[Sample, Sample], bool]) -> list[tuple[Sample, Sample | None, bool]]:
@@ -262,63 +181,4 @@ def pictured(material: Material) -> Probed:
 MAKERS: dict[str, Callable[[Material], Probed]] = {
     "clean": unchanged, "masked": pictured, "blank": pictured, "swapped": swapped, "same_answer": same_answer,
     "caption": caption, "oracle": oracle,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Language:
-    """What a model of the mini world has been taught to read: its tokens, and the forms of its questions."""
-
-    tokens: frozenset[int]
-    forms: frozenset[str]
-
-
-def form_of(question: str) -> str:
-    """A question with any number, colour and shape standing for all of its kind."""
-    stands_for = dict.fromkeys(COLOURS, "red") | dict.fromkeys(SHAPES, "circle")
-    stands_for |= {f"{shape}s": "circles" for shape in SHAPES}
-    words = question.replace(IMAGE_PLACEHOLDER, "").split()
-    return " ".join("0" if word.isdigit() else stands_for.get(word, word) for word in words)
-
-
-def mini_language(tokenizer: Any) -> Language:
-    """Of the questions and facts that the lessons are drawn from (train split)."""
-    tokens: set[int] = set()
-    forms: set[str] = set()
-    for column in COLUMNS:
-        for index in range(PROBLEMS_READ):
-            found = problem("train", column, index)
-            chain = " , ".join(f"{name} = {value}" for name, value in found.facts.items())
-            for text in (found.question, f" {chain}"):
-                tokens |= set(tokenizer(text, add_special_tokens=False)["input_ids"])
-            forms.add(form_of(found.question))
-    return Language(frozenset(tokens), frozenset(forms))
-
-
-@dataclass(frozen=True)
-class Legibility:
-    """How much of a probe's text is new to the model; None where its language is not known."""
-
-    tokens: int
-    unknown_tokens: float  # share of the added texts' tokens
-    unknown_forms: float | None  # share of the items with an added text whose question has a new form
-    readable: list[str] | None  # items whose question, text included, holds nothing new
-
-
-def legibility(tokenizer: Any, probed: Probed, language: Language | None) -> Legibility | None:
-    """None where nothing was added."""
-    ids_of = {
-        name: tokenizer(text, add_special_tokens=False)["input_ids"] for name, text in probed.added.items() if text
-    }
-    ids = [token for tokens in ids_of.values() for token in tokens]
-    if not ids:
-        return None
-    if language is None:
-        return Legibility(len(ids), sum(token == tokenizer.unk_token_id for token in ids) / len(ids), None, None)
-    known_form = {sample.id: form_of(sample.question) in language.forms for sample in probed.samples}
-    readable = [
-        name for name, known in known_form.items() if known and language.tokens.issuperset(ids_of.get(name, ()))
-    ]
-    changed = [known for name, known in known_form.items() if name in ids_of]
-    unknown_tokens = sum(token not in language.tokens for token in ids) / len(ids)
-    return Legibility(len(ids), unknown_tokens, 1 - sum(changed) / max(1, len(changed)), readable)
+}  # fmt: skip  # fmt: skip

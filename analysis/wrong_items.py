@@ -89,7 +89,8 @@ def samples_of(folder: Path, sample_ids: Iterable[str]) -> dict[str, Sample]:
     if all(name.startswith("mini/") for name in wanted):
         return {name: sample_by_id(name) for name in wanted}
     settings = load_resolved(EvalSettings, folder / "config.yaml")
-    return {sample.id: sample for task in tasks_of(settings) for sample in task.samples if sample.id in wanted}
+    tasks = tasks_of(settings, gone_pictures=True)
+    return {sample.id: sample for task in tasks for sample in task.samples if sample.id in wanted}
 
 
 def balanced_order(rows: pd.DataFrame) -> pd.DataFrame:

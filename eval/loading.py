@@ -51,8 +51,13 @@ class Loaded:
         return f"{self.benchmark.name}: {self.kept} rows after filtering, its authors publish {expected}"
 
 
-def load(benchmark: Benchmark, folder: Path | None, items: int | None = None, seed: int = 0) -> Loaded:
-    """All samples of a benchmark, or a random subset of whole clusters that holds at least `items` of them."""
+def load(
+    benchmark: Benchmark, folder: Path | None, items: int | None = None, seed: int = 0, gone_pictures: bool = False
+) -> Loaded:
+    """All samples of a benchmark, or a random subset of whole clusters that holds at least `items` of them.
+
+    A picture file that does not exist is refused here unless `gone_pictures`: then opening it says so.
+    """
     samples: list[Sample] = []
     left_out: Counter[str] = Counter()
     files: list[str] = []
@@ -64,7 +69,7 @@ def load(benchmark: Benchmark, folder: Path | None, items: int | None = None, se
         for number, row in enumerate(table):
             where = Where(benchmark.name, part, number, home)
             rows += 1
-            sample = _sample(benchmark, row, where)
+            sample = _sample(benchmark, row, where, gone_pictures)
             if isinstance(sample, str):
                 left_out[sample] += 1
                 continue
@@ -103,7 +108,7 @@ def subset(benchmark: Benchmark, samples: list[Sample], items: int, seed: int) -
     return [sample for sample in samples if cluster_of(benchmark, sample) in chosen]
 
 
-def _sample(benchmark: Benchmark, row: Row, where: Where) -> Sample | str:
+def _sample(benchmark: Benchmark, row: Row, where: Where, gone_pictures: bool) -> Sample | str:
     missing = [column for column in benchmark.columns if column not in row]
     if missing:
         raise UserError(
@@ -112,12 +117,12 @@ def _sample(benchmark: Benchmark, row: Row, where: Where) -> Sample | str:
         )
     sample = benchmark.read(row, where)
     if isinstance(sample, Sample):
-        _check_pictures(benchmark, sample, where)
+        _check_pictures(benchmark, sample, where, gone_pictures)
         _check_gold(sample, where)
     return sample
 
 
-def _check_pictures(benchmark: Benchmark, sample: Sample, where: Where) -> None:
+def _check_pictures(benchmark: Benchmark, sample: Sample, where: Where, gone_pictures: bool) -> None:
     places = sample.question.count(IMAGE_PLACEHOLDER)
     if places != len(sample.images):
         raise UserError(
@@ -130,7 +135,7 @@ def _check_pictures(benchmark: Benchmark, sample: Sample, where: Where) -> None:
             "correct the row"
         )
     for image in sample.images:
-        if isinstance(image, FileImage) and not image.path.is_file():
+        if isinstance(image, FileImage) and not gone_pictures and not image.path.is_file():
             raise UserError(
                 f"{where} names the picture {image.path}, which does not exist; unpack the pictures of "
                 f"{benchmark.hub or benchmark.title} beside a local copy of its rows and give that folder"

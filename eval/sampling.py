@@ -54,7 +54,7 @@ def make_sampler(settings: EvalSettings) -> Sampler:
     from models.vllm_engine import VllmEngine
 
     engine = EngineSettings(kind="vllm", memory_share=settings.memory_share)
-    return Sampler(front, VllmEngine(front, engine, settings.sampling), 1)
+    return Sampler(front, VllmEngine(front, engine, settings.sampling), 8)
 
 
 def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]:
@@ -80,9 +80,9 @@ def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, ou
 def missing_of(
     tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int
 ) -> list[tuple[Task, Sample, int]]:  # fmt: skip
-    """Samples that lack responses, and from which number on."""
-    found = [(task, s, stores[task.name].first_missing(s.id, count)) for task in tasks for s in task.samples]
-    return [(task, sample, first) for task, sample, first in found if first < count]
+    """Samples that lack responses, and how many."""
+    found = [(task, sample, stores[task.name].lacks(sample.id, count)) for task in tasks for sample in task.samples]
+    return [(task, sample, lack) for task, sample, lack in found if lack]
 
 
 def sample_tasks(
@@ -97,22 +97,21 @@ def sample_tasks(
     }
     too_long: dict[str, list[str]] = {task.name: [] for task in tasks}
     missing = missing_of(tasks, stores, settings.k)
-    done = sum(len(task.samples) for task in tasks) * settings.k - sum(settings.k - first for *_, first in missing)
+    done = sum(len(task.samples) for task in tasks) * settings.k - sum(lack for *_, lack in missing)
     advance(done, "")
     width = max(1, sampler.ahead * settings.sampling.batch // settings.k)
     for start in range(0, len(missing), width):
         part = missing[start : start + width]
-        by_first: dict[int, list[tuple[str, Encoded]]] = {}
-        for task, sample, first in part:
+        prompts: list[tuple[str, Encoded]] = []
+        for task, sample, lack in part:
             prompt = encoders[task.name].encode(sample, settings.view, settings.seed)
             if encoders[task.name].fits(prompt):
-                by_first.setdefault(first, []).append((task.name, prompt))
+                prompts.append((task.name, prompt))
             else:
                 too_long[task.name].append(sample.id)
-        for first, prompts in by_first.items():
-            answer(sampler, prompts, first, stores, settings, partial(forward, advance, done))
-            done += len(prompts) * (settings.k - first)
-        done += sum(settings.k - first for task, sample, first in part if sample.id in too_long[task.name])
+                done += lack
+        answer(sampler, prompts, stores, settings, partial(forward, advance, done))
+        done += sum(lack for task, sample, lack in part if sample.id not in too_long[task.name])
         advance(done, "")
         sampler.model.forget_pictures()
     return too_long
@@ -124,26 +123,17 @@ def forward(advance: Advance, before: int, more: int, note: str) -> None:
 
 
 def answer(
-    sampler: Sampler, prompts: Sequence[tuple[str, Encoded]], first: int, stores: dict[str, ResponseStore],
+    sampler: Sampler, prompts: Sequence[tuple[str, Encoded]], stores: dict[str, ResponseStore],
     settings: EvalSettings, advance: Advance,
 ) -> None:  # fmt: skip
-    """The responses from number `first` on to some prompts, written down as soon as they are there."""
+    """The missing responses to some prompts, written down as soon as they are there."""
     store_of = {prompt.sample_id: stores[name] for name, prompt in prompts}
-    encoded, view = [prompt for _, prompt in prompts], view_name(settings)
-    if settings.engine == "server":
-        known = {
-            (prompt.sample_id, k) for prompt in encoded for k in store_of[prompt.sample_id].numbers[prompt.sample_id]
-        }
-        sampler.engine.sample(
-            encoded, settings.k, settings.sampling, settings.seed, view, advance,
-            finished=lambda response: store_of[response.sample_id].add([response]), skip=known,
-        )  # fmt: skip
-        return
-    count = settings.k - first
-    for response in sampler.engine.sample(
-        encoded, count, settings.sampling, settings.seed, view, advance, first=first
-    ):
-        store_of[response.sample_id].add([response])
+    asked = ((name, k) for name in store_of for k in range(settings.k))
+    known = {(name, k) for name, k in asked if (name, k) in store_of[name].responses}
+    sampler.engine.sample(
+        [prompt for _, prompt in prompts], settings.k, settings.sampling, settings.seed, view_name(settings), advance,
+        finished=lambda response: store_of[response.sample_id].add(response), skip=known,
+    )  # fmt: skip
 
 
 def view_name(settings: EvalSettings) -> str:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ class ResponseStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.responses: dict[tuple[str, int], Response] = {}
-        self.numbers: dict[str, set[int]] = defaultdict(set)
         if path.exists():
             self.read()
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (it stays open while responses come)
@@ -45,18 +42,16 @@ class ResponseStore:
 
     def keep(self, response: Response) -> None:
         self.responses[response.sample_id, response.k] = response
-        self.numbers[response.sample_id].add(response.k)
 
-    def add(self, responses: Iterable[Response]) -> None:
+    def add(self, response: Response) -> None:
         """On disk when this returns, as far as a kill of this process is concerned."""
-        for response in responses:
-            self.file.write(json.dumps(response.record(), ensure_ascii=False) + "\n")
-            self.keep(response)
+        self.file.write(json.dumps(response.record(), ensure_ascii=False) + "\n")
         self.file.flush()
+        self.keep(response)
 
-    def first_missing(self, sample_id: str, count: int) -> int:
-        """The lowest number without a response; `count` where all are there."""
-        return next((k for k in range(count) if k not in self.numbers[sample_id]), count)
+    def lacks(self, sample_id: str, count: int) -> int:
+        """How many of the numbers below `count` have no response."""
+        return sum((sample_id, k) not in self.responses for k in range(count))
 
     def close(self) -> None:
         self.file.close()

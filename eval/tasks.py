@@ -67,8 +67,11 @@ def data_of(settings: EvalSettings) -> str:
     return MINI if settings.bench == MINI or is_of_the_mini_world(settings) else HUB
 
 
-def tasks_of(settings: EvalSettings) -> list[Task]:
-    """Load what is asked for; on the mini world its nine columns stand for whatever suite was named."""
+def tasks_of(settings: EvalSettings, gone_pictures: bool = False) -> list[Task]:
+    """Load what is asked for; on the mini world its nine columns stand for whatever suite was named.
+
+    Who only looks at answers that are there already passes `gone_pictures` and sees to pictures that do not open.
+    """
     names, data = names_of(settings.bench), data_of(settings)
     if data == MINI:
         if settings.bench != MINI:
@@ -80,7 +83,7 @@ def tasks_of(settings: EvalSettings) -> list[Task]:
     folder = None if data == HUB else Path(data)
     if folder and not folder.is_dir():
         raise UserError(f"data={data} is not a folder; give hub, mini, or a folder with <benchmark>/<rows>")
-    return [benchmark_task(BENCHMARKS[name], folder, settings) for name in names]
+    return [benchmark_task(BENCHMARKS[name], folder, settings, gone_pictures) for name in names]
 
 
 def check_room(settings: EvalSettings) -> None:
@@ -99,8 +102,10 @@ def mini_task(settings: EvalSettings) -> Task:
     )  # fmt: skip
 
 
-def benchmark_task(benchmark: Benchmark, folder: Path | None, settings: EvalSettings) -> Task:
-    loaded = load(benchmark, folder, settings.items or None, settings.seed)
+def benchmark_task(
+    benchmark: Benchmark, folder: Path | None, settings: EvalSettings, gone_pictures: bool = False
+) -> Task:
+    loaded = load(benchmark, folder, settings.items or None, settings.seed, gone_pictures)
     if loaded.deviation:
         print(loaded.deviation)
     # PAPO's prompt goes around its own suite; other benchmarks bring the instruction of their authors.

@@ -28,6 +28,8 @@ from models.kl import k1, k3
 from models.loader import VisionLanguageModel
 from models.scoring import Group
 
+DEPENDENT_K3 = 0.1  # nats: without the picture the token is 1.5 times as likely, or 0.62 times
+
 
 def probability_drop(logp_NT: Tensor, masked_logp_NT: Tensor) -> Tensor:
     return logp_NT.exp() - masked_logp_NT.exp()
@@ -85,6 +87,16 @@ def summarise(score_NT: Tensor, mask_NT: Tensor, threshold: float) -> Summary:
         share_above_N,
         torch.where(is_top_NT, ordered_NT, 0).sum(1) / top_N.to(score_NT.dtype),
     )
+
+
+def response_scores(logp_NT: Tensor, masked_logp_NT: Tensor, mask_NT: Tensor) -> dict[str, Tensor]:
+    """How much each response [N] leans on the picture: what the dashboard shows of every method, by name."""
+    found = summarise(k3(logp_NT, masked_logp_NT), mask_NT, DEPENDENT_K3)
+    signed = summarise(k1(logp_NT, masked_logp_NT), mask_NT, DEPENDENT_K3)
+    return {
+        "k3_mean": found.mean_N, "share_above": found.share_above_N, "top_decile": found.top_decile_N,
+        "k1_mean": signed.mean_N,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -150,20 +162,12 @@ def score_part(
     model: VisionLanguageModel, clean: list[Group], masked: list[Group], temperature: float, entropy: bool, kl: bool
 ) -> list[dict[str, Tensor]]:
     """The tensors of `ViewScores` for every response of a micro-batch."""
-    options = {"temperature": temperature, "entropy": entropy}
     lengths = [len(ids) for group in clean for ids in group.responses]
-    count, columns = len(lengths), {}
-    if kl:
-        own, other = model.score(clean, against=masked, **options), model.score(masked, **options)
-        columns["kl_T"] = own.kl_NT
-        pairs = [(own.logprobs_NT, other.logprobs_NT), (own.entropy_NT, other.entropy_NT)]
-    else:
-        both = model.score([*clean, *masked], **options)
-        pairs = [
-            (x[:count], x[count:]) if x is not None else (None, None) for x in (both.logprobs_NT, both.entropy_NT)
-        ]
-    columns["logprobs_T"], columns["masked_logprobs_T"] = pairs[0]
-    columns["entropy_T"], columns["masked_entropy_T"] = pairs[1]
+    scores = model.score(clean, against=masked, temperature=temperature, entropy=entropy, kl=kl)
+    columns = {
+        "logprobs_T": scores.logprobs_NT, "masked_logprobs_T": scores.against_logprobs_NT,
+        "entropy_T": scores.entropy_NT, "masked_entropy_T": scores.against_entropy_NT, "kl_T": scores.kl_NT,
+    }  # fmt: skip
     there = {name: value.cpu() for name, value in columns.items() if value is not None}
     return [{name: value[n, :length] for name, value in there.items()} for n, length in enumerate(lengths)]
 
@@ -177,8 +181,8 @@ def score_two_views(
     """Scores of each response on its sample's pictures and on the corrupted ones, in the order given.
 
     A sample stands once for each of its responses. Its prompt passes once per view with all of them, and both views
-    of up to `batch` responses pass the model together; full KL takes a second pass of the corrupted view. The view is
-    drawn as in training: once per prompt, or anew for the sample's 1st, 2nd ... response.
+    of up to `batch` responses pass the model together. The view is drawn as in training: once per prompt, or anew for
+    the sample's 1st, 2nd ... response.
     """
     if batch < 1:
         raise UserError(f"batch must be at least 1 response, not {batch}")

@@ -1,7 +1,8 @@
 """What samples responses: the same calls whether transformers or vLLM does it."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -15,10 +16,21 @@ from models.weights import named_weights
 
 Weights = Iterable[tuple[str, Tensor]]
 Progress = Callable[[int, str], None]
+Finished = Callable[[Response], None]
+Names = Collection[tuple[str, int]]  # sample id and number of a response
 
 
 def silent(done: int, note: str) -> None:
     """Progress that nobody watches."""
+
+
+def unheard(response: Response) -> None:
+    """A response that nobody writes down before all are there."""
+
+
+def moved(progress: Progress, before: int, done: int, note: str) -> None:
+    """Progress of one part as progress of the whole."""
+    progress(before + done, note)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +47,12 @@ class Engine(Protocol):
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, first: int = 0,
+        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
     ) -> list[Response]:  # fmt: skip
-        """`count` responses to each prompt, numbered from `first`; equal seeds give equal ones, however batched."""
+        """`count` responses to each prompt, without those in `skip`; equal seeds give equal ones, however batched.
+
+        `finished` gets each response as soon as it is there: whoever writes them down can stop and go on later.
+        """
         ...
 
     def seen(self, prompt: Encoded) -> Seen | None:
@@ -71,9 +86,18 @@ class HfEngine:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, first: int = 0,
+        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
     ) -> list[Response]:  # fmt: skip
-        return self.model.sample(prompts, count, settings, seed, view, progress, first)
+        alike: dict[tuple[int, ...], list[Encoded]] = {}  # prompts that lack the same numbers share batches
+        for prompt in prompts:
+            missing = tuple(k for k in range(count) if (prompt.sample_id, k) not in skip)
+            alike.setdefault(missing, []).append(prompt)
+        found: list[Response] = []
+        for missing, part in alike.items():
+            if missing:
+                forward = partial(moved, progress, len(found))
+                found += self.model.sample(part, count, settings, seed, view, forward, finished, missing)
+        return found
 
     def seen(self, prompt: Encoded) -> Seen | None:
         return None

@@ -84,15 +84,22 @@ class VisionLanguageModel:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Callable[[int, str], None] = lambda done, note: None, first: int = 0,
+        progress: Callable[[int, str], None] = lambda done, note: None,
+        finished: Callable[[Response], None] = lambda response: None, numbers: Sequence[int] = (),
     ) -> list[Response]:  # fmt: skip
-        """`count` responses to each prompt; each is fixed by seed, sample id and its number, not by its batch."""
+        """`count` responses to each prompt; each is fixed by seed, sample id and its number, not by its batch.
+
+        `numbers`: only these of the `count`.
+        """
         responses: list[Response] = []
-        width = min(count, settings.batch)
+        ks = list(numbers or range(count))
+        width = min(len(ks), settings.batch)
         step = settings.batch // width
-        for start, begin in product(range(0, len(prompts), step), range(first, first + count, width)):
-            ks = range(begin, min(begin + width, first + count))
-            responses += sample_batch(self, prompts[start : start + step], ks, settings, seed, view)
+        for start, begin in product(range(0, len(prompts), step), range(0, len(ks), width)):
+            part = sample_batch(self, prompts[start : start + step], ks[begin : begin + width], settings, seed, view)
+            for response in part:
+                finished(response)
+            responses += part
             progress(len(responses), "")
         return responses
 

@@ -2,7 +2,7 @@
 
 Two ways with equal results (tests/models/test_scoring.py): `plain` runs one row per response; `shared` runs a group's
 prompt and picture once and lets all responses of the group look at it. Shapes: N responses, T longest response,
-K all response tokens in a row, V vocabulary, D hidden width.
+M = N or, with a second view, 2 N; K all response tokens in a row, V vocabulary, D hidden width.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,9 @@ class Scores:
     logprobs_NT: Tensor
     entropy_NT: Tensor | None
     mask_NT: Tensor
-    kl_NT: Tensor | None = None  # to the scores of the same responses behind other prompts
+    against_logprobs_NT: Tensor | None = None  # of the same responses behind other prompts
+    against_entropy_NT: Tensor | None = None
+    kl_NT: Tensor | None = None  # from the own to the other distribution, over the whole vocabulary
 
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -108,18 +110,19 @@ def score_groups(
     temperature: float = 1.0,
     entropy: bool = False,
     against: Sequence[Group] = (),
+    kl: bool = False,
     path: str = "shared",
     with_picture: bool = False,
 ) -> Scores:
     """Log-probs (and entropies) of every response token; gradients flow where they are enabled.
 
-    `against`: the same responses behind other prompts (a corrupted view); adds, token by token, the KL between the two
-    whole distributions. All pass the model together.
+    `against`: the same responses, in the same order, behind other prompts (a corrupted view); all pass the model
+    together and both sides carry gradients. `kl` adds, token by token, the KL between the two whole distributions.
     `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the vision tower
     runs and gets its (zero) gradients, as it does in the other processes of a run.
     """
     lengths = [len(ids) for group in groups for ids in group.responses]
-    wanted, together = sum(lengths), [*groups, *against]
+    count, wanted, together = len(lengths), sum(lengths), [*groups, *against]
     alone = with_picture and not any(group.prompt.vision for group in together)
     if alone:
         together.append(Group(model.blank_prompt, [[0]]))
@@ -128,11 +131,19 @@ def score_groups(
         hidden_KD, targets_K = hidden(model, together)
     if alone:
         hidden_KD, targets_K = hidden_KD[:-1] + 0 * hidden_KD[-1], targets_K[:-1]
-    head, own_KD = model.module.get_output_embeddings(), hidden_KD[:wanted]
-    chosen_K, entropy_K = token_statistics(own_KD, head, targets_K[:wanted], temperature, entropy)
-    kl_K = full_kl(own_KD, hidden_KD[wanted:], head, temperature) if against else None
-    spread, kl = (unflatten(value, lengths) if value is not None else None for value in (entropy_K, kl_K))
-    return Scores(unflatten(chosen_K, lengths), spread, unflatten(torch.ones_like(chosen_K), lengths), kl)
+    head = model.module.get_output_embeddings()
+    chosen_K, entropy_K = token_statistics(hidden_KD, head, targets_K, temperature, entropy)
+    every = lengths * 2 if against else lengths
+    logprobs_MT = unflatten(chosen_K, every)
+    entropy_MT = unflatten(entropy_K, every) if entropy_K is not None else None
+    return Scores(
+        logprobs_MT[:count],
+        entropy_MT[:count] if entropy_MT is not None else None,
+        unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
+        logprobs_MT[count:] if against else None,
+        entropy_MT[count:] if against and entropy_MT is not None else None,
+        unflatten(full_kl(hidden_KD[:wanted], hidden_KD[wanted:], head, temperature), lengths) if kl else None,
+    )
 
 
 class Scorer(torch.nn.Module):

@@ -5,7 +5,7 @@ restart changes which responses are asked for. What a seed draws is the server's
 """
 
 import base64
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,15 +19,13 @@ from configs.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed
 from configs.parallel import as_finished
 from data.images import png_bytes
 from models.encode import Encoded, Encoder, view_seed
-from models.engine import Progress, silent
+from models.engine import Finished, Names, Progress, silent, unheard
 from models.loader import VisionLanguageModel, refuse_impossible
 from models.response import Response
 from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings
 
 FORBIDDEN = -100.0  # the strongest bias that the protocol has
-
-Finished = Callable[[Response], None]
 
 
 class Front(Protocol):
@@ -114,8 +112,7 @@ class ServerEngine:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, finished: Finished = lambda response: None,
-        skip: Collection[tuple[str, int]] = frozenset(),
+        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
     ) -> list[Response]:  # fmt: skip
         """`count` responses to each prompt, prompt by prompt, without those in `skip` (sample id, k).
 
@@ -134,7 +131,7 @@ class ServerEngine:
         names = ((prompt.sample_id, k) for prompt in prompts for k in range(count))
         return [found[name] for name in names if name in found]
 
-    def jobs(self, prompts: Sequence[Encoded], count: int, skip: Collection[tuple[str, int]]) -> Iterator[Job]:
+    def jobs(self, prompts: Sequence[Encoded], count: int, skip: Names) -> Iterator[Job]:
         """Drawn as workers become free, so that the pictures of few prompts are held as text."""
         for prompt in prompts:
             missing = [k for k in range(count) if (prompt.sample_id, k) not in skip]

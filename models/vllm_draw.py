@@ -28,14 +28,18 @@ class Sheet:
     seed: int = 0
     forbidden_ids: list[int] = field(default_factory=list)
     found: list[tuple[list[int], list[int], Tensor]] = field(default_factory=list)  # rows, steps, log-probs
+    known: dict[int, dict[int, float]] = field(default_factory=dict)  # row -> step -> log-prob
 
-    def logprobs(self) -> list[dict[int, float]]:
-        """Per row and step; where a step was drawn twice (a prompt in pieces, a preempted request) the last counts."""
-        result: list[dict[int, float]] = [{} for _ in self.names]
+    def take(self, row: int) -> dict[int, float]:
+        """A row's log-prob at each step, once it has ended.
+
+        Where a step was drawn twice (a prompt in pieces, a preempted request) the last one counts.
+        """
         for rows, steps, logprobs in self.found:
-            for row, step, logprob in zip(rows, steps, logprobs.tolist(), strict=True):
-                result[row][step] = logprob
-        return result
+            for one, step, logprob in zip(rows, steps, logprobs.tolist(), strict=True):
+                self.known.setdefault(one, {})[step] = logprob
+        self.found.clear()
+        return self.known.pop(row)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import distributed
 
 from configs import UserError
 from models.encode import Encoded
-from models.engine import Progress, Seen, Weights, silent
+from models.engine import Finished, Names, Progress, Seen, Weights, silent, unheard
 from models.loader import VisionLanguageModel
 from models.response import Response
 from models.sampling import finished_response
@@ -113,7 +113,7 @@ class VllmEngine:
 
     def sample(
         self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, first: int = 0,
+        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
     ) -> list[Response]:  # fmt: skip
         from models.vllm_draw import Sheet
 
@@ -122,15 +122,19 @@ class VllmEngine:
                 f"sampling.max_new_tokens is {settings.max_new_tokens}, but the engine was started for "
                 f"{self.limit.max_new_tokens}; start it with the larger number"
             )
-        names = [(prompt.sample_id, k) for prompt in prompts for k in range(first, first + count)]
+        rows = [(p, k) for p in prompts for k in range(count) if (p.sample_id, k) not in skip]
+        names = [(prompt.sample_id, k) for prompt, k in rows]
         self.sheet = Sheet(names, settings, seed, self.model.forbidden_ids)
+        found: dict[int, Response] = {}
         with undisturbed(), self.alive():
-            tokens = self.run([self.rendered(prompt) for prompt in prompts], count, settings, progress)
-        logprobs = self.sheet.logprobs()
-        return [
-            finished_response(self.model, tokens[n], [logprobs[n][t] for t in range(len(tokens[n]))], *name, view)
-            for n, name in enumerate(names)
-        ]
+            for row, tokens in self.run([prompt for prompt, _ in rows], settings):
+                logprobs = self.sheet.take(row)
+                found[row] = finished_response(
+                    self.model, tokens, [logprobs[t] for t in range(len(tokens))], *names[row], view
+                )
+                finished(found[row])
+                progress(len(found), "")
+        return [found[row] for row in range(len(rows))]
 
     def rendered(self, prompt: Encoded) -> dict[str, Any]:
         """The prompt as vLLM's own processor makes it: expanded token ids, pixels, where the pictures lie."""
@@ -167,21 +171,18 @@ class VllmEngine:
         }
         return Seen(ids, vision, positions)
 
-    def run(
-        self, inputs: Sequence[dict[str, Any]], count: int, settings: SamplingSettings, progress: Progress
-    ) -> list[list[int]]:
-        """Token ids of every row; vLLM fills its batch as rows end."""
+    def run(self, prompts: Sequence[Encoded], settings: SamplingSettings) -> Iterator[tuple[int, list[int]]]:
+        """Rows and their token ids as they end; vLLM fills its batch with the next."""
         engine = self.llm.llm_engine
-        rows = [one for one in inputs for _ in range(count)]
-        for number, one in enumerate(rows):
-            engine.add_request(str(number), dict(one), self.parameters(number, settings))
-        tokens: dict[int, list[int]] = {}
+        inputs: dict[int, dict[str, Any]] = {}  # a prompt stands there once for each of its responses
+        for number, prompt in enumerate(prompts):
+            if id(prompt) not in inputs:
+                inputs[id(prompt)] = self.rendered(prompt)
+            engine.add_request(str(number), dict(inputs[id(prompt)]), self.parameters(number, settings))
         while engine.has_unfinished_requests():
             for output in engine.step():
                 if output.finished:
-                    tokens[int(output.request_id)] = list(output.outputs[0].token_ids)
-                    progress(len(tokens), "")
-        return [tokens[number] for number in range(len(rows))]
+                    yield int(output.request_id), list(output.outputs[0].token_ids)
 
     def parameters(self, row: int, settings: SamplingSettings) -> Any:
         """Greedy, as the draw leaves one token; all that could change the logits is written out as nothing."""

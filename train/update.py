@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from configs import UserError
+from models.dependency import response_scores
 from models.kl import k1
 from models.loader import VisionLanguageModel
 from train.advantages import advantages
@@ -37,6 +38,19 @@ def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainS
         own = [(n, k1(fixed.old[n], fixed.reference[n]).tolist()) for n in fixed.old]
         kl_rows = [torch.tensor(row) for _, row in sorted(world.gather(own))]
     return advantages(settings.advantage.kind, experience.reward_N, experience.group_N, lengths_N, kl_rows, coef)
+
+
+def dependency_metrics(losses: LossSettings, batch: ScoredBatch) -> dict[str, Tensor]:
+    """Sums over responses of how much each leans on the picture; none where a method has no second view.
+
+    The pair of log-probs is the loss's own: the policy that learns, and the corrupted view as the term takes it.
+    """
+    if not losses.perception_kl:
+        return {}
+    pair = batch.logp_NT.detach(), batch.view_logp_NT[losses.perception_kl.view].detach()
+    answered = (batch.mask_NT > 0).any(1)  # a response without tokens has no mean
+    found = response_scores(*pair, batch.mask_NT)
+    return {f"dependency/{name}": value_N[answered].sum() for name, value_N in found.items()}
 
 
 class Updater:
@@ -68,6 +82,7 @@ class Updater:
         lengths = [len(experience.responses[row].token_ids) for row in rows]
         limit = self.settings.rollouts.sampling.max_new_tokens
         share = dict(zip(rows, token_shares(lengths, losses.average, limit), strict=True))
+        answers = max(1, sum(length > 0 for length in lengths))
         metrics: dict[str, float] = {}
         parts = plan(experience, {CLEAN: chosen}, self.settings, self.world)
         for number, part in enumerate(parts):
@@ -81,6 +96,7 @@ class Updater:
             loss = total_loss(terms, shares_NT)
             found = {f"loss/{name}": weighted_sum(value.detach(), shares_NT) for name, value in terms.items()}
             found |= {name: token_mean(value, batch.mask_NT, sum(lengths)) for name, value in logged.items()}
+            found |= {name: total / answers for name, total in dependency_metrics(losses, batch).items()}
             for name, value in found.items():
                 metrics[name] = metrics.get(name, 0.0) + value.item()
             refuse_nan(metrics, step)
@@ -95,11 +111,13 @@ class Updater:
         self, experience: Experience, fixed: FixedScores, advantage_rows: list[Tensor], groups: list[int], step: int
     ) -> ScoredBatch:
         """The policy's log-probs with gradient beside everything that stays fixed."""
-        options = score_options(self.settings, self.world)
-        entropy = self.settings.losses.entropy
+        term, entropy = self.settings.losses.perception_kl, self.settings.losses.entropy
+        masked = []
+        if term and term.gradient != "clean":
+            masked = [m for g in groups for m in experience.groups(self.model, g, term.view, self.settings, step)]
         scores = self.model.score(
-            [experience.group(self.model, g) for g in groups], **options,
-            entropy=entropy is not None and entropy.kind == "full",
+            [experience.group(self.model, g) for g in groups], against=masked,
+            entropy=entropy is not None and entropy.kind == "full", **score_options(self.settings, self.world),
         )  # fmt: skip
         logp_NT = scores.logprobs_NT
         rows = [row for g in groups for row in experience.rows_of(g)]
@@ -112,10 +130,8 @@ class Updater:
             return padded([values[row] for row in rows], logp_NT.device) if values is not None else None
 
         views = {name: given(values) for name, values in fixed.views.items()}
-        term = self.settings.losses.perception_kl
-        if term and term.gradient != "clean":
-            masked = [m for g in groups for m in experience.groups(self.model, g, term.view, self.settings, step)]
-            views[term.view] = self.model.score(masked, **options).logprobs_NT
+        if term and scores.against_logprobs_NT is not None:
+            views[term.view] = scores.against_logprobs_NT
         engine_rows = [torch.tensor(experience.responses[row].logprobs) for row in rows]
         return ScoredBatch(
             logp_NT=logp_NT, old_logp_NT=given(fixed.old), mask_NT=scores.mask_NT, advantage_NT=given(advantage_rows),

@@ -1,35 +1,20 @@
-"""The report's dependency: tokens against separate scores, and which cell of a picture a token hangs on."""
+"""Which cell of a picture a token hangs on."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from analysis.dependency import patch_effects, token_dependency, without_cell
+from analysis.dependency import blackened_views, patch_effects, without_cell
 from configs import UserError
 from data.images import PillowImage
 from data.mini.chains import work, write_chain
 from data.mini.scene import GRID
 from data.mini.world import sample
-from data.views import ViewSettings
-from models.dependency import k1
+from models.kl import k1
 from models.scoring import Group
 from tests.models.ragged import text_only, two_pictures
-
-VIEW = ViewSettings("patch_black")
-
-
-def test_a_responses_tokens_under_two_views(random_tiny):
-    """Ids may be arrays, as a table of predictions brings them."""
-    samples, token_ids = [sample("test", "chart", 1), sample("test", "word", 2)], [np.array([40, 41, 2]), [50, 51]]
-    found = token_dependency(random_tiny, samples, token_ids, VIEW, 3)
-    for one, drawn, ids in zip(found, samples, token_ids, strict=True):
-        for values, view in ((one.logprobs, None), (one.masked_logprobs, VIEW)):
-            alone = random_tiny.score([Group(random_tiny.encoder.encode(drawn, view, 3), [list(ids)])]).logprobs_NT[0]
-            torch.testing.assert_close(torch.tensor(values), alone.detach(), atol=1e-5, rtol=0)
-        assert one.texts == random_tiny.token_texts(ids) and one.logprobs != one.masked_logprobs
 
 
 def test_cells_of_a_grid_tile_the_picture():
@@ -40,6 +25,15 @@ def test_cells_of_a_grid_tile_the_picture():
     assert (np.sum(black, axis=0) == 1).all()
     assert np.argwhere(black[6]).min(0).tolist() == [10, 25]  # row 1, column 2
     assert np.asarray(white).all()
+
+
+def test_the_pictures_without_a_cell_come_row_by_row():
+    picture = Image.new("RGB", (50, 31), (255, 255, 255))
+    views = blackened_views(picture, (3, 4))
+    assert len(views) == 12 and np.array_equal(views[6], without_cell(picture, (3, 4), 1, 2))
+    for grid in ((0, 4), (32, 4), (3, 51)):
+        with pytest.raises(UserError, match="does not fit a picture of 31 x 50"):
+            blackened_views(picture, grid)
 
 
 def odd_one_trials(count: int):
@@ -96,8 +90,10 @@ def test_cells_and_tokens_that_do_not_exist_are_refused(random_tiny):
     drawn = sample("test", "chart", 1)
     with pytest.raises(UserError, match="text has no picture"):
         patch_effects(random_tiny, text_only(), [40], 0, (2, 2))
-    for position, picture in ((2, 0), (-1, 0), (0, 1)):
-        with pytest.raises(UserError, match="1 pictures and 2 tokens"):
-            patch_effects(random_tiny, drawn, [40, 41], position, (2, 2), picture)
+    for position in (2, -1):
+        with pytest.raises(UserError, match="has 2 tokens; there is no token"):
+            patch_effects(random_tiny, drawn, [40, 41], position, (2, 2))
+    with pytest.raises(UserError, match="has 1 pictures; there is no picture 1"):
+        patch_effects(random_tiny, drawn, [40, 41], 0, (2, 2), picture=1)
     with pytest.raises(UserError, match="does not fit a picture of 128 x 128"):
         patch_effects(random_tiny, drawn, [40], 0, (0, 200))

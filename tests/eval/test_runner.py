@@ -434,9 +434,10 @@ def kill_after(out: Path, responses: int, delay_s: float, *options: str) -> byte
 
 
 @pytest.mark.slow
-def test_an_evaluation_that_is_killed_twice_ends_as_one_that_never_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["hf", pytest.param("vllm", marks=needs_vllm)])
+def test_an_evaluation_that_is_killed_twice_ends_as_one_that_never_was(tmp_path: Path, engine: str) -> None:
     rng = random.Random(SEED)
-    options = ["model=tiny", "bench=mini", "items=10", "k=4", "sampling.batch=16"]
+    options = ["model=tiny", "bench=mini", "items=10", "k=4", "sampling.batch=16", f"engine={engine}"]
     killed, straight = tmp_path / "killed", tmp_path / "straight"
     first = kill_after(killed, 33, 0.2 * rng.random(), *options)
     whole = first[: first.rfind(b"\n") + 1]
@@ -445,7 +446,7 @@ def test_an_evaluation_that_is_killed_twice_ends_as_one_that_never_was(tmp_path:
     to_the_end(killed, *options)
     (final,) = files_in(killed).values()
     assert final.startswith(second[: second.rfind(b"\n") + 1])
-    scores = run(straight, *options)
+    scores = run(straight, *[option for option in options if not option.startswith("engine")])
     assert len(texts_in(killed)) == 8 * 10 * 4 and texts_in(killed) == texts_in(straight)
     assert scores_in(killed) == scores
     drop = ["token_ids", "choices"]

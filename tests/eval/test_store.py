@@ -19,7 +19,8 @@ def response(sample_id: str, k: int, text: str = "3") -> Response:
 
 def filled(path: Path, *responses: Response) -> Path:
     store = ResponseStore(path)
-    store.add(responses)
+    for one in responses:
+        store.add(one)
     store.close()
     return path
 
@@ -42,7 +43,7 @@ def test_a_response_is_on_disk_once_add_returns(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     store = ResponseStore(path)
     for k in range(3):
-        store.add([response("a", k)])
+        store.add(response("a", k))
         assert [json.loads(line)["k"] for line in path.read_bytes().splitlines()] == list(range(k + 1))
     store.close()
 
@@ -93,15 +94,13 @@ def test_a_damaged_line_gets_a_sentence_and_the_file_stays(tmp_path: Path, line:
     assert path.read_bytes() == before
 
 
-def test_the_first_missing_number(tmp_path: Path) -> None:
+def test_how_many_are_missing(tmp_path: Path) -> None:
     store = ResponseStore(tmp_path / "a.jsonl")
-    assert store.first_missing("a", 2) == 0
-    store.add([response("a", 0), response("a", 2), response("b", 1)])
-    assert [store.first_missing("a", count) for count in (1, 2, 3, 4)] == [1, 1, 1, 1]
-    assert store.first_missing("b", 2) == 0
-    store.add([response("a", 1)])
-    assert [store.first_missing("a", count) for count in (2, 3, 4)] == [2, 3, 3]
-    store.close()
+    assert store.lacks("a", 2) == 2
+    for name, k in [("a", 0), ("a", 2), ("b", 1)]:
+        store.add(response(name, k))
+    assert [store.lacks("a", count) for count in (1, 2, 3, 4)] == [0, 1, 1, 2]
+    assert store.lacks("b", 2) == 1
 
 
 def test_the_key_hangs_on_the_content_alone() -> None:

@@ -1,4 +1,4 @@
-"""Dependency scores: hand-worked numbers, the loss's own number, and batches against one response at a time."""
+"""Dependency scores: hand-worked numbers, and batches against one response at a time."""
 
 from math import log
 
@@ -10,17 +10,16 @@ from data import Sample
 from data.mini.world import sample
 from data.views import ViewSettings
 from models.dependency import (
+    DEPENDENT_K3,
     entropy_change,
     probability_drop,
+    response_scores,
     score_two_views,
     summarise,
 )
-from models.kl import K3_BOUND, k1, k3
+from models.kl import k1, k3
 from models.scoring import Group
 from tests.models.ragged import text_only, two_pictures
-from train.losses.perception import perception_kl
-from train.objective import ScoredBatch, token_losses
-from train.settings import LossSettings, PerceptionKlSettings
 
 MASK = ViewSettings("patch_black")
 BLANK = ViewSettings("blank")
@@ -54,33 +53,6 @@ def test_k1_and_k3_average_to_the_kl_over_the_vocabulary():
         torch.testing.assert_close((first_V.exp() * score(first_V, second_V)).sum(), whole, atol=1e-5, rtol=0)
 
 
-def test_k3_is_the_perception_loss_before_its_coefficient_bounds_included():
-    torch.manual_seed(0)
-    logp_NT, masked_NT = -3 * torch.rand(4, 50), -3 * torch.rand(4, 50)
-    masked_NT[0, :6] = logp_NT[0, :6] + torch.tensor([-60.0, -20.0, -19.9, -11.0, 2.61, 2.62])
-    logp_NT[1, :3] = torch.tensor([-25.0, -20.0, -3.0]) + masked_NT[1, :3]
-    mask_NT = torch.ones(4, 50)
-    value_NT, bounded_NT = perception_kl(logp_NT, masked_NT, mask_NT, None, PerceptionKlSettings())
-    found_NT = k3(logp_NT, masked_NT)
-    assert torch.equal(found_NT, value_NT) and 0 < bounded_NT.sum() == (found_NT == K3_BOUND).sum()
-
-
-def test_loss_dashboard_and_scores_have_one_number_for_a_token(random_tiny):
-    """From one model and one response, by training's road and by this one."""
-    drawn, ids = sample("train", "chart", 3), [40, 41, 42, 43, 2]
-    clean = random_tiny.encoder.encode(drawn)
-    masked = random_tiny.encoder.see(drawn, clean, MASK, 7)
-    logp_NT, masked_NT = (random_tiny.score([Group(prompt, [ids])]).logprobs_NT for prompt in (clean, masked))
-    ones = torch.ones_like(logp_NT)
-    batch = ScoredBatch(logp_NT, logp_NT, ones, ones, ones, view_logp_NT={"masked": masked_NT})
-    settings = LossSettings(perception_kl=PerceptionKlSettings(coef=0.02))
-    terms, logged = token_losses(settings, batch)
-    found_T = score_two_views(random_tiny, [drawn], [ids], MASK, 7)[0].token_scores()["k3"]
-    assert found_T.max() > 0
-    torch.testing.assert_close(-terms["perception_kl"][0].detach() / 0.02, found_T, atol=1e-6, rtol=1e-4)
-    torch.testing.assert_close(-logged["actor/kl_prcp_loss"][0], found_T, atol=1e-6, rtol=1e-4)
-
-
 @pytest.mark.parametrize("family", ["qwen3_vl", "idefics3"])
 @pytest.mark.parametrize("batch", [1, 2, 64])
 def test_batches_score_as_one_response_at_a_time_does_and_keep_the_order(load_family, family, batch):
@@ -99,7 +71,9 @@ def test_batches_score_as_one_response_at_a_time_does_and_keep_the_order(load_fa
 
 def test_a_prompt_stands_once_per_view_and_both_views_pass_together(random_tiny):
     calls, scorer, counts = [], random_tiny.scorer, []
-    random_tiny.scorer = lambda groups, **options: calls.append(groups) or scorer(groups, **options)
+    random_tiny.scorer = lambda own, against, **options: (
+        calls.append([*own, *against]) or scorer(own, against=against, **options)
+    )
     score_two_views(random_tiny, *responses(), MASK, progress=lambda done, note: counts.append(done))
     assert [[len(group.responses) for group in call] for call in calls] == [[3, 2, 1, 1] * 2]
     score_two_views(random_tiny, *responses(), MASK, batch=2, progress=lambda done, note: counts.append(done))
@@ -127,7 +101,8 @@ def test_entropies_and_full_kl_are_those_of_the_model_at_the_temperature(random_
     assert without[0].kl_T is None and "kl" not in without[0].token_scores()
     clean = Group(random_tiny.encoder.encode(samples[0]), [token_ids[0]])
     masked = Group(random_tiny.encoder.encode(samples[0], view, 2), [token_ids[0]])
-    own, other = random_tiny.score([clean], against=[masked], **options), random_tiny.score([masked], **options)
+    own = random_tiny.score([clean], against=[masked], kl=True, **options)
+    other = random_tiny.score([masked], **options)
     close = {"atol": 1e-5, "rtol": 0}
     for scored in (found[0], without[0]):
         torch.testing.assert_close(scored.logprobs_T, own.logprobs_NT[0].detach(), **close)
@@ -170,3 +145,16 @@ def test_summaries_by_hand():
     torch.testing.assert_close(found.top_decile_N, torch.tensor([4.0, 14 / 4, torch.nan]), equal_nan=True)
     thirty = summarise(score_NT[1:2, :30], torch.ones(1, 30), threshold=0.0)
     assert thirty.top_decile_N == 4  # a tenth of 30 tokens is 3
+
+
+def test_what_the_dashboard_shows_of_a_response_by_hand():
+    """Probabilities halved and doubled without the picture, one hardly changed, one of padding."""
+    logp_NT = torch.tensor([[log(0.5), log(0.2), log(0.4), log(0.9)]])
+    masked_NT = torch.tensor([[log(0.25), log(0.4), log(0.41), log(0.1)]])
+    found = response_scores(logp_NT, masked_NT, torch.tensor([[1.0, 1.0, 1.0, 0.0]]))
+    halved, doubled, hardly = log(2) - 0.5, 1 - log(2), 0.41 / 0.4 - 1 - log(0.41 / 0.4)
+    assert hardly < DEPENDENT_K3 < halved < doubled
+    assert {name: value.item() for name, value in found.items()} == pytest.approx({
+        "k3_mean": (halved + doubled + hardly) / 3, "share_above": 2 / 3, "top_decile": doubled,
+        "k1_mean": (log(2) - log(2) - log(0.41 / 0.4)) / 3,
+    }, abs=1e-6)  # fmt: skip

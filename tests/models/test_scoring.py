@@ -4,8 +4,18 @@ import pytest
 import torch
 
 from data.mini.world import sample
+from data.views import ViewSettings
+from models.loader import VisionLanguageModel
 from models.scoring import Group
-from tests.models.ragged import assert_same_gradients, gradients, ragged_groups, text_only
+from models.settings import LoraSettings
+from tests.models.ragged import (
+    assert_same_gradients,
+    gradients,
+    one_update,
+    ragged_groups,
+    text_only,
+    two_pictures,
+)
 
 
 def test_scores_are_the_log_softmax_of_the_models_own_logits(random_tiny):
@@ -79,3 +89,73 @@ def test_an_engine_can_stand_in_for_the_scorer(random_tiny):
     random_tiny.scorer = lambda *groups, **options: calls.append(options) or scorer(*groups, **options)
     torch.testing.assert_close(random_tiny.score(groups, temperature=0.5).logprobs_NT, expected)
     assert calls == [{"temperature": 0.5}]
+
+
+def blackened(model: VisionLanguageModel) -> list[Group]:
+    """The ragged groups' responses behind corrupted pictures, of the first prompt each behind its own draw."""
+    view, groups = ViewSettings("patch_black", draw="per_response"), ragged_groups(model)
+    samples = (sample("train", "counting", 1), text_only(), two_pictures())
+    first = [
+        Group(model.encoder.encode(samples[0], view, 3, draw=k), [ids]) for k, ids in enumerate(groups[0].responses)
+    ]
+    rest = zip(samples[1:], groups[1:], strict=True)
+    return [*first, *(Group(model.encoder.encode(drawn, view, 3), group.responses) for drawn, group in rest)]
+
+
+def gradients_of(model: VisionLanguageModel, *values: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of a sum in which every number has a weight of its own."""
+    weighted = [
+        (value * torch.linspace(0.5, 1.5, value.numel()).view_as(value)).sum() * (-0.7) ** number
+        for number, value in enumerate(values)
+    ]
+    model.module.zero_grad()
+    sum(weighted).backward(retain_graph=True)
+    return {name: p.grad.clone() for name, p in model.module.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize(
+    ("family", "path", "changes"),
+    [
+        ("qwen3_vl", "shared", {}),
+        ("qwen3_vl", "plain", {}),
+        ("qwen2_5_vl", "shared", {"lora": LoraSettings(4, 8, "all")}),
+        ("idefics3", "plain", {}),
+    ],
+    ids=["shared", "plain", "adapters", "another family"],
+)
+def test_both_views_in_one_pass_score_as_in_two(load_family, family, path, changes):
+    model = load_family(family, **changes)
+    if changes:
+        one_update(model)  # adapters begin at zero
+    groups, masked, options = ragged_groups(model), blackened(model), {"path": path, "temperature": 0.7}
+    both = model.score(groups, against=masked, entropy=True, **options)
+    found = both.logprobs_NT, both.against_logprobs_NT, both.entropy_NT, both.against_entropy_NT
+    own, other = (model.score(part, entropy=True, **options) for part in (groups, masked))
+    expected = own.logprobs_NT, other.logprobs_NT, own.entropy_NT, other.entropy_NT
+    for one, two in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
+    assert torch.equal(both.mask_NT, own.mask_NT) and both.kl_NT is None
+    assert (both.logprobs_NT - both.against_logprobs_NT).abs().max() > 1e-5
+    assert_same_gradients(gradients_of(model, *expected), gradients_of(model, *found), 1e-4)
+    for number in (0, 1):  # each side has gradients of its own
+        assert any(value.any() for value in gradients_of(model, found[number]).values())
+
+
+def test_one_view_alone_brings_nothing_of_another(random_tiny):
+    scores = random_tiny.score(ragged_groups(random_tiny), entropy=True)
+    assert scores.against_logprobs_NT is scores.against_entropy_NT is scores.kl_NT is None
+    both = random_tiny.score(ragged_groups(random_tiny), against=blackened(random_tiny))
+    assert both.entropy_NT is both.against_entropy_NT is None and both.against_logprobs_NT is not None
+
+
+@pytest.mark.parametrize("path", ["plain", "shared"])
+def test_two_views_without_pictures_can_still_use_the_vision_tower(random_tiny, path):
+    groups = [Group(random_tiny.encode([text_only()])[0], [[40, 41, 2], [50]])]
+    alone = random_tiny.score(groups, against=groups, path=path)
+    accompanied = random_tiny.score(groups, against=groups, path=path, kl=True, with_picture=True)
+    assert accompanied.against_logprobs_NT.shape == accompanied.mask_NT.shape
+    torch.testing.assert_close(accompanied.against_logprobs_NT, alone.logprobs_NT, atol=1e-5, rtol=0)
+    assert accompanied.kl_NT.abs().max() < 1e-6
+    found = gradients_of(random_tiny, accompanied.against_logprobs_NT)
+    vision = {name for name, _ in random_tiny.module.named_parameters() if ".visual." in name}
+    assert vision <= found.keys() and not any(found[name].any() for name in vision)

@@ -71,6 +71,11 @@ def test_a_response_does_not_depend_on_its_neighbours(model, engine):
     together = {(r.sample_id, r.k): r for r in engine.sample(encoded, 4, SETTINGS, seed=3)}
     for response in engine.sample(encoded[::-1][:2], 2, SETTINGS, seed=3):
         assert response.token_ids == together[response.sample_id, response.k].token_ids
+    heard, skip = [], {(encoded[0].sample_id, 1), (encoded[1].sample_id, 0)}
+    rest = engine.sample(encoded, 4, SETTINGS, seed=3, finished=heard.append, skip=skip)
+    assert {(r.sample_id, r.k) for r in rest} == together.keys() - skip and sorted(map(repr, heard)) == sorted(
+        map(repr, rest)
+    )
     assert [r.token_ids for r in engine.sample(encoded, 1, SETTINGS, seed=4)] != [
         together[p.sample_id, 0].token_ids for p in encoded
     ]
@@ -83,8 +88,16 @@ def test_prompts_in_pieces_and_preempted_requests_change_nothing(model, monkeypa
     tight = {"kv_cache_memory_bytes": 3 << 20, "max_num_batched_tokens": 48}
     monkeypatch.setattr(vllm_engine, "engine_options", lambda *given: engine_options(*given) | tight)
     engine = make_engine(model, EngineSettings(kind="vllm"), settings)
+    from models.vllm_draw import Sheet
+
+    drawn, take = [], Sheet.take
+
+    def noted(sheet, row):
+        drawn.extend(pair for rows, steps, _ in sheet.found for pair in zip(rows, steps, strict=True))
+        return take(sheet, row)
+
+    monkeypatch.setattr(Sheet, "take", noted)
     found = engine.sample(prompts(model), 8, settings, seed=1)
-    drawn = [pair for rows, steps, _ in engine.sheet.found for pair in zip(rows, steps, strict=True)]
     assert len(drawn) > len(set(drawn))  # some were drawn twice
     expected = model.sample(prompts(model), 8, settings, seed=1)
     assert [r.token_ids for r in found] == [r.token_ids for r in expected]

@@ -92,6 +92,7 @@ def test_losses_and_weights_do_not_depend_on_scoring_stage_or_number_of_processe
         assert loss == pytest.approx(wanted, rel=1e-5, abs=1e-6), row["step"]
         assert row["actor/grad_norm"] == pytest.approx(other["actor/grad_norm"], rel=1e-3), row["step"]
         assert row["critic/rewards/mean"] == pytest.approx(other["critic/rewards/mean"], rel=1e-6)
+        assert row["dependency/k3_mean"] == pytest.approx(other["dependency/k3_mean"], rel=1e-3, abs=1e-6), row["step"]
     for name, value in expected_weights.items():
         assert (weights[name] - value).abs().max() < 1e-5, name
     memory = [row["perf/max_memory_gb"] for row in read_jsonl(tmp_path / "run" / "timing.jsonl")]
