@@ -13,7 +13,7 @@ NODES ?= 1
 GPUS ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base reproduce-table1 eval slurm bench bench-peers report test test-unit lint clean
+.PHONY: help install demo base reproduce-table1 eval slurm bench bench-peers report notebooks test test-unit lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ slurm: $(READY) ## write the Slurm script of a run (SCALE=7b METHOD=papo_g NODES
 	$(PYTHON) -m train.slurm scale=$(SCALE) method=$(METHOD) nodes=$(NODES) gpus=$(GPUS) $(SET)
 
 bench: $(READY) ## measure the fast path (bench/*.json, about 25 minutes; nothing else should run)
-	$(PYTHON) bench/step.py && $(PYTHON) bench/head.py
+	$(PYTHON) bench/step.py && $(PYTHON) bench/head.py && $(PYTHON) bench/report.py
 
 .venv-peers/.ready: $(READY) environment/peers.py
 	$(PYTHON) environment/peers.py
@@ -47,8 +47,11 @@ bench: $(READY) ## measure the fast path (bench/*.json, about 25 minutes; nothin
 bench-peers: .venv-peers/.ready ## compare an update with TRL's, installed in an environment of its own
 	.venv-peers/bin/python bench/peers.py
 
-report: $(READY) ## write the HTML report of the results on disk
-	$(PYTHON) -m analysis report
+report: $(READY) ## write the HTML report of runs (RUNS=a,b; those of the demo unless given)
+	$(PYTHON) -m analysis report $(if $(RUNS),runs=$(RUNS))
+
+notebooks: $(READY) ## execute the notebooks of perception errors on the runs of the demo (RUNS=a,b)
+	$(PYTHON) -m notebooks html=true $(if $(RUNS),runs=$(RUNS))
 
 test: $(READY) ## run all tests
 	$(PYTHON) -m pytest -q

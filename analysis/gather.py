@@ -31,7 +31,7 @@ def experiments_of(settings: AnalysisSettings) -> list[Experiment]:
         raise UserError(f"analysis of scale={settings.scale} needs the paper's benchmarks, which are not built yet")
     if settings.seeds < 1 or not settings.methods:
         raise UserError("give seeds=1 or more and at least one method")
-    runs = Path(settings.runs)
+    runs = Path(settings.folder)
     return [
         Experiment(method, settings.scale, seed, runs)
         for method in settings.methods

@@ -88,14 +88,21 @@ def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
 
 def run(settings: AnalysisSettings) -> None:
     """Do one task."""
+    if settings.task not in ("table", "errors", "report", "demo"):
+        raise UserError(f"no analysis task '{settings.task}'; use table, errors, report or demo")
+    if settings.runs and settings.task != "report":
+        raise UserError(f"runs= is for report; {settings.task} takes its runs from folder={settings.folder}")
+    if settings.runs:
+        from analysis.report.paper import write_run_report
+
+        print(f"report: {write_run_report(settings)}")
+        return
     default = f"results/table{settings.table}_{settings.scale}"
     if settings.task in ("report", "demo"):
-        default = f"{settings.runs}/{settings.scale}/report"
+        default = f"{settings.folder}/{settings.scale}/report"
     if settings.task == "demo":
         settings.fill = True
     out = Path(settings.out or default)
-    if settings.task not in ("table", "errors", "report", "demo"):
-        raise UserError(f"no analysis task '{settings.task}'; use table, errors, report or demo")
     gathered = gather(settings)
     if settings.task == "errors":
         print(markdown(*error_rows(error_shares(with_classes(gathered.predictions), gathered.methods))))
@@ -103,6 +110,6 @@ def run(settings: AnalysisSettings) -> None:
     found = write_table(gathered, settings, out)
     print_table(gathered, found, out)
     if settings.task in ("report", "demo"):
-        from analysis.reporting import make_report
+        from analysis.report.paper import write_table_report
 
-        print(f"report: {make_report(gathered, settings, found, out)}")
+        print(f"report: {write_table_report(gathered, found, settings, out)}")

@@ -10,6 +10,7 @@ class AnalysisSettings:
     """One analysis over run folders."""
 
     task: str = setting("table", "table, errors, report or demo")
+    runs: str = setting("", "report: folders of runs or evaluations, a,b,c; the first is the baseline; empty = table")
     table: int = setting(1, "the paper's table", group=False)
     scale: str = setting("mini", "whose runs, a file of configs/scales", group=False)
     methods: list[str] = setting(factory=lambda: ["base", "grpo", "papo_g"], help="rows; base is the untrained model")
@@ -17,9 +18,12 @@ class AnalysisSettings:
     fill: bool = setting(False, "train and evaluate what is missing")
     train: list[str] = setting(factory=list, help="further settings for missing training runs, as in [steps=40]")
     eval: list[str] = setting(factory=list, help="further settings for missing evaluations")
-    runs: str = setting("runs", "where run folders lie")
+    folder: str = setting("runs", "where the table's run folders lie")
     out: str = setting(
-        "", "folder of the results; empty = results/table<n>_<scale>, or runs/<scale> for report and demo"
-    )
-    samples: int = setting(12, "samples per column in the report's browser")
+        "", "folder of the results; empty = results/table<n>_<scale>; report, demo: <folder>/<scale>/report or, with "
+        "runs=, the last run's folder"
+    )  # fmt: skip
+    samples: int = setting(200, "samples in the report's browser, as many from every column; 0 = all")
+    patches: int = setting(48, "how many of them get a map of which patch each token hangs on; 0 = none")
+    patch_grid: int = setting(4, "rows and columns of that map; the mini world has its own cells")
     dry_run: bool = setting(False, "print the resolved settings and stop")

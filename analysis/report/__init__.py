@@ -1,5 +1,18 @@
 """The HTML report: one file that shows the findings and, sample by sample, what the model saw."""
 
-from analysis.report.page import Answer, Fact, Figure, Item, Report, Table, Token, render_report, write_report
+from analysis.report.page import render_report, write_report
+from analysis.report.records import Answer, Fact, Figure, Item, Other, PatchMap, Report, Table, Token
 
-__all__ = ["Answer", "Fact", "Figure", "Item", "Report", "Table", "Token", "render_report", "write_report"]
+__all__ = [
+    "Answer",
+    "Fact",
+    "Figure",
+    "Item",
+    "Other",
+    "PatchMap",
+    "Report",
+    "Table",
+    "Token",
+    "render_report",
+    "write_report",
+]

@@ -84,7 +84,7 @@ def test_an_answer_without_a_box_is_none_and_never_a_number(tmp_path):
 def test_table_and_report_come_from_the_real_commands(tmp_path):
     command = [
         sys.executable, "-m", "analysis", "report", "methods=[base,grpo,papo_g]", "fill=true", f"train={SMALL_TRAIN}",
-        f"eval={SMALL_EVAL}", f"runs={tmp_path}/runs", "samples=2",
+        f"eval={SMALL_EVAL}", f"folder={tmp_path}/runs", "samples=16", "patches=8",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -92,7 +92,7 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
     for name in ("table.md", "table.csv", "table.tex", "table.png", "errors.csv", "errors.png", "curves.png"):
         assert (out / name).stat().st_size > 100, name
     page = (out / "report.html").read_text()
-    assert "mini/1/test/counting/0" in page and "Who beats whom" in page
+    assert "mini/1/test/counting/" in page and "every method against its baseline in the paper" in page
     record = json.loads((out / "provenance.json").read_text())
     assert [row["method"] for row in record] == ["base", "grpo", "papo_g"]
     assert all(row["weights"].startswith("sha256:") for row in record)

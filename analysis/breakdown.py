@@ -1,0 +1,91 @@
+"""How many of a run's errors are of one class, whole and in parts: by column, by dependency on the picture.
+
+Shares are of wrong responses, with 95 % intervals from a bootstrap of clusters of items (analysis/transitions.py), so
+that several responses to one problem do not pass for independent. Shapes: I items.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import CLASSES
+from analysis.flow import FORWARD, Findings
+from analysis.protocol_words import points
+from analysis.runs import RunView
+from analysis.transitions import RIGHT, WRONG, Resampling, Share, state_names, states_of
+from configs import UserError
+
+PERCEPTION, WHOLE, NAMELESS = "perception", "all", "(none)"
+LEVELS = ("low", "medium", "high")  # of dependency; all other parts stand in the order of their items
+COUNTS, SHARES = ["responses", "wrong", "errors"], ["share", "low", "high"]
+
+
+def class_shares(views: Sequence[RunView], of: str = PERCEPTION, by: str | None = None, seed: int = 0) -> pd.DataFrame:
+    """One row per run and part: responses, wrong ones, those of the class, and their share among the wrong ones.
+
+    `by` is a column of the predictions with one value per item; items without one are the part "(none)".
+    """
+    return pd.concat([shares_of_run(view, of, by, seed) for view in views], ignore_index=True)
+
+
+def parts_of(view: RunView, ids: Sequence[str], by: str | None) -> np.ndarray:
+    """The part of every item."""
+    if by is None:
+        return np.full(len(ids), WHOLE)
+    if by not in view.predictions:
+        raise UserError(
+            f"the predictions of {view.name} have no column '{by}'; they have {', '.join(view.predictions.columns)}"
+        )
+    items = view.predictions.drop_duplicates("sample_id").set_index("sample_id").loc[ids]
+    return items[by].fillna("").astype(str).replace("", NAMELESS).to_numpy()
+
+
+def shares_of_run(view: RunView, of: str, by: str | None, seed: int) -> pd.DataFrame:
+    if (view.predictions.state == WRONG).any():
+        raise UserError(
+            f"the errors of {view.name} have no classes; on the mini world they come by construction, elsewhere from "
+            "python -m analysis.judge_classes"
+        )
+    ids = sorted(view.predictions.sample_id.unique())
+    states = states_of(view.predictions, state_names([view.predictions], CLASSES), ids)
+    part_I, draw = parts_of(view, ids, by), Resampling(states, seed)
+    wrong_I = 1 - states.shares_IS[:, states.names.index(RIGHT)]
+    of_I = states.shares_IS[:, states.names.index(of)] if of in states.names else np.zeros(len(ids))
+    rows = []
+    for part in sorted(dict.fromkeys(part_I), key=lambda part: LEVELS.index(part) if part in LEVELS else -1):
+        inside_I = (part_I == part).astype(float)
+        (share,) = draw.ratios((of_I * inside_I)[:, None], wrong_I * inside_I, (0, 1))
+        counts = [round(states.k * float(inside_I @ values_I)) for values_I in (np.ones(len(ids)), wrong_I, of_I)]
+        rows.append((view.name, part, *counts, share.value, share.low, share.high))
+    frame = pd.DataFrame(rows, columns=["run", "part", *COUNTS, *SHARES])
+    return frame.astype(dict.fromkeys(SHARES, float))
+
+
+def share_text(row: "pd.Series") -> str:
+    """A share in percent with its interval, and of how many; a dash where nothing is wrong."""
+    if pd.isna(row.share):
+        return "—"
+    return f"{points(Share(row.share, row.low, row.high))} of {row.wrong:,}"
+
+
+def share_table(shares: pd.DataFrame, name: str = "part") -> pd.DataFrame:
+    """A line per part, a column of text per run; `name` heads the parts."""
+    texts = shares.assign(text=shares.apply(share_text, axis=1)).pivot(index="part", columns="run", values="text")
+    texts = texts.loc[shares.part.unique(), shares.run.unique()]
+    return texts.rename_axis(index=name, columns=None).reset_index()
+
+
+def balance_sentence(found: Findings, names: Sequence[str], of: str = PERCEPTION) -> str:
+    """What repairs and new errors of a class come to: its share of all responses under both runs."""
+    line = next((line for line in found.lines if line.part == of), None)
+    if line is None:
+        return f"Neither {names[0]} nor {names[1]} makes a {of} error."
+    place, right = found.names.index(of), found.names.index(RIGHT)
+    mended, broken = (100 * (found.flow[FORWARD][a][b].value or 0) for a, b in ((place, right), (right, place)))
+    change = points(Share(line.difference, line.low, line.high), "+")
+    return (
+        f"Of all responses {100 * line.first:.1f} % are {of} errors under {names[0]} and {100 * line.second:.1f} % "
+        f"under {names[1]}, {change} points: {mended:.1f} % of the pairs of responses go from such an error to right, "
+        f"{broken:.1f} % the other way."
+    )

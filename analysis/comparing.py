@@ -1,0 +1,87 @@
+"""What the comparison of two runs shows beyond the report's tables: forest, training curves with seeds, power."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.report.numbers import Numbers
+from analysis.runs import RunView
+from analysis.small_test import SmallTest, mcnemar_power
+from eval.paired import ALPHA, PairedResult
+
+SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+SEED_FOLDER = re.compile(r"seed\d+")
+
+
+def accuracy_rows(numbers: Numbers) -> pd.DataFrame:
+    """Accuracies in percent, as `analysis.figures.table_figure` takes them."""
+    named = numbers.accuracy.rename(columns={"run": "method", "part": "heading", "mean": "value"})
+    return named.assign(**{name: 100 * named[name] for name in ("value", "low", "high")})
+
+
+def forest_rows(lines: Sequence[PairedResult], group: str) -> pd.DataFrame:
+    """Paired differences in points, as `analysis.figures.forest_figure` takes them."""
+    rows = [(line.part, group, 100 * line.difference, 100 * line.low, 100 * line.high) for line in lines]
+    return pd.DataFrame(rows, columns=["label", "group", "difference", "low", "high"])
+
+
+def forest_of(numbers: Numbers) -> pd.DataFrame:
+    """The lines of every comparison with the baseline."""
+    baseline = numbers.runs[0]
+    parts = [forest_rows(one.lines, f"{one.name} minus {baseline}") for one in numbers.comparisons]
+    return pd.concat(parts, ignore_index=True)
+
+
+def holm_sentence(lines: Sequence[PairedResult]) -> str:
+    """Which lines differ once the number of tests is allowed for."""
+    clear = [f"{one.part} ({100 * one.difference:+.1f} points)" for one in lines if one.p_difference_holm < ALPHA]
+    tests = f"the {len(lines)} tests of this table"
+    if not clear:
+        return f"With Holm's correction for {tests} no line differs from 0."
+    return f"With Holm's correction for {tests} these lines differ from 0: {', '.join(clear)}."
+
+
+def seeds_beside(folder: Path) -> list[Path]:
+    """The run's curves and those of its other seeds, if the folder is one of several called seed0, seed1 ..."""
+    if not SEED_FOLDER.fullmatch(folder.name):
+        return [folder / "metrics.jsonl"]
+    beside = folder.resolve().parent.glob("seed*/metrics.jsonl")
+    return sorted(path for path in beside if SEED_FOLDER.fullmatch(path.parent.name))
+
+
+def curves(views: Sequence[RunView]) -> dict[str, list[pd.DataFrame]]:
+    """Training curves by method, all seeds that lie beside a run; runs that were not trained are not in it."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    for view in views:
+        if view.metrics is not None:
+            several = SEED_FOLDER.fullmatch(view.folder.name) is not None
+            name = view.folder.resolve().parent.name if several else view.name
+            found[name] = [pd.read_json(path, lines=True) for path in seeds_beside(view.folder)]
+    return found
+
+
+def curve_sentences(views: Sequence[RunView], found: dict[str, list[pd.DataFrame]]) -> list[str]:
+    """Which runs have curves, of how many seeds, and which have none."""
+    bare = [view.name for view in views if view.metrics is None]
+    said = [f"{name}: curves of {len(seeds)} seed{'s' * (len(seeds) > 1)}, {max(map(len, seeds))} steps."
+            for name, seeds in found.items()]  # fmt: skip
+    if bare:
+        said.append(f"No training curves for {', '.join(bare)}: there is no metrics.jsonl beside the evaluation.")
+    return said
+
+
+def power_table(small: SmallTest, sizes: Sequence[int] = SIZES) -> pd.DataFrame:
+    """How often McNemar's test on so many items would see the difference that these two runs have."""
+    chances = [mcnemar_power(size, small.broken_share, small.repaired_share) for size in sizes]
+    texts = [f"{100 * chance:.0f}" for chance in chances]
+    return pd.DataFrame({"items": [f"{size:,}" for size in sizes], "sees the difference, % of cases": texts})
+
+
+def small_test_sentence(small: SmallTest, names: Sequence[str]) -> str:
+    """What Perception-R1's protocol says of the two runs."""
+    return (
+        f"{small.items} items, one response each: {names[0]} alone misreads {small.repaired}, {names[1]} alone "
+        f"{small.broken}, both {small.both_misread}, neither {small.both_fine}; exact McNemar p = {small.p_value:.2g}."
+    )

@@ -1,0 +1,64 @@
+"""Training curves: the mean over seeds as a line, the seeds' range as a band."""
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import COLUMN, PAGE, canvas, legend_above, paper_style, run_looks, shortened
+from configs import UserError
+
+PANELS = {
+    "reward/accuracy": "training accuracy (share)", "actor/kl_prcp_loss": "perception loss (nats)",
+    "actor/entropy_loss": "surprisal (nats/token)", "response_length/mean": "response length (tokens)",
+    "actor/grad_norm": "gradient norm",
+}  # fmt: skip
+WINDOW = 8
+
+
+def seeds_of(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
+    """One smoothed column per seed that has the metric, indexed by the steps that all of them have."""
+    series = [frame.drop_duplicates("step", keep="last").set_index("step")[name].astype(float)
+              for frame in frames if name in frame]  # fmt: skip
+    known = [one.rolling(WINDOW, min_periods=1).mean() for one in series if one.notna().any()]
+    return pd.concat(known, axis=1, join="inner") if known else pd.DataFrame()
+
+
+def chosen_panels(metrics: dict[str, list[pd.DataFrame]]) -> dict[str, str]:
+    """The panels that any run has numbers for."""
+    return {name: title for name, title in PANELS.items()
+            if any(not seeds_of(frames, name).empty for frames in metrics.values())}  # fmt: skip
+
+
+@paper_style
+def curves_figure(metrics: dict[str, list[pd.DataFrame]], panels: dict[str, str] | None = None) -> Figure:
+    """Running means over the steps; `panels` maps metric names to axis labels (default: the usual ones there are)."""
+    panels = panels or chosen_panels(metrics)
+    if not panels:
+        raise UserError(f"no run has a metric to draw; it would be one of {', '.join(PANELS)}")
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = canvas(max(COLUMN, PAGE * columns / 3), 0.35 + 1.65 * lines)
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    handles: dict[str, Artist] = {}
+    for axes, (name, title) in zip(grid, panels.items(), strict=False):
+        for method, look in run_looks(metrics).items():
+            seeds = seeds_of(metrics[method], name)
+            if seeds.empty:
+                continue
+            many = seeds.shape[1] > 1
+            (line,) = axes.plot(seeds.index, seeds.mean(axis=1), color=look.colour, ls=look.line,
+                                zorder=2 if look.line == "-" else 2.5)  # fmt: skip
+            if many:
+                low, high = seeds.min(axis=1), seeds.max(axis=1)
+                axes.fill_between(seeds.index, low, high, color=look.colour, alpha=0.2, lw=0)
+            count = f" ({seeds.shape[1]} seeds: mean, min to max)" if many else " (1 seed)"
+            handles.setdefault(look.label + count, line)
+        axes.set_ylabel(shortened(title, 34))
+        axes.set_xlabel(f"step (running mean over {WINDOW})")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.grid(axis="y")
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    legend_above(figure, list(handles.values()), list(handles))
+    return figure

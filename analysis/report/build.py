@@ -1,0 +1,140 @@
+"""Fill a report from evaluated runs: numbers, figures, and a browser of samples with every run's answers.
+
+The runs may be of the mini world or of any benchmark, with or without training curves and weights; what is missing is
+left out and said in `Report.left_out` and on the samples.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from analysis.report.figures import COMPARED_AT_MOST, figures_of
+from analysis.report.items import Material, items_of, material_of, shown_ids
+from analysis.report.numbers import numbers_of
+from analysis.report.profiles import profiles_of
+from analysis.report.records import Figure, Report, Table
+from analysis.report.scores import VIEW, Scored, describe_view
+from analysis.report.summary import sentences
+from analysis.report.tables import tables_of
+from analysis.report.workers import Work, started
+from analysis.runs import OpenRuns, RunView
+from analysis.settings import AnalysisSettings
+from configs import Run, UserError
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a table of the paper adds to the report of its runs."""
+
+    summary: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    curves: Mapping[str, list[pd.DataFrame]] = field(default_factory=dict)  # of all seeds, in place of the runs' own
+    title: str = ""
+
+
+def checked(settings: AnalysisSettings) -> None:
+    if settings.patches < 0:
+        raise UserError(f"patches={settings.patches} must be 0 (no map) or more")
+    if settings.patch_grid < 1:
+        raise UserError(f"patch_grid={settings.patch_grid} must be at least 1 row and column")
+
+
+def work_of(views: Sequence[RunView], material: Material, settings: AnalysisSettings) -> Work:
+    """What is scored of every run, all behind the same spoiled pictures."""
+    rows = views[0].predictions
+    shown = rows[rows.sample_id.isin(set(material.ids))]
+    mapped = shown_ids(shown, settings.patches) if settings.patches else []
+    return Work(material.ids, material.visible, mapped, settings.patch_grid)
+
+
+def curves_of(views: Sequence[RunView]) -> dict[str, list[pd.DataFrame]]:
+    """The training curves of the runs that have any."""
+    found = {view.name: view.metrics for view in views}
+    return {name: [frame] for name, frame in found.items() if frame is not None}
+
+
+def title_of(views: Sequence[RunView]) -> str:
+    names = [view.name for view in views]
+    told = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    columns = views[0].predictions.column.astype(str).unique()
+    if views[0].predictions.sample_id.str.startswith("mini/").all():
+        return f"{told} in the mini world"
+    return f"{told} on {', '.join(columns[:3])}{' ...' if len(columns) > 3 else ''}"
+
+
+def origins(views: Sequence[RunView], settings: AnalysisSettings) -> list[tuple[str, str]]:
+    """Where every number comes from; what is the same for all runs stands once."""
+    facts: dict[str, list[tuple[str, str]]] = {}
+    for view in views:
+        told = {"predictions": str(view.evaluation)}
+        try:
+            record, asked = view.record, view.settings
+        except UserError as error:
+            told["record"] = f"not to be had: {error}"
+        else:
+            sampling = {name: getattr(asked.sampling, name) for name in ("temperature", "top_p", "top_k")}
+            told |= {
+                "weights": record.revisions.get("model", "unknown"), "benchmark": record.revisions.get("bench", ""),
+                "commit": record.commit + (" with changes" if record.dirty else ""), "evaluated": record.started,
+                "sampling": f"k={asked.k}, seed {asked.seed}, {told_as_text(sampling)}", "grader": asked.grader,
+                "hardware": told_as_text(record.hardware), "packages": told_as_text(record.packages),
+            }  # fmt: skip
+        for name, value in told.items():
+            facts.setdefault(name, []).append((view.name, value))
+    rows = []
+    for name, values in facts.items():
+        same = len(values) == len(views) and len({value for _, value in values}) == 1
+        rows += [(name, values[0][1])] if same else [(f"{name} of {run}", value) for run, value in values]
+    own = Run.collect(settings)
+    return [*rows, ("report", f"commit {own.commit}{' with changes' if own.dirty else ''}, {own.started}")]
+
+
+def told_as_text(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in ("", [], None))
+
+
+def left_out_of(
+    views: Sequence[RunView], material: Material, scored: Mapping[str, Scored], curves: Mapping[str, object],
+    mapped: int,
+) -> list[str]:  # fmt: skip
+    """One sentence for everything that a reader might look for in vain."""
+    whole, shown = views[0].predictions.sample_id.nunique(), len(material.ids)
+    found = [*material.left_out, *(line for one in scored.values() for line in one.left_out)]
+    if shown < whole:
+        found.append(
+            f"The browser shows {shown:,} of {whole:,} samples, as many from every column as it has, drawn by their "
+            "names and never by what a run said (samples=0 shows all). All numbers but the visual dependency are of "
+            "all samples."
+        )
+    if mapped < shown:
+        found.append(f"Maps of patches are made for {mapped:,} of the shown samples (patches={mapped}).")
+    if len(views) - 1 > COMPARED_AT_MOST:
+        found.append(
+            f"Figures of flow and repair are drawn for the first {COMPARED_AT_MOST} later runs; tables have all."
+        )
+    if not curves:
+        found.append("No run has training curves (metrics.jsonl beside its evaluation).")
+    return found
+
+
+def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | None = None) -> Report:
+    """Everything that a page shows of some runs; the first is the baseline."""
+    checked(settings)
+    extra, views, described = extra or Extra(), opened.views, describe_view(VIEW)
+    material = material_of(views, shown_ids(views[0].predictions, settings.samples))
+    work = work_of(views, material, settings)
+    with started(views, work) as scores:
+        numbers = numbers_of(views)
+        scored = scores()
+    profiles = profiles_of({name: one.frame for name, one in scored.items() if one.frame is not None})
+    curves = extra.curves or curves_of(views)
+    return Report(
+        extra.title or title_of(views),
+        [*sentences(numbers, opened.classes, profiles.costs, described), *extra.summary],
+        [*tables_of(numbers, opened.classes, profiles.lines, described), *extra.tables],
+        [*figures_of(numbers, views, profiles, curves, described), *extra.figures],
+        items_of(views, material, scored), origins(views, settings),
+        left_out_of(views, material, scored, curves, len(work.mapped)),
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""The figures of a report, each drawn by analysis.figures from numbers that the tables show too."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analysis.flow import ALL
+from analysis.report.numbers import Compared, Numbers
+from analysis.report.profiles import MAIN, Profiles
+from analysis.report.records import Figure
+from analysis.runs import RunView
+
+COMPARED_AT_MOST = 3  # later runs that get a flow and a figure of repairs; the tables have all
+
+
+def accuracy_figure(numbers: Numbers) -> Figure:
+    from analysis.figures import png, table_figure
+
+    lines = numbers.accuracy.rename(columns={"run": "method", "part": "heading", "mean": "value"})
+    lines[["value", "low", "high"]] *= 100
+    return Figure(
+        "Accuracy", "Share of right responses by column, with 95 % intervals over problems.",
+        png(table_figure(lines, numbers.parts)), "accuracy of every run on every column, as points with intervals",
+    )  # fmt: skip
+
+
+def differences_figure(numbers: Numbers) -> Figure:
+    from analysis.figures import forest_figure, png
+
+    baseline = numbers.runs[0]
+    rows = pd.DataFrame([
+        {"group": f"{one.name} − {baseline}", "label": line.part, "difference": 100 * line.difference,
+         "low": 100 * line.low, "high": 100 * line.high}
+        for one in numbers.comparisons for line in one.lines
+    ])  # fmt: skip
+    return Figure(
+        "Differences", f"Each later run minus {baseline} on the same items, paired, in points; filled where the 95 % "
+        "interval leaves out 0.", png(forest_figure(rows)), "differences in accuracy to the baseline with intervals",
+    )  # fmt: skip
+
+
+def classes_figure(views: Sequence[RunView]) -> Figure:
+    from analysis.figures import errors_figure, png, share_frame
+
+    shares = share_frame({view.name: view.predictions for view in views})
+    return Figure(
+        "What is wrong with the wrong answers", "Share of all responses in each class of error.",
+        png(errors_figure(shares)), "stacked bars of the classes of error, one bar per run",
+    )  # fmt: skip
+
+
+def flow_figures(one: Compared, baseline: str) -> list[Figure]:
+    """Where the responses of the baseline go under a later run, and what of its errors that run repairs."""
+    from analysis.figures import flow_figure, png, repairs_figure
+
+    names = (baseline, one.name)
+    found = [Figure(
+        f"From {baseline} to {one.name}", f"What the responses of {one.name} are to the items on which those of "
+        f"{baseline} were right or wrong in some way; widths are shares of all pairs of responses to the same item.",
+        png(flow_figure(one.found, names)), f"flow between right and the classes of error from {baseline} to "
+        f"{one.name}",
+    )]  # fmt: skip
+    repair = one.repair(ALL)
+    if repair is not None and repair.errors:
+        found.append(Figure(
+            f"What {one.name} repairs", f"Of {baseline}'s errors of each class: how many are right under {one.name}, "
+            f"and how many under {baseline} itself when it is asked again. Only the difference is repair.",
+            png(repairs_figure(one.found, names)), f"share of {baseline}'s errors that are right under {one.name} and "
+            "under itself, with intervals",
+        ))  # fmt: skip
+    return found
+
+
+def dependency_figures(profiles: Profiles, view: str) -> list[Figure]:
+    from analysis.figures import png, position_figure, word_class_figure
+
+    if not profiles.positions:
+        return []
+    caption = f"Mean k3 per token between the real picture and a spoiled one ({view}), with 95 % intervals."
+    return [
+        Figure("Visual dependency along the answer", f"{caption} A line that falls is what papers call visual "
+               "forgetting.", png(position_figure(profiles.positions, MAIN)), "k3 by position in the answer"),
+        Figure("Visual dependency by kind of word", caption, png(word_class_figure(profiles.word_classes, MAIN)),
+               "k3 by kind of word"),
+    ]  # fmt: skip
+
+
+def training_figure(curves: Mapping[str, list[pd.DataFrame]]) -> list[Figure]:
+    """Nothing where no run was trained, or none of the usual metrics was logged."""
+    from analysis.figures import curves_figure, png
+    from analysis.figures.curves import chosen_panels
+
+    if not chosen_panels(dict(curves)):
+        return []
+    seeds = max(len(frames) for frames in curves.values())
+    bands = f"; lines are means over up to {seeds} seeds, bands their range" if seeds > 1 else ""
+    return [Figure(
+        "Training", f"Running means over the steps{bands}.", png(curves_figure(dict(curves))), "training curves",
+    )]  # fmt: skip
+
+
+def figures_of(
+    numbers: Numbers, views: Sequence[RunView], profiles: Profiles, curves: Mapping[str, list[pd.DataFrame]], view: str
+) -> list[Figure]:
+    """All figures in the order of the page."""
+    baseline, wrong = numbers.runs[0], any(one.counts[ALL] for one in numbers.errors.values())
+    figures = [accuracy_figure(numbers)]
+    figures += [differences_figure(numbers)] if numbers.comparisons else []
+    figures += [classes_figure(views)] if wrong else []
+    for one in numbers.comparisons[:COMPARED_AT_MOST]:
+        figures += flow_figures(one, baseline)
+    return [*figures, *dependency_figures(profiles, view), *training_figure(curves)]

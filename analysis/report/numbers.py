@@ -1,0 +1,122 @@
+"""The numbers of a report, each computed once: accuracy, classes of error, and every later run beside the baseline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.errors import CLASSES
+from analysis.flow import ALL, RIGHT, Findings, Repair, findings
+from analysis.runs import RunView
+from analysis.transitions import Resampling, Share, States, state_names, states_of
+from eval.paired import OVERALL, PairedResult, compare_items, item_means, pair
+from eval.statistics import average_at_k, mean_of_columns
+
+SEED = 0
+SMALL_SAMPLE = 50  # items of Perception-R1's McNemar test, which `findings` takes along
+PERCEPTION = "perception"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Wrong responses of one run: how many of each class, and what part of the run's errors that is."""
+
+    counts: dict[str, int]  # class -> responses; `all errors` is their sum
+    shares: dict[str, Share]  # class -> share of the errors, over clusters of items
+    responses: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A later run beside the baseline; differences are this run minus the baseline."""
+
+    name: str
+    lines: list[PairedResult]  # by column, the last one is their plain mean
+    found: Findings
+
+    def repair(self, name: str) -> Repair | None:
+        """What became of the baseline's errors of a class."""
+        return next((line for line in self.found.forward if line.name == name), None)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Everything but what needs a model."""
+
+    accuracy: pd.DataFrame  # one line per run and part: run, part, items, mean, low, high (shares)
+    k: dict[str, int]
+    clusters: int
+    errors: dict[str, Errors]
+    comparisons: list[Compared]
+
+    @property
+    def runs(self) -> list[str]:
+        return list(self.errors)
+
+    @property
+    def parts(self) -> list[str]:
+        return [str(part) for part in self.accuracy.part.unique()]
+
+    def overall(self, run: str) -> pd.Series:
+        """The line of a run's mean over columns."""
+        return self.accuracy[self.accuracy.run == run].iloc[-1]
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes of error that occur, in one order."""
+        return [name for name in next(iter(self.errors.values())).counts if name != ALL]
+
+
+def accuracy_of(name: str, frame: pd.DataFrame) -> list[dict]:
+    """avg@k of every column as `python -m eval` has it, then the plain mean over columns."""
+    means, _ = item_means(frame, name, "correct")
+    items = frame.drop_duplicates("sample_id").set_index("sample_id").loc[means.index]
+    table = frame.pivot(index="sample_id", columns="k", values="correct").astype(float).loc[means.index]
+    columns, rows = items.column.astype(str), []
+    for column in columns.unique():
+        chosen = (columns == column).to_numpy()
+        score = average_at_k(table[chosen].to_numpy(), items.cluster[chosen].tolist())
+        rows.append(
+            {"run": name, "part": column, "items": score.items, "mean": score.mean, "low": score.low,
+             "high": score.high}
+        )  # fmt: skip
+    if len(rows) > 1:
+        masks = {column: (columns == column).to_numpy() for column in columns.unique()}
+        scores_I, clusters_I = means.to_numpy(dtype=float), items.cluster.to_numpy()
+        mean, low, high = mean_of_columns(scores_I, columns.to_numpy(), clusters_I, masks, SEED, bounds=(0, 1))
+        rows.append({"run": name, "part": OVERALL, "items": len(means), "mean": mean, "low": low, "high": high})
+    return rows
+
+
+def errors_of(states: States, draw: Resampling) -> Errors:
+    """Counts of a run's wrong responses by class, and each class's share of them."""
+    places = [place for place, name in enumerate(states.names) if name != RIGHT]
+    classes = [states.names[place] for place in places]
+    counts = {name: int((states.state_Ik == place).sum()) for name, place in zip(classes, places, strict=True)}
+    above_IX = states.shares_IS[:, places]
+    shares = draw.ratios(above_IX, above_IX.sum(axis=1), (0, 1)) if classes else []
+    return Errors(
+        counts | {ALL: sum(counts.values())}, dict(zip(classes, shares, strict=True)), states.state_Ik.size
+    )  # fmt: skip
+
+
+def compared(first: RunView, second: RunView) -> Compared:
+    frames = {"first": first.predictions, "second": second.predictions}
+    lines = compare_items(pair(frames["first"], frames["second"], (first.name, second.name)), SEED)
+    return Compared(second.name, lines, findings(frames, SMALL_SAMPLE, SEED))
+
+
+def numbers_of(views: Sequence[RunView]) -> Numbers:
+    """All numbers of runs on the same items; the first is the baseline."""
+    frames = {view.name: view.predictions for view in views}
+    accuracy = pd.DataFrame([row for name, frame in frames.items() for row in accuracy_of(name, frame)])
+    names = state_names(list(frames.values()), CLASSES)
+    ids = sorted(views[0].predictions.sample_id.unique())
+    states = {name: states_of(frame, names, ids) for name, frame in frames.items()}
+    draw = Resampling(next(iter(states.values())), SEED)  # one for all: they have the same items
+    clusters = len(views[0].predictions[["column", "cluster"]].drop_duplicates())
+    return Numbers(
+        accuracy, {view.name: view.k for view in views}, clusters,
+        {name: errors_of(one, draw) for name, one in states.items()},
+        [compared(views[0], view) for view in views[1:]],
+    )  # fmt: skip

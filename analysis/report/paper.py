@@ -1,0 +1,54 @@
+"""The report of the runs of a table of the paper: seed 0 of every row, and the table itself beside the paper's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.figures import png, table_figure
+from analysis.gather import Gathered
+from analysis.report.build import Extra, build_report
+from analysis.report.page import write_report
+from analysis.report.records import Figure, Table
+from analysis.runs import open_runs
+from analysis.settings import AnalysisSettings
+from analysis.table import NAMES, Comparison, comparison_rows, ordered, our_rows, paper_rows, verdict, wide
+
+SHOWN_SEED = 0  # the report compares runs, so it takes one seed of every row; the table has all
+
+
+def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings) -> Extra:
+    """What the table adds: the paper's rows, its own comparisons over all seeds, the curves of all seeds."""
+    ours = our_rows(gathered.items, gathered.paper, gathered.methods)
+    header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
+    seeds = max(len(s) for s in gathered.items.per_seed.values())
+    title = f"Table {settings.table} at {settings.scale} scale"
+    return Extra(
+        [f"{title} (average over the paper's columns, {seeds} seed{'s' * (seeds > 1)} per trained row): {verdict(c)}"
+         for c in found if c.group == "overall"],
+        [
+            Table(f"{title}, and the paper's", "Accuracy in percent, avg@k, with half the 95 % interval. The paper's "
+                  "rows are other models on other benchmarks: compare differences.", header, rows,
+                  range(len(gathered.methods))),
+            Table(f"{title}: every method against its baseline in the paper", "The same items, paired; bootstrap over "
+                  "problems and exact McNemar test by majority.", *comparison_rows(list(found), gathered.paper)),
+        ],
+        [Figure(title, f"Columns and averages as in the paper's table; {seeds} seed(s) per trained row, points with "
+                "95 % intervals over problems.", png(table_figure(ours, ordered(gathered.paper))),
+                "accuracy per column, average and method")],
+        gathered.curves, f"{title}: {', '.join(NAMES.get(method, method) for method in gathered.methods)}",
+    )  # fmt: skip
+
+
+def write_table_report(
+    gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path
+) -> Path:  # fmt: skip
+    """The report of a table's runs, in the folder of its other files."""
+    shown = [one.folder for one in gathered.experiments if one.seed == SHOWN_SEED]
+    report = build_report(open_runs(shown), settings, extra_of(gathered, found, settings))
+    return write_report(report, out / "report.html")
+
+
+def write_run_report(settings: AnalysisSettings) -> Path:
+    """The report of the runs that were named: a,b or [a,b]."""
+    opened = open_runs(settings.runs.strip().removeprefix("[").removesuffix("]"))
+    out = Path(settings.out) if settings.out else opened.views[-1].folder
+    return write_report(build_report(opened, settings), out / "report.html")

@@ -1,0 +1,128 @@
+"""The findings of a report in sentences that stand alone: every one with its numbers and their intervals."""
+
+from math import isnan
+
+import pandas as pd
+
+from analysis.flow import ALL, WRONG, Repair
+from analysis.protocol_words import points
+from analysis.report.numbers import PERCEPTION, Compared, Numbers
+from eval.output import interval_text
+from eval.paired import PairedResult
+
+ALL_CLASSES = "errors of any class"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def nats(mean: float, low: float, high: float) -> str:
+    """A mean score with its interval; of a single problem there is none."""
+    return f"{mean:.3f}" if isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def about_runs(numbers: Numbers) -> str:
+    """What the numbers stand on."""
+    items, first = int(numbers.overall(numbers.runs[0])["items"]), numbers.runs[0]
+    among = f" ({counted(numbers.clusters, 'problem')})" if numbers.clusters < items else ""
+    k = ", ".join(f"{name} {count}" for name, count in numbers.k.items())
+    text = f"{counted(items, 'item')}{among}; responses per item: {k}."
+    if len(numbers.runs) > 1:
+        text += f" The baseline is {first}. All runs answered the same items."
+    return f"{text} In brackets: 95 % intervals over problems and responses; another training seed may differ by more."
+
+
+def accuracy_sentence(numbers: Numbers, name: str) -> str:
+    """One run's accuracy, as the plain mean over columns."""
+    line, columns = numbers.overall(name), len(numbers.parts) - 1
+    over = f" (mean over {columns} columns, avg@{numbers.k[name]})" if columns > 1 else f" (avg@{numbers.k[name]})"
+    return f"{name}: {interval_text(line['mean'], line['low'], line['high'])} % right{over}."
+
+
+def difference_sentence(one: Compared, baseline: str) -> str:
+    """A later run against the baseline, paired, with what can be said of it."""
+    line: PairedResult = one.lines[-1]
+    said = (
+        f"{100 * line.difference:+.1f} points [{100 * line.low:+.1f}, {100 * line.high:+.1f}] on the same items, "
+        f"paired (p = {line.p_difference:.2g})"
+    )
+    if line.low > 0:
+        return f"{one.name} is better than {baseline}: {said}."
+    if line.high < 0:
+        return f"{one.name} is worse than {baseline}: {said}."
+    return f"{one.name} and {baseline} cannot be told apart: {said}."
+
+
+def errors_sentence(numbers: Numbers, name: str) -> str:
+    """How many errors a run makes and what part of them are perception errors."""
+    errors = numbers.errors[name]
+    wrong = counted(errors.counts[ALL], "wrong response")
+    start = f"{name} gives {wrong} of {errors.responses:,}"
+    share = errors.shares.get(PERCEPTION)
+    if not errors.counts[ALL]:
+        return f"{start}."
+    if share is None or share.value is None:
+        known = [one for one in errors.shares if one != WRONG]
+        return f"{start}; {'none is a perception error' if known else 'nobody has classified them'}."
+    return (
+        f"{start}; {points(share)} % of them ({errors.counts[PERCEPTION]:,}) are perception errors: the response says "
+        "something of the picture that is not so."
+    )
+
+
+def verdict_on_repairs(repair: Repair, name: str, baseline: str) -> str:
+    """What of the repairs cannot be put down to asking again."""
+    beyond, control = repair.difference, repair.control
+    if beyond.value is None or beyond.low is None or beyond.high is None:
+        return (
+            f"How many of them {baseline} would get right by being asked again is not known, so this is no measure of "
+            "repair; evaluate with k=2 or more."
+        )
+    again = f"{baseline} itself, asked again, gets {points(control)} % of them right: that much is chance."
+    difference = f"{points(beyond, '+')} points"
+    if beyond.low > 0:
+        count = f"about {beyond.value * repair.errors:,.0f} [{beyond.low * repair.errors:,.0f}, "
+        count += f"{beyond.high * repair.errors:,.0f}]"
+        return f"{again} Beyond chance {name} repairs {difference}, {count} of the {repair.errors:,}."
+    if beyond.high < 0:
+        return f"{again} {name} gets fewer of them right than that: {difference}."
+    return f"{again} The difference, {difference}, may be 0, so no repair beyond chance is shown."
+
+
+def repair_sentence(one: Compared, baseline: str, kind: str) -> str | None:
+    """What became of the baseline's errors of a class under a later run; None where it has no such error."""
+    repair = one.repair(kind)
+    if repair is None or repair.other.value is None:
+        return None
+    what = {PERCEPTION: "perception errors", ALL: ALL_CLASSES, WRONG: "errors"}.get(kind, f"{kind} errors")
+    return (
+        f"Of {baseline}'s {repair.errors:,} {what} (on {counted(repair.items, 'item')}) {one.name} gets "
+        f"{points(repair.other)} % right. {verdict_on_repairs(repair, one.name, baseline)}"
+    )
+
+
+def dependency_sentence(costs: dict[str, pd.Series], view: str) -> str | None:
+    """What masking costs a token; `costs` holds a line of `dependency_profile.profile` of k1 for each scored run."""
+    if not costs:
+        return None
+    said = ", ".join(
+        f"{name} {nats(line['mean'], line['low'], line['high'])} ({counted(line['responses'], 'response')})"
+        for name, line in costs.items()
+    )
+    return (
+        f"How much the answers lean on the picture: behind a spoiled picture ({view}) a token of the very same answer "
+        f"loses on average, in nats of log-probability: {said}."
+    )
+
+
+def sentences(numbers: Numbers, classes: str, costs: dict[str, pd.Series], view: str) -> list[str]:
+    """The whole summary, most important first."""
+    baseline = numbers.runs[0]
+    found: list[str | None] = [accuracy_sentence(numbers, name) for name in numbers.runs]
+    found += [difference_sentence(one, baseline) for one in numbers.comparisons]
+    found += [errors_sentence(numbers, name) for name in numbers.runs]
+    kind = PERCEPTION if numbers.errors[baseline].counts.get(PERCEPTION) else ALL
+    found += [repair_sentence(one, baseline, kind) for one in numbers.comparisons]
+    found += [dependency_sentence(costs, view), classes, about_runs(numbers)]
+    return [sentence for sentence in found if sentence]

@@ -1,0 +1,133 @@
+"""The tables of a report; all cells are text."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.flow import ALL, Findings, Repair
+from analysis.protocol_words import control_sentence, points, shared_draws
+from analysis.report.numbers import Compared, Numbers
+from analysis.report.records import Table
+from analysis.report.summary import nats
+from eval.compare import HEADER, table_row
+from eval.output import interval_text
+from eval.paired import OVERALL, power_sentence
+
+
+def accuracy_table(numbers: Numbers) -> Table:
+    """One line per run, one cell per column; the mean over columns last."""
+    cells = {
+        (line["run"], line["part"]): interval_text(line["mean"], line["low"], line["high"])
+        for line in numbers.accuracy.to_dict("records")
+    }
+    counts = numbers.accuracy[numbers.accuracy.run == numbers.runs[0]].set_index("part")["items"]
+    header = ["run", *(f"{part} ({counts[part]:,})" for part in numbers.parts)]
+    mean = f" {OVERALL} is the plain mean over the columns." if OVERALL in numbers.parts else ""
+    return Table(
+        "Accuracy", "Share of right responses in percent, with 95 % intervals over problems; in brackets the number "
+        f"of items.{mean}", header, [[run, *(cells[run, part] for part in numbers.parts)] for run in numbers.runs],
+    )  # fmt: skip
+
+
+def difference_table(one: Compared, baseline: str) -> Table:
+    """A later run against the baseline on the same items, column by column."""
+    rows = [table_row(line) for line in one.lines]
+    header = [{"first": baseline, "second": one.name, "only first": f"only {baseline}",
+               "only second": f"only {one.name}"}.get(name, name) for name in HEADER]  # fmt: skip
+    uneven = " The runs have different numbers of responses per item, so majorities are not equally steady."
+    return Table(
+        f"{one.name} against {baseline}",
+        f"Paired on the same items, {one.name} minus {baseline}. p: sign-flip test that keeps a problem's items "
+        f"together. Only: items that more than half of the responses of one run alone get right, tested by McNemar's "
+        f"exact test. Holm: over the {len(rows)} tests of a kind in this table. Visible: the difference in points "
+        f"that would have been seen in 80 % of cases. {power_sentence(one.lines[-1])}"
+        f"{uneven if len(set(one.found.k.values())) > 1 else ''}",
+        header, rows, [len(rows) - 1] if len(rows) > 1 else (),
+    )  # fmt: skip
+
+
+def error_table(numbers: Numbers, classes: str) -> Table:
+    """How many responses of each run are wrong, by class, and what part of the run's errors that is."""
+    header = ["run", "responses", "wrong", *(f"{name}, % of the wrong" for name in numbers.classes)]
+    rows = []
+    for name, errors in numbers.errors.items():
+        cells = [
+            f"{points(errors.shares[kind])} ({errors.counts[kind]:,})" if errors.counts[kind] else "0"
+            for kind in numbers.classes
+        ]
+        rows.append([name, f"{errors.responses:,}", f"{errors.counts[ALL]:,}", *cells])
+    return Table(
+        "Classes of error", f"{classes} Shares of a run's wrong responses with 95 % intervals, number of responses in "
+        "brackets.", header, rows,
+    )  # fmt: skip
+
+
+def usual_table(found: Findings, names: tuple[str, str]) -> Table:
+    """The protocol of PAPO's Figures 1 and 15: follow the baseline's errors."""
+    rows = [
+        [line["name"], f"{line['items']:,}", points(line["repaired"]), *(f"{line['fate'][n]:,}" for n in found.names)]
+        for line in found.followed
+    ]
+    first, second = names
+    return Table(
+        f"The usual protocol: what {second} makes of {first}'s errors",
+        f"One response per item; the items are those that {first} got wrong, which is partly chance, so some come "
+        f"right under any second try, and what {second} newly gets wrong is not seen.{shared_draws(found)}",
+        [f"errors of {first}", "items", f"right under {second}, %", *(f"then {n}" for n in found.names)], rows,
+        [len(rows) - 1],
+    )  # fmt: skip
+
+
+def repair_rows(lines: Sequence[Repair], errors_of: str, other: str) -> list[list[str]]:
+    return [
+        [errors_of, line.name, f"{line.items:,}", f"{line.errors:,}", other, points(line.other), points(line.control),
+         points(line.difference, "+")]
+        for line in lines
+    ]  # fmt: skip
+
+
+def fair_table(found: Findings, names: tuple[str, str]) -> Table:
+    """All items, all responses, both directions, chance taken off."""
+    first, second = names
+    header = ["errors of", "class", "items", "responses", "answered by", "right, %", "right when asked again, %",
+              "difference, points"]  # fmt: skip
+    forward = repair_rows(found.forward, first, second)
+    return Table(
+        f"The fair protocol: {first} and {second} in both directions",
+        "Every response is paired with every response of another number to the same item. Asked again: the same run's "
+        "other responses to the item; only the difference is repair. What both directions share is that the runs "
+        f"differ, not that one is better.{'' if found.control else ' ' + control_sentence(found, {})}",
+        header, forward + repair_rows(found.backward, second, first), [len(forward) - 1],
+    )  # fmt: skip
+
+
+def dependency_table(profiles: dict[str, pd.DataFrame], view: str) -> Table:
+    """`profiles`: run -> lines of kind (what the group is), group, k3 and k1 with intervals, responses, tokens."""
+    header = ["run", "tokens of", "", "k3 per token, nats", "k1 per token, nats", "responses", "tokens"]
+    rows = []
+    for run, frame in profiles.items():
+        for line in frame.to_dict("records"):
+            cells = [nats(*(line[f"{score}_{part}"] for part in ("mean", "low", "high"))) for score in ("k3", "k1")]
+            rows.append([run, line["kind"], line["group"], *cells, f"{line['responses']:,}", f"{line['tokens']:,}"])
+    return Table(
+        "What hangs on the picture",
+        f"The first response of every sample of the browser below, scored behind its own picture and behind a spoiled "
+        f"one ({view}), at temperature 1. k1 is the fall of a token's log-prob; k3 estimates how far the two "
+        "distributions are apart and is never negative. Means over responses with 95 % intervals over problems.",
+        header, rows,
+    )  # fmt: skip
+
+
+def tables_of(
+    numbers: Numbers, classes: str, profiles: dict[str, pd.DataFrame], view: str
+) -> list[Table]:  # fmt: skip
+    """All tables in the order of the page."""
+    baseline = numbers.runs[0]
+    tables = [accuracy_table(numbers)]
+    tables += [difference_table(one, baseline) for one in numbers.comparisons]
+    tables.append(error_table(numbers, classes))
+    for one in numbers.comparisons:
+        if numbers.errors[baseline].counts[ALL] or numbers.errors[one.name].counts[ALL]:
+            names = (baseline, one.name)
+            tables += [usual_table(one.found, names), fair_table(one.found, names)]
+    return [*tables, dependency_table(profiles, view)] if profiles else tables

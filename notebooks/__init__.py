@@ -1,0 +1,1 @@
+"""Four documents that call the analysis on evaluated runs: `python -m notebooks` executes them."""
