@@ -1,6 +1,6 @@
 """How many of a run's errors are of one class, whole and in parts: by column, by dependency on the picture.
 
-Shares are of wrong responses, with 95 % intervals from a bootstrap of clusters of items (analysis/transitions.py), so
+Shares are of wrong responses, with 95 % intervals from a bootstrap of clusters of items (protocol/transitions.py), so
 that several responses to one problem do not pass for independent. Shapes: I items.
 """
 
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import CLASSES
-from analysis.flow import FORWARD, Findings
-from analysis.protocol_words import points
+from analysis.protocol.flow import FORWARD, Findings
+from analysis.protocol.transitions import RIGHT, WRONG, Resampling, Share, state_names, states_of
+from analysis.protocol.words import points
 from analysis.runs import RunView
-from analysis.transitions import RIGHT, WRONG, Resampling, Share, state_names, states_of
 from configs import UserError
 
 PERCEPTION, WHOLE, NAMELESS = "perception", "all", "(none)"
@@ -45,7 +45,7 @@ def shares_of_run(view: RunView, of: str, by: str | None, seed: int) -> pd.DataF
     if (view.predictions.state == WRONG).any():
         raise UserError(
             f"the errors of {view.name} have no classes; on the mini world they come by construction, elsewhere from "
-            "python -m analysis.judge_classes"
+            "python -m analysis.judge"
         )
     ids = sorted(view.predictions.sample_id.unique())
     states = states_of(view.predictions, state_names([view.predictions], CLASSES), ids)

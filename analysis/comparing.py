@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Numbers
 from analysis.runs import RunView
-from analysis.small_test import SmallTest, mcnemar_power
 from eval.paired import ALPHA, PairedResult
 
 SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -28,9 +28,8 @@ def forest_rows(lines: Sequence[PairedResult], group: str) -> pd.DataFrame:
 
 
 def forest_of(numbers: Numbers) -> pd.DataFrame:
-    """The lines of every comparison with the baseline."""
-    baseline = numbers.runs[0]
-    parts = [forest_rows(one.lines, f"{one.name} minus {baseline}") for one in numbers.comparisons]
+    """The lines of every comparison with a baseline."""
+    parts = [forest_rows(one.lines, f"{one.name} minus {one.baseline}") for one in numbers.comparisons]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -4,23 +4,34 @@
 must have answered the same items; the first is the baseline. Nothing is loaded before it is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.states import classified
-from analysis.wrong_items import samples_of
 from configs import Run, UserError, load_resolved
 from data import Sample
+from data.mini.world import sample_by_id
 from eval.output import read_predictions
 from eval.paired import pair
 from eval.settings import EvalSettings
+from eval.tasks import tasks_of
 from models.loader import VisionLanguageModel, load
 
 NEEDED = ["sample_id", "k", "column", "cluster", "text", "gold", "correct"]
 OPTIONAL = ["grader", "token_ids", "extracted", "finish_reason", "subset", "dependency", "version", "error_class"]
+
+
+def samples_of(folder: Path, sample_ids: Iterable[str]) -> dict[str, Sample]:
+    """The samples behind an evaluation: by id in the mini world, else read anew from where it had them."""
+    wanted = set(sample_ids)
+    if all(name.startswith("mini/") for name in wanted):
+        return {name: sample_by_id(name) for name in wanted}
+    settings = load_resolved(EvalSettings, folder / "config.yaml")
+    tasks = tasks_of(settings, gone_pictures=True)
+    return {sample.id: sample for task in tasks for sample in task.samples if sample.id in wanted}
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.flow import RIGHT, UNCLASSIFIED, WRONG
 from analysis.gather import diagnoses
+from analysis.protocol.transitions import RIGHT, UNCLASSIFIED, WRONG
 
 
 def classified(frames: dict[str, pd.DataFrame], names: dict[str, str]) -> tuple[dict[str, pd.DataFrame], str]:

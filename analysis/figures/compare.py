@@ -15,8 +15,8 @@ from analysis.figures.errors import errors_figure, repairs_figure, share_frame, 
 from analysis.figures.flow import flow_figure
 from analysis.figures.forest import forest_figure
 from analysis.figures.style import display_names, save
-from analysis.flow import Findings
-from analysis.protocol_words import points
+from analysis.protocol.flow import Findings
+from analysis.protocol.words import points
 from analysis.report.numbers import Numbers, numbers_of
 from analysis.runs import RunView, open_runs
 from configs import Run, atomic_write_text, sha256_of

@@ -48,7 +48,7 @@ def position_figure(profiles: dict[str, pd.DataFrame], score: str) -> Figure:
 @paper_style
 def word_class_figure(profiles: dict[str, pd.DataFrame], score: str) -> Figure:
     """Mean score of each kind of word with its interval; kinds that nobody uses are left out."""
-    from analysis.dependency_profile import WORD_CLASSES  # which imports torch
+    from analysis.dependency.profile import WORD_CLASSES  # which imports torch
 
     checked(profiles, "word_class")
     used = {str(kind) for frame in profiles.values() for kind in frame.dropna(subset=["mean"]).word_class}

@@ -24,9 +24,9 @@ from analysis.figures.style import (
     shortened,
     state_colour,
 )
-from analysis.flow import ALL, Findings, Repair
+from analysis.protocol.flow import ALL, Findings, Repair
+from analysis.protocol.transitions import RIGHT, Resampling, Share, state_names, states_of
 from analysis.taxonomy import CLASSES
-from analysis.transitions import RIGHT, Resampling, Share, state_names, states_of
 from configs import UserError
 
 NOT_CLASSES = {RIGHT, "guess", "n", ALL}
@@ -213,7 +213,7 @@ def count_text(count: float) -> str:
 @paper_style
 def confusion_figure(matrix: pd.DataFrame) -> Figure:
     """Counts of what the judge said (rows) of each true class (columns), shaded by their share of the true class."""
-    if matrix.index.name == "truth" and matrix.columns.name != "truth":  # analysis.calibration has truth in rows
+    if matrix.index.name == "truth" and matrix.columns.name != "truth":  # analysis.judge.calibration has truth in rows
         matrix = matrix.T
     counts = matrix.fillna(0).to_numpy(dtype=float)
     totals = counts.sum(axis=0)

@@ -26,8 +26,8 @@ from analysis.figures.style import (
     spread,
     state_colour,
 )
-from analysis.flow import AGAIN, FORWARD, Findings
-from analysis.transitions import RIGHT
+from analysis.protocol.flow import AGAIN, FORWARD, Findings
+from analysis.protocol.transitions import RIGHT
 from configs import UserError
 
 BAR, GAP = 0.035, 0.022  # width of a bar in x, space between bars in shares

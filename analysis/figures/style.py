@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.textpath import TextPath
 
-from analysis.flow import ALL
+from analysis.protocol.flow import ALL
+from analysis.protocol.transitions import RIGHT, UNCLASSIFIED, WRONG
 from analysis.table import NAMES
 from analysis.taxonomy import CLASSES
-from analysis.transitions import RIGHT, UNCLASSIFIED, WRONG
 from configs import atomic_write_bytes
 
 COLUMN, PAGE = 3.35, 6.9  # inches: one and two columns of a paper

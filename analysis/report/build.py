@@ -32,6 +32,7 @@ class Extra:
     figures: Sequence[Figure] = ()
     curves: Mapping[str, list[pd.DataFrame]] = field(default_factory=dict)  # of all seeds, in place of the runs' own
     title: str = ""
+    baselines: Mapping[str, str] = field(default_factory=dict)  # of runs that are not compared with the first
 
 
 def checked(settings: AnalysisSettings) -> None:
@@ -126,7 +127,7 @@ def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | No
     material = material_of(views, shown_ids(views[0].predictions, settings.samples))
     work = work_of(views, material, settings)
     with started(views, work) as scores:
-        numbers = numbers_of(views)
+        numbers = numbers_of(views, extra.baselines)
         scored = scores()
     profiles = profiles_of({name: one.frame for name, one in scored.items() if one.frame is not None})
     curves = extra.curves or curves_of(views)

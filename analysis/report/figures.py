@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.flow import ALL
+from analysis.comparing import accuracy_rows, forest_of
+from analysis.protocol.flow import ALL
 from analysis.report.numbers import Compared, Numbers
 from analysis.report.profiles import MAIN, Profiles
 from analysis.report.records import Figure
@@ -16,26 +17,20 @@ COMPARED_AT_MOST = 3  # later runs that get a flow and a figure of repairs; the 
 def accuracy_figure(numbers: Numbers) -> Figure:
     from analysis.figures import png, table_figure
 
-    lines = numbers.accuracy.rename(columns={"run": "method", "part": "heading", "mean": "value"})
-    lines[["value", "low", "high"]] *= 100
     return Figure(
         "Accuracy", "Share of right responses by column, with 95 % intervals over problems.",
-        png(table_figure(lines, numbers.parts)), "accuracy of every run on every column, as points with intervals",
+        png(table_figure(accuracy_rows(numbers), numbers.parts)),
+        "accuracy of every run on every column, as points with intervals",
     )  # fmt: skip
 
 
 def differences_figure(numbers: Numbers) -> Figure:
     from analysis.figures import forest_figure, png
 
-    baseline = numbers.runs[0]
-    rows = pd.DataFrame([
-        {"group": f"{one.name} − {baseline}", "label": line.part, "difference": 100 * line.difference,
-         "low": 100 * line.low, "high": 100 * line.high}
-        for one in numbers.comparisons for line in one.lines
-    ])  # fmt: skip
     return Figure(
-        "Differences", f"Each later run minus {baseline} on the same items, paired, in points; filled where the 95 % "
-        "interval leaves out 0.", png(forest_figure(rows)), "differences in accuracy to the baseline with intervals",
+        "Differences", "Each run minus its baseline on the same items, paired, in points; filled where the 95 % "
+        "interval leaves out 0.", png(forest_figure(forest_of(numbers))),
+        "differences in accuracy to the baseline with intervals",
     )  # fmt: skip
 
 
@@ -49,11 +44,11 @@ def classes_figure(views: Sequence[RunView]) -> Figure:
     )  # fmt: skip
 
 
-def flow_figures(one: Compared, baseline: str) -> list[Figure]:
+def flow_figures(one: Compared) -> list[Figure]:
     """Where the responses of the baseline go under a later run, and what of its errors that run repairs."""
     from analysis.figures import flow_figure, png, repairs_figure
 
-    names = (baseline, one.name)
+    baseline, names = one.baseline, (one.baseline, one.name)
     found = [Figure(
         f"From {baseline} to {one.name}", f"What the responses of {one.name} are to the items on which those of "
         f"{baseline} were right or wrong in some way; widths are shares of all pairs of responses to the same item.",
@@ -103,10 +98,10 @@ def figures_of(
     numbers: Numbers, views: Sequence[RunView], profiles: Profiles, curves: Mapping[str, list[pd.DataFrame]], view: str
 ) -> list[Figure]:
     """All figures in the order of the page."""
-    baseline, wrong = numbers.runs[0], any(one.counts[ALL] for one in numbers.errors.values())
+    wrong = any(one.counts[ALL] for one in numbers.errors.values())
     figures = [accuracy_figure(numbers)]
     figures += [differences_figure(numbers)] if numbers.comparisons else []
     figures += [classes_figure(views)] if wrong else []
     for one in numbers.comparisons[:COMPARED_AT_MOST]:
-        figures += flow_figures(one, baseline)
+        figures += flow_figures(one)
     return [*figures, *dependency_figures(profiles, view), *training_figure(curves)]

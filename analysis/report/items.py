@@ -10,10 +10,10 @@ import pandas as pd
 from PIL import Image
 
 from analysis.errors import diagnose
+from analysis.judge.wrong_items import picture_uri
 from analysis.report.records import Answer, Fact, Item, Other
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
 from analysis.runs import RunView
-from analysis.wrong_items import picture_uri
 from configs import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmarks import BENCHMARKS

@@ -1,14 +1,14 @@
 """The numbers of a report, each computed once: accuracy, classes of error, and every later run beside the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.errors import CLASSES
-from analysis.flow import ALL, RIGHT, Findings, Repair, findings
+from analysis.protocol.flow import ALL, Findings, Repair, findings
+from analysis.protocol.transitions import RIGHT, Resampling, Share, States, state_names, states_of
 from analysis.runs import RunView
-from analysis.transitions import Resampling, Share, States, state_names, states_of
 from eval.paired import OVERALL, PairedResult, compare_items, item_means, pair
 from eval.statistics import average_at_k, mean_of_columns
 
@@ -28,8 +28,9 @@ class Errors:
 
 @dataclass(frozen=True)
 class Compared:
-    """A later run beside the baseline; differences are this run minus the baseline."""
+    """A run beside its baseline; differences are this run minus the baseline."""
 
+    baseline: str
     name: str
     lines: list[PairedResult]  # by column, the last one is their plain mean
     found: Findings
@@ -103,11 +104,12 @@ def errors_of(states: States, draw: Resampling) -> Errors:
 def compared(first: RunView, second: RunView) -> Compared:
     frames = {"first": first.predictions, "second": second.predictions}
     lines = compare_items(pair(frames["first"], frames["second"], (first.name, second.name)), SEED)
-    return Compared(second.name, lines, findings(frames, SMALL_SAMPLE, SEED))
+    return Compared(first.name, second.name, lines, findings(frames, SMALL_SAMPLE, SEED))
 
 
-def numbers_of(views: Sequence[RunView]) -> Numbers:
-    """All numbers of runs on the same items; the first is the baseline."""
+def numbers_of(views: Sequence[RunView], baselines: Mapping[str, str] | None = None) -> Numbers:
+    """All numbers of runs on the same items; the first is the baseline of those that `baselines` does not name."""
+    by_name = {view.name: view for view in views}
     frames = {view.name: view.predictions for view in views}
     accuracy = pd.DataFrame([row for name, frame in frames.items() for row in accuracy_of(name, frame)])
     names = state_names(list(frames.values()), CLASSES)
@@ -118,5 +120,5 @@ def numbers_of(views: Sequence[RunView]) -> Numbers:
     return Numbers(
         accuracy, {view.name: view.k for view in views}, clusters,
         {name: errors_of(one, draw) for name, one in states.items()},
-        [compared(views[0], view) for view in views[1:]],
+        [compared(by_name[(baselines or {}).get(view.name, views[0].name)], view) for view in views[1:]],
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """The report of the runs of a table of the paper: seed 0 of every row, and the table itself beside the paper's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.figures import png, table_figure
@@ -42,9 +43,13 @@ def write_table_report(
     gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path
 ) -> Path:  # fmt: skip
     """The report of a table's runs, in the folder of its other files."""
-    shown = [one.folder for one in gathered.experiments if one.seed == SHOWN_SEED]
-    report = build_report(open_runs(shown), settings, extra_of(gathered, found, settings))
-    return write_report(report, out / "report.html")
+    shown = [one for one in gathered.experiments if one.seed == SHOWN_SEED]
+    opened = open_runs([one.folder for one in shown])
+    names = {one.method: view.name for one, view in zip(shown, opened.views, strict=True)}
+    pairs = gathered.paper["baselines"].items()
+    baselines = {names[method]: names[other] for method, other in pairs if method in names and other in names}
+    extra = replace(extra_of(gathered, found, settings), baselines=baselines)
+    return write_report(build_report(opened, settings, extra), out / "report.html")
 
 
 def write_run_report(settings: AnalysisSettings) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.dependency_profile import by_outcome, by_position, by_word_class, profile
+from analysis.dependency.profile import by_outcome, by_position, by_word_class, profile
 
 SCORES = ("k3", "k1")
 MAIN = "k3"  # PAPO's own, and what VPPO ranks tokens by

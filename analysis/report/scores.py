@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from analysis.dependency_profile import token_frame
-from analysis.flow import RIGHT
-from analysis.patches import patch_maps
+from analysis.dependency.patches import patch_maps
+from analysis.dependency.profile import token_frame
+from analysis.protocol.transitions import RIGHT
 from analysis.report.records import PatchMap, Token
 from analysis.runs import RunView
 from configs import UserError
@@ -39,7 +39,7 @@ class Scored:
     tokens: dict[str, list[Token]] = field(default_factory=dict)
     patches: dict[str, PatchMap] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    frame: pd.DataFrame | None = None  # one line per token, see analysis.dependency_profile
+    frame: pd.DataFrame | None = None  # one line per token, see analysis.dependency.profile
     left_out: list[str] = field(default_factory=list)
 
 

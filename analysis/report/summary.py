@@ -4,8 +4,10 @@ from math import isnan
 
 import pandas as pd
 
-from analysis.flow import ALL, WRONG, Repair
-from analysis.protocol_words import points
+from analysis.breakdown import balance_sentence
+from analysis.protocol.flow import ALL, Repair
+from analysis.protocol.transitions import WRONG
+from analysis.protocol.words import points
 from analysis.report.numbers import PERCEPTION, Compared, Numbers
 from eval.output import interval_text
 from eval.paired import PairedResult
@@ -24,12 +26,13 @@ def nats(mean: float, low: float, high: float) -> str:
 
 def about_runs(numbers: Numbers) -> str:
     """What the numbers stand on."""
-    items, first = int(numbers.overall(numbers.runs[0])["items"]), numbers.runs[0]
+    items = int(numbers.overall(numbers.runs[0])["items"])
     among = f" ({counted(numbers.clusters, 'problem')})" if numbers.clusters < items else ""
     k = ", ".join(f"{name} {count}" for name, count in numbers.k.items())
     text = f"{counted(items, 'item')}{among}; responses per item: {k}."
-    if len(numbers.runs) > 1:
-        text += f" The baseline is {first}. All runs answered the same items."
+    if numbers.comparisons:
+        pairs = ", ".join(f"{one.name} with {one.baseline}" for one in numbers.comparisons)
+        text += f" All runs answered the same items. Compared: {pairs}."
     return f"{text} In brackets: 95 % intervals over problems and responses; another training seed may differ by more."
 
 
@@ -40,18 +43,18 @@ def accuracy_sentence(numbers: Numbers, name: str) -> str:
     return f"{name}: {interval_text(line['mean'], line['low'], line['high'])} % right{over}."
 
 
-def difference_sentence(one: Compared, baseline: str) -> str:
-    """A later run against the baseline, paired, with what can be said of it."""
+def difference_sentence(one: Compared) -> str:
+    """A run against its baseline, paired, with what can be said of it."""
     line: PairedResult = one.lines[-1]
     said = (
         f"{100 * line.difference:+.1f} points [{100 * line.low:+.1f}, {100 * line.high:+.1f}] on the same items, "
         f"paired (p = {line.p_difference:.2g})"
     )
     if line.low > 0:
-        return f"{one.name} is better than {baseline}: {said}."
+        return f"{one.name} is better than {one.baseline}: {said}."
     if line.high < 0:
-        return f"{one.name} is worse than {baseline}: {said}."
-    return f"{one.name} and {baseline} cannot be told apart: {said}."
+        return f"{one.name} is worse than {one.baseline}: {said}."
+    return f"{one.name} and {one.baseline} cannot be told apart: {said}."
 
 
 def errors_sentence(numbers: Numbers, name: str) -> str:
@@ -90,15 +93,19 @@ def verdict_on_repairs(repair: Repair, name: str, baseline: str) -> str:
     return f"{again} The difference, {difference}, may be 0, so no repair beyond chance is shown."
 
 
-def repair_sentence(one: Compared, baseline: str, kind: str) -> str | None:
-    """What became of the baseline's errors of a class under a later run; None where it has no such error."""
-    repair = one.repair(kind)
+def repair_sentence(one: Compared, kind: str) -> str | None:
+    """What became of the baseline's errors of a class under a run, and the other way; None where it has no such error.
+
+    Two runs that differ at all repair each other's errors, so the balance of both directions belongs to it.
+    """
+    repair, baseline = one.repair(kind), one.baseline
     if repair is None or repair.other.value is None:
         return None
     what = {PERCEPTION: "perception errors", ALL: ALL_CLASSES, WRONG: "errors"}.get(kind, f"{kind} errors")
     return (
         f"Of {baseline}'s {repair.errors:,} {what} (on {counted(repair.items, 'item')}) {one.name} gets "
         f"{points(repair.other)} % right. {verdict_on_repairs(repair, one.name, baseline)}"
+        f"{f' {balance_sentence(one.found, (baseline, one.name), kind)}' if kind != ALL else ''}"
     )
 
 
@@ -118,11 +125,11 @@ def dependency_sentence(costs: dict[str, pd.Series], view: str) -> str | None:
 
 def sentences(numbers: Numbers, classes: str, costs: dict[str, pd.Series], view: str) -> list[str]:
     """The whole summary, most important first."""
-    baseline = numbers.runs[0]
     found: list[str | None] = [accuracy_sentence(numbers, name) for name in numbers.runs]
-    found += [difference_sentence(one, baseline) for one in numbers.comparisons]
+    found += [difference_sentence(one) for one in numbers.comparisons]
     found += [errors_sentence(numbers, name) for name in numbers.runs]
-    kind = PERCEPTION if numbers.errors[baseline].counts.get(PERCEPTION) else ALL
-    found += [repair_sentence(one, baseline, kind) for one in numbers.comparisons]
+    for one in numbers.comparisons:
+        kind = PERCEPTION if numbers.errors[one.baseline].counts.get(PERCEPTION) else ALL
+        found.append(repair_sentence(one, kind))
     found += [dependency_sentence(costs, view), classes, about_runs(numbers)]
     return [sentence for sentence in found if sentence]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.flow import ALL, Findings, Repair
-from analysis.protocol_words import control_sentence, points, shared_draws
+from analysis.protocol.flow import ALL, Findings, Repair
+from analysis.protocol.words import control_sentence, points, shared_draws
 from analysis.report.numbers import Compared, Numbers
 from analysis.report.records import Table
 from analysis.report.summary import nats
@@ -29,8 +29,9 @@ def accuracy_table(numbers: Numbers) -> Table:
     )  # fmt: skip
 
 
-def difference_table(one: Compared, baseline: str) -> Table:
-    """A later run against the baseline on the same items, column by column."""
+def difference_table(one: Compared) -> Table:
+    """A run against its baseline on the same items, column by column."""
+    baseline = one.baseline
     rows = [table_row(line) for line in one.lines]
     header = [{"first": baseline, "second": one.name, "only first": f"only {baseline}",
                "only second": f"only {one.name}"}.get(name, name) for name in HEADER]  # fmt: skip
@@ -122,12 +123,11 @@ def tables_of(
     numbers: Numbers, classes: str, profiles: dict[str, pd.DataFrame], view: str
 ) -> list[Table]:  # fmt: skip
     """All tables in the order of the page."""
-    baseline = numbers.runs[0]
     tables = [accuracy_table(numbers)]
-    tables += [difference_table(one, baseline) for one in numbers.comparisons]
+    tables += [difference_table(one) for one in numbers.comparisons]
     tables.append(error_table(numbers, classes))
     for one in numbers.comparisons:
-        if numbers.errors[baseline].counts[ALL] or numbers.errors[one.name].counts[ALL]:
-            names = (baseline, one.name)
+        names = (one.baseline, one.name)
+        if any(numbers.errors[name].counts[ALL] for name in names):
             tables += [usual_table(one.found, names), fair_table(one.found, names)]
     return [*tables, dependency_table(profiles, view)] if profiles else tables

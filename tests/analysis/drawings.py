@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from analysis.transitions import RIGHT
+from analysis.protocol.transitions import RIGHT
 
 LONG = "runs/2026-01-05/a sweep over the coefficient $\\gamma$ of the perception_{KL}/seed0"
 HOSTILE = "$x_{1}$ \\frac{ <b>&amp;"

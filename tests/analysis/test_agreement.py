@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from analysis.agreement import agreement, alpha_of, counts_of, kappa_of
+from analysis.judge.agreement import agreement, alpha_of, counts_of, kappa_of
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": the published examples and results.
 TWO_CODERS = ["aabbdcccedda", "babbbccceddd"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.breakdown import balance_sentence, class_shares, share_table
-from analysis.flow import findings
+from analysis.protocol.flow import findings
 from analysis.runs import RunView
 from configs import UserError
 

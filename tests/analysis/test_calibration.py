@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.calibration import (
+from analysis.judge.calibration import (
     FEWEST,
     Labelled,
     calibrated_classes,

@@ -17,9 +17,9 @@ from analysis.comparing import (
     power_table,
     small_test_sentence,
 )
+from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Compared, Errors, Numbers
 from analysis.runs import RunView
-from analysis.small_test import SmallTest, mcnemar_power
 from eval.paired import PairedResult
 
 
@@ -43,7 +43,7 @@ def test_every_comparison_with_the_baseline_is_in_the_forest() -> None:
         [("one", "chart", 5, 0.25, 0.2, 0.3)], columns=["run", "part", "items", "mean", "low", "high"]
     )
     errors = {name: Errors({}, {}, 1) for name in ("one", "two", "three")}
-    found = [Compared(name, LINES, None) for name in ("two", "three")]  # type: ignore[arg-type]
+    found = [Compared("one", name, LINES, None) for name in ("two", "three")]  # type: ignore[arg-type]
     numbers = Numbers(accuracy, {}, 1, errors, found)
     assert forest_of(numbers).group.unique().tolist() == ["two minus one", "three minus one"]
     (row,) = accuracy_rows(numbers).to_dict("records")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.dependency import blackened_views, patch_effects, without_cell
+from analysis.dependency.cells import blackened_views, patch_effects, without_cell
 from configs import UserError
 from data.images import PillowImage
 from data.mini.chains import work, write_chain

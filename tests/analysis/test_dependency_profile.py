@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.dependency_profile import (
+from analysis.dependency.profile import (
     by_error,
     by_outcome,
     by_position,

@@ -29,7 +29,7 @@ from analysis.figures import (
     word_class_figure,
 )
 from analysis.figures.style import spread
-from analysis.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings
+from analysis.protocol.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings
 from configs import UserError
 from tests.analysis.drawings import FIRST, SECOND, frame_of, points, profile, texts
 

@@ -35,9 +35,9 @@ from analysis.figures import (
 )
 from analysis.figures.__main__ import main
 from analysis.figures.style import DPI, FONT, HATCHES, STATE_COLOURS, display_names, shortened
-from analysis.flow import AGAIN, findings
+from analysis.protocol.flow import AGAIN, findings
+from analysis.protocol.transitions import RIGHT
 from analysis.taxonomy import CLASSES
-from analysis.transitions import RIGHT
 from tests.analysis.drawings import FIRST, HOSTILE, LONG, MANY, SECOND, frame_of, points, profile, texts
 
 

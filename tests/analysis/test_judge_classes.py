@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import judge_classes, judge_prompt, wrong_items
-from analysis.judge_classes import main, read_labels, two_orders
-from analysis.judge_prompt import CLASSIFY, Label, case_of, read_label
+from analysis import runs
+from analysis.judge import classes, prompt
+from analysis.judge.classes import main, read_labels, two_orders
+from analysis.judge.prompt import CLASSIFY, Label, case_of, read_label
+from analysis.judge.wrong_items import WrongItem, draw, picture_uri
 from analysis.taxonomy import CLASSES, GRADER
-from analysis.wrong_items import WrongItem, draw, picture_uri
 from configs import UserError, compose, save_resolved
 from data import Sample
 from data.images import BytesImage
@@ -223,7 +224,7 @@ def test_too_small_a_calibration_is_refused_before_anything_is_asked(tmp_path, c
 def test_exact_labels_are_read(text: str, expected: Label) -> None:
     assert read_label(text) == expected
     judged = parse(CLASSIFY, f"<think>format?</think>```json\n{text}\n```")
-    assert judged.reason == expected.primary and not judged.unscored and judge_prompt.label_of(judged) == expected
+    assert judged.reason == expected.primary and not judged.unscored and prompt.label_of(judged) == expected
 
 
 @pytest.mark.parametrize(
@@ -271,10 +272,10 @@ def test_a_picture_that_is_gone_is_named_and_counted(tmp_path, monkeypatch, caps
         found = next(one.sample for one in chosen() if one.sample.id == name)
         return dataclasses.replace(found, images=(BytesImage(b"x", name),)) if name == broken else found
 
-    monkeypatch.setattr(wrong_items, "sample_by_id", by_id)
+    monkeypatch.setattr(runs, "sample_by_id", by_id)
     run(tmp_path, right)
     rows, gone = read_labels(tmp_path / "out"), [one for one in chosen() if one.sample.id == broken]
-    assert (rows.reason == judge_classes.NO_PICTURE).sum() == 2 * len(gone)
+    assert (rows.reason == classes.NO_PICTURE).sum() == 2 * len(gone)
     assert f"{len(gone)} whose picture cannot be opened ({broken}" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.judge_classes import NO_PICTURE, main, read_labels
+from analysis.judge.classes import NO_PICTURE, main, read_labels
 from configs import compose, read_jsonl, save_resolved
 from configs.endpoint import SERVER_KEY
 from eval.runner import evaluate
@@ -95,7 +95,7 @@ def test_a_tiny_model_as_judge_is_asked_twice_and_never_believed(
         wrong = int((~pd.read_parquet(evaluation / "predictions.parquet").correct).sum())
         server.wait()
         asking = words(tmp_path, evaluation, "out", server.port)
-        line = [sys.executable, "-m", "analysis.judge_classes", *asking]
+        line = [sys.executable, "-m", "analysis.judge", *asking]
         done = subprocess.run(line, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}

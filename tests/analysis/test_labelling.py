@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from analysis.labelling import FORMAT, UNSURE, main, page_data, render
+from analysis.judge.labelling import FORMAT, UNSURE, main, page_data, render
+from analysis.judge.wrong_items import WrongItem, draw
 from analysis.taxonomy import CLASSES, TAXONOMY, VERSION
-from analysis.wrong_items import WrongItem, draw
 from data import Sample
 from data.images import BytesImage
 from tests.analysis.test_judge_classes import chosen, reply, right, run, truths, write_evaluation

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import looking
-from analysis.dependency import patch_effects
-from analysis.dependency_profile import by_outcome
+from analysis.dependency import looking
+from analysis.dependency.cells import patch_effects
+from analysis.dependency.looking import Scored
+from analysis.dependency.looking_figures import attention_figure, effects_figure, heat_figure, lines_of
+from analysis.dependency.profile import by_outcome
 from analysis.examples import UNSEEN, example_table, examples, examples_figure
 from analysis.figures import png
-from analysis.looking import Scored
-from analysis.looking_figures import attention_figure, effects_figure, heat_figure, lines_of
 from analysis.runs import RunView, open_runs
 from configs import UserError, command
 from data.views import ViewSettings

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 import eval.sampling
-from analysis.probe_findings import why_wrong
-from analysis.probe_language import form_of, legibility, mini_language
-from analysis.probe_material import Material, Probed, merged, read_texts
-from analysis.probe_page import split_sentences, warnings
-from analysis.probe_views import MAKERS, beside_pictures, told_facts
-from analysis.probes import ProbeSettings, checked_probes, evaluation, main, probe
+from analysis.probes.findings import why_wrong
+from analysis.probes.language import form_of, legibility, mini_language
+from analysis.probes.material import Material, Probed, merged, read_texts
+from analysis.probes.page import split_sentences, warnings
+from analysis.probes.run import ProbeSettings, checked_probes, evaluation, main, probe
+from analysis.probes.views import MAKERS, beside_pictures, told_facts
 from configs import UserError
 from data import Sample
 from data.images import PillowImage

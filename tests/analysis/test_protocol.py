@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from analysis.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings, repairs
-from analysis.protocol import ProtocolSettings, main, protocol, read_frames
-from analysis.protocol_words import power_sentences
-from analysis.small_test import items_needed, mcnemar_power, smallest_difference
-from analysis.transitions import RIGHT, Resampling, States, flows, states_of
+from analysis.protocol.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings, repairs
+from analysis.protocol.run import ProtocolSettings, main, protocol, read_frames
+from analysis.protocol.small_test import items_needed, mcnemar_power, smallest_difference
+from analysis.protocol.transitions import RIGHT, Resampling, States, flows, states_of
+from analysis.protocol.words import power_sentences
 from configs import UserError
 
 NAMES = (RIGHT, "perception", "reasoning")

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from analysis import outputs
-from analysis.dependency import patch_effects
+from analysis.dependency.cells import patch_effects
+from analysis.dependency.patches import patch_maps
 from analysis.errors import diagnose
-from analysis.flow import ALL, Repair, Share, findings
-from analysis.patches import patch_maps
+from analysis.protocol.flow import ALL, Repair, findings
+from analysis.protocol.transitions import Resampling, Share, states_of
 from analysis.report import Report, Table, build, render_report, workers
 from analysis.report.build import Extra, build_report
 from analysis.report.figures import training_figure
@@ -27,7 +28,6 @@ from analysis.report.scores import VIEW, VIEW_SEED
 from analysis.report.summary import verdict_on_repairs
 from analysis.runs import OpenRuns, RunView, open_runs
 from analysis.settings import AnalysisSettings
-from analysis.transitions import Resampling, states_of
 from configs import UserError, compose
 from data.images import FileImage
 from data.mini.world import sample, sample_by_id
@@ -82,7 +82,7 @@ def numbers(opened: OpenRuns) -> Numbers:
 @pytest.fixture
 def only_items(no_figures: None, numbers: Numbers, monkeypatch: pytest.MonkeyPatch) -> None:
     """For what concerns samples and scores: the numbers are those of the runs as they were."""
-    monkeypatch.setattr(build, "numbers_of", lambda views: numbers)
+    monkeypatch.setattr(build, "numbers_of", lambda views, baselines: numbers)
 
 
 def copied(folder: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.judge_classes import read_labels
-from analysis.judge_summary import both_passes
-from analysis.simulated_judge import (
+from analysis.judge.classes import read_labels
+from analysis.judge.simulated import (
     Habits,
     confusion_frame,
     confusion_of,
@@ -26,8 +25,9 @@ from analysis.simulated_judge import (
     simulate,
     true_shares,
 )
+from analysis.judge.summary import both_passes
+from analysis.judge.wrong_items import WrongItem
 from analysis.taxonomy import CLASSES
-from analysis.wrong_items import WrongItem
 from configs import UserError, write_jsonl
 from data import Sample
 from tests.analysis.test_errors import PLANTERS, planted

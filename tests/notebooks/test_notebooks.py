@@ -14,7 +14,8 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from analysis import looking, simulated_judge
+from analysis.dependency import looking
+from analysis.judge import simulated
 from analysis.report import numbers as report_numbers
 from analysis.report import summary
 from analysis.report.records import Table
@@ -173,7 +174,7 @@ def said_by_functions(name: str, runs: str) -> list[str]:
     if name.startswith("01"):
         numbers = report_numbers.numbers_of(views)
         last = numbers.comparisons[-1]
-        repaired = summary.repair_sentence(last, "base", "perception")
+        repaired = summary.repair_sentence(last, "perception")
         assert repaired is not None
         return [summary.errors_sentence(numbers, "base"), repaired]
     if name.startswith("02"):
@@ -181,15 +182,13 @@ def said_by_functions(name: str, runs: str) -> list[str]:
     if name.startswith("03"):
         numbers = report_numbers.numbers_of(views[1:])
         none = "No training curves for base, warm, hot: there is no metrics.jsonl beside the evaluation."
-        return [summary.difference_sentence(numbers.comparisons[0], "warm"), none]
-    calibration = simulated_judge.errors_of(views[:-1], 400, 0, balanced=True).items
-    target = simulated_judge.errors_of(views[-1:], 300, 0).items
-    habits = simulated_judge.Habits()
-    record = simulated_judge.record_of(
-        simulated_judge.simulate(target, habits), simulated_judge.simulate(calibration, habits)
-    )
-    rates = simulated_judge.rate_frame(record, simulated_judge.true_shares(target))
-    return [*simulated_judge.rate_sentences(rates), "No labels of a real judge here:"]
+        return [summary.difference_sentence(numbers.comparisons[0]), none]
+    calibration = simulated.errors_of(views[:-1], 400, 0, balanced=True).items
+    target = simulated.errors_of(views[-1:], 300, 0).items
+    habits = simulated.Habits()
+    record = simulated.record_of(simulated.simulate(target, habits), simulated.simulate(calibration, habits))
+    rates = simulated.rate_frame(record, simulated.true_shares(target))
+    return [*simulated.rate_sentences(rates), "No labels of a real judge here:"]
 
 
 @pytest.mark.slow
@@ -307,14 +306,14 @@ def test_tables_of_the_report_and_frames_look_alike() -> None:
 
 
 def test_labels_of_a_real_judge_are_read_where_there_are_any(tmp_path: Path) -> None:
-    assert simulated_judge.real_sentences("")[0].startswith("No labels of a real judge here: PERCEPT_LABELS names no")
-    assert "holds no labels.jsonl" in simulated_judge.real_sentences(str(tmp_path))[0]
+    assert simulated.real_sentences("")[0].startswith("No labels of a real judge here: PERCEPT_LABELS names no")
+    assert "holds no labels.jsonl" in simulated.real_sentences(str(tmp_path))[0]
     rows = [
         {"key": str(item), "pass": number, "cluster": str(item), "truth": None, "label": label, "reason": "labelled",
          "quote_stands": None}
         for item, label in enumerate(["perception", "perception", "format", "reasoning"]) for number in (1, 2)
     ]  # fmt: skip
     write_jsonl(tmp_path / "labels.jsonl", rows)
-    said = " ".join(simulated_judge.real_sentences(str(tmp_path)))
+    said = " ".join(simulated.real_sentences(str(tmp_path)))
     assert "4 responses have two labels" in said
     assert "perception: the judge says 50.0 [" in said

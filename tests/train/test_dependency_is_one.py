@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.dependency_profile import token_frame
+from analysis.dependency.profile import token_frame
 from analysis.report.scores import tokens_of
 from configs import compose, read_jsonl
 from data.mini.world import sample, sample_by_id

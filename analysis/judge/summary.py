@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.agreement import Interval, agreement, table_of
-from analysis.calibration import Labelled, confusion, corrected_rates, labelled, qualities
+from analysis.judge.agreement import Interval, agreement, table_of
+from analysis.judge.calibration import Labelled, confusion, corrected_rates, labelled, qualities
 from analysis.taxonomy import BY_NAME, CLASSES
 from eval.output import MISSING, interval_text, markdown
 from eval.statistics import mean_variance, share_interval

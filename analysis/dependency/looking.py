@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.dependency import patch_effects
-from analysis.dependency_profile import profile
+from analysis.dependency.cells import patch_effects
+from analysis.dependency.profile import profile
 from analysis.report.scores import Scored as ReportScored
 from analysis.report.scores import scored_rows, set_template, templates_of, weights_of
 from analysis.report.summary import nats
@@ -34,7 +34,7 @@ TABLE = {"k1": "k1", "k3": "k3", "probability_drop": "fall of probability", "ent
 
 @dataclass(frozen=True)
 class Scored:
-    """One run's scored responses; `tokens` is the frame of analysis.dependency_profile, one row per token."""
+    """One run's scored responses; `tokens` is the frame of analysis.dependency.profile, one row per token."""
 
     run: str
     model: VisionLanguageModel
@@ -126,7 +126,7 @@ def token_table(scored: Scored, sample_id: str) -> pd.DataFrame:
 
 
 def profiles(scored: Sequence[Scored], cut: Callable[..., pd.DataFrame], score: str) -> dict[str, pd.DataFrame]:
-    """A cut of analysis.dependency_profile for every run."""
+    """A cut of analysis.dependency.profile for every run."""
     return {one.run: cut(one.tokens, score) for one in scored}
 
 

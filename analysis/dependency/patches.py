@@ -1,6 +1,6 @@
 """Which part of the picture each token of a response hangs on: all tokens of all masked pictures at once.
 
-`analysis.dependency.patch_effects` asks the same of one token; both give the same numbers.
+`analysis.dependency.cells.patch_effects` asks the same of one token; both give the same numbers.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from analysis.dependency import cell_views
+from analysis.dependency.cells import cell_views
 from configs import UserError
 from data import Sample
 from models.kl import k1

@@ -16,13 +16,12 @@ import pandas as pd
 from PIL import Image
 
 from analysis.errors import diagnose
-from configs import UserError, load_resolved, sha256_of
+from analysis.runs import samples_of
+from configs import UserError, sha256_of
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import png_bytes
 from data.mini.world import sample_by_id
 from eval.output import read_predictions
-from eval.settings import EvalSettings
-from eval.tasks import tasks_of
 
 JPEG_QUALITY = 85
 COLUMNS = ["sample_id", "k", "column", "cluster", "text", "gold"]
@@ -81,16 +80,6 @@ def wrong_rows(folder: Path, verdict: str) -> tuple[pd.DataFrame, int]:
     rows = predictions[right.eq(False).fillna(False).astype(bool)]
     keys = [digest(made_by, name, k) for name, k in zip(rows.sample_id, rows.k, strict=True)]
     return rows.assign(folder=str(folder), key=keys), int(right.isna().sum())
-
-
-def samples_of(folder: Path, sample_ids: Iterable[str]) -> dict[str, Sample]:
-    """The samples behind an evaluation: by id in the mini world, else read anew from where it had them."""
-    wanted = set(sample_ids)
-    if all(name.startswith("mini/") for name in wanted):
-        return {name: sample_by_id(name) for name in wanted}
-    settings = load_resolved(EvalSettings, folder / "config.yaml")
-    tasks = tasks_of(settings, gone_pictures=True)
-    return {sample.id: sample for task in tasks for sample in task.samples if sample.id in wanted}
 
 
 def balanced_order(rows: pd.DataFrame) -> pd.DataFrame:

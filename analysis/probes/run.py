@@ -10,7 +10,6 @@ facts told = could not reason, or, where its chain still states a false fact (mi
 """
 
 import json
-import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -81,9 +80,9 @@ def probe(settings: ProbeSettings) -> None:
     """Sample what is missing, compare, write and print."""
     import pandas as pd
 
-    from analysis.probe_findings import splits
-    from analysis.probe_page import page
-    from analysis.prober import Prober, entry_of
+    from analysis.probes.findings import splits
+    from analysis.probes.page import page
+    from analysis.probes.prober import Prober, entry_of
 
     names, out = checked_probes(settings), output_folder(settings)
     prober = Prober(settings, out)
@@ -113,9 +112,5 @@ def probe(settings: ProbeSettings) -> None:
 
 def main(argv: list[str]) -> int:
     return command(
-        ProbeSettings, "analysis.probes:probe", argv, prog="python -m analysis.probes", summary=str(__doc__)
+        ProbeSettings, "analysis.probes.run:probe", argv, prog="python -m analysis.probes", summary=str(__doc__)
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

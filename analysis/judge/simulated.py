@@ -2,7 +2,7 @@
 
 It knows the true class of every response, and says something else as often as its habits state. Nothing here reads a
 response or a picture. Its replies are those a real judge would send, so everything from the parsing on is the real
-thing (analysis/judge_classes.py).
+thing (analysis/judge/classes.py).
 """
 
 import json
@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.judge_classes import LABELS, PASSES, read_labels, rows_of
-from analysis.judge_prompt import read_classify
-from analysis.judge_summary import agreement_sentences, summary_of
-from analysis.protocol_words import points
+from analysis.judge.classes import LABELS, PASSES, read_labels, rows_of
+from analysis.judge.prompt import read_classify
+from analysis.judge.summary import agreement_sentences, summary_of
+from analysis.judge.wrong_items import Drawn, WrongItem, draw
+from analysis.protocol.transitions import Share
+from analysis.protocol.words import points
 from analysis.runs import RunView
 from analysis.taxonomy import CLASSES
-from analysis.transitions import Share
-from analysis.wrong_items import Drawn, WrongItem, draw
 from configs import UserError
 from verify.judge_prompts import Judgement
 
@@ -71,7 +71,7 @@ def reply_of(rng: random.Random, habits: Habits, label: str) -> Judgement:
 
 
 def simulate(items: Sequence[WrongItem], habits: Habits, seed: int = 0) -> pd.DataFrame:
-    """Two blinded passes over responses of known class, in the rows that analysis.judge_classes writes."""
+    """Two blinded passes over responses of known class, in the rows that analysis.judge.classes writes."""
     table = confusion_of(habits)
     passes: list[list[Judgement]] = [[] for _ in range(PASSES)]
     unknown = sum(item.truth is None for item in items)
@@ -91,7 +91,7 @@ def simulate(items: Sequence[WrongItem], habits: Habits, seed: int = 0) -> pd.Da
 
 
 def errors_of(views: Sequence[RunView], items: int, seed: int, balanced: bool = False) -> Drawn:
-    """Wrong responses of runs, as analysis.judge_classes draws them."""
+    """Wrong responses of runs, as analysis.judge.classes draws them."""
     return draw([view.evaluation for view in views], items, seed, balanced=balanced)
 
 
@@ -102,7 +102,7 @@ def true_shares(items: Sequence[WrongItem]) -> dict[str, float]:
 
 
 def record_of(rows: pd.DataFrame, calibration: pd.DataFrame | None = None, seed: int = 0) -> dict[str, Any]:
-    """All numbers of labels, as analysis.judge_classes writes them."""
+    """All numbers of labels, as analysis.judge.classes writes them."""
     reasons = {str(n): dict(Counter(part.reason)) for n, part in rows.groupby("pass")}
     return summary_of(rows, calibration, seed) | {"reasons": reasons}
 
@@ -201,7 +201,7 @@ def real_sentences(folder: str) -> list[str]:
     """What a real judge's labels say, if there are any."""
     if not folder or not (Path(folder) / LABELS).exists():
         there = f"{Path(folder).name} holds no {LABELS}" if folder else "PERCEPT_LABELS names no folder"
-        return [f"No labels of a real judge here: {there}; python -m analysis.judge_classes writes them."]
+        return [f"No labels of a real judge here: {there}; python -m analysis.judge writes them."]
     record = record_of(read_labels(Path(folder)))
     said = [f"{rate['name']}: the judge says {points(Share(rate['said'], *rate['interval']))} %."
             for rate in record["rates"] or []]  # fmt: skip

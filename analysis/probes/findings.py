@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.gather import diagnoses
-from analysis.transitions import NOTHING, Resampling, Share, flows, states_of
+from analysis.protocol.transitions import NOTHING, Resampling, Share, flows, states_of
 from eval.paired import OVERALL, compare_items, pair
 from eval.statistics import mean_of_columns
 
@@ -50,7 +50,7 @@ def with_states(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def why_wrong(clean: pd.DataFrame, oracle: pd.DataFrame, seed: int) -> dict[str, Share]:
-    """Shares of the wrong responses on the clean picture, as analysis/probes.py defines them; they sum to 1."""
+    """Shares of the wrong responses on the clean picture, as analysis/probes/run.py defines them; they sum to 1."""
     ids = sorted(oracle.sample_id.unique())
     names = ("right", "wrong", "misread")
     before, told = (states_of(with_states(f[f.sample_id.isin(ids)]), names, ids) for f in (clean, oracle))

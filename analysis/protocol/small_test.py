@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from analysis.transitions import States, flows
+from analysis.protocol.transitions import States, flows
 from configs import UserError
 from eval.paired import ALPHA, POWER
 from eval.statistics import mcnemar_exact

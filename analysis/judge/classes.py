@@ -1,7 +1,7 @@
 """Why responses are wrong, by a language model that sees picture, question, gold and response: two blinded passes.
 
-    python -m analysis.judge_classes eval=runs/mini/base/eval/mini items=300 balanced=true out=build/judge/mini
-    python -m analysis.judge_classes eval=runs/a/eval/mmk12 calibration=build/judge/mini out=runs/a/judge
+    python -m analysis.judge eval=runs/mini/base/eval/mini items=300 balanced=true out=build/judge/mini
+    python -m analysis.judge eval=runs/a/eval/mmk12 calibration=build/judge/mini out=runs/a/judge
 
 Both passes ask about the same responses, each in an order of its own and with the classes listed in another order, so
 that what a judge says twice was not said because of a place in a list. The first command
@@ -10,7 +10,6 @@ measures the judge where the truth is known, the second corrects its class rates
 
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +18,9 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from analysis.judge_prompt import CLASSIFY, case_of, label_of, quote_stands
+from analysis.judge.prompt import CLASSIFY, case_of, label_of, quote_stands
+from analysis.judge.wrong_items import WrongItem, draw, folders_of, pictures_of, told
 from analysis.taxonomy import CLASSES
-from analysis.wrong_items import WrongItem, draw, folders_of, pictures_of, told
 from configs import Run, UserError, atomic_write_text, command, read_jsonl, setting, sha256_of, write_jsonl
 from configs.progress import progress
 from verify.judge_prompts import Judgement
@@ -99,7 +98,7 @@ def read_labels(folder: Path) -> pd.DataFrame:
     rows = read_jsonl(folder / LABELS)
     needed = {"key", "pass", "cluster", "truth", "label", "reason"}
     if not rows or not needed <= rows[0].keys():
-        raise UserError(f"{folder / LABELS} holds no labels; it is written by python -m analysis.judge_classes")
+        raise UserError(f"{folder / LABELS} holds no labels; it is written by python -m analysis.judge")
     frame = pd.DataFrame(rows)
     return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None)
                            for name in ("label", "truth")})  # fmt: skip
@@ -107,7 +106,7 @@ def read_labels(folder: Path) -> pd.DataFrame:
 
 def check_calibration(settings: JudgeClassesSettings, judge: LlmJudge) -> pd.DataFrame | None:
     """The calibrating labels, if any; those of another judge or prompt say nothing about this one."""
-    from analysis.calibration import calibrated_classes, labelled
+    from analysis.judge.calibration import calibrated_classes, labelled
 
     if not settings.calibration:
         return None
@@ -122,7 +121,7 @@ def check_calibration(settings: JudgeClassesSettings, judge: LlmJudge) -> pd.Dat
     if made_by != asked:
         raise UserError(
             f"calibration={folder} was made with {', '.join(map(str, made_by))} (judge, prompt, picture_side), this "
-            f"run asks {', '.join(map(str, asked))}; calibrate again with python -m analysis.judge_classes"
+            f"run asks {', '.join(map(str, asked))}; calibrate again with python -m analysis.judge"
         )
     calibrated_classes(labelled(rows))  # refuses too small a set before anything is paid for
     return rows
@@ -130,7 +129,7 @@ def check_calibration(settings: JudgeClassesSettings, judge: LlmJudge) -> pd.Dat
 
 def judge_classes(settings: JudgeClassesSettings) -> None:
     """Draw, ask twice, write, print."""
-    from analysis.judge_summary import page_of, summary_of
+    from analysis.judge.summary import page_of, summary_of
 
     folders = folders_of(settings.eval)
     judge = LlmJudge(settings.judge)
@@ -159,10 +158,6 @@ def judge_classes(settings: JudgeClassesSettings) -> None:
 
 
 def main(argv: list[str]) -> int:
-    prog = "python -m analysis.judge_classes"
-    run = "analysis.judge_classes:judge_classes"
+    prog = "python -m analysis.judge"
+    run = "analysis.judge.classes:judge_classes"
     return command(JudgeClassesSettings, run, argv, prog=prog, summary=str(__doc__))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.probe_findings import overall, probe_rows
-from analysis.probe_language import Language, legibility, mini_language
-from analysis.probe_material import Material, Probed, merged, read_texts
-from analysis.probe_views import MAKERS
-from analysis.probes import ProbeSettings, evaluation
+from analysis.probes.findings import overall, probe_rows
+from analysis.probes.language import Language, legibility, mini_language
+from analysis.probes.material import Material, Probed, merged, read_texts
+from analysis.probes.run import ProbeSettings, evaluation
+from analysis.probes.views import MAKERS
 from configs.progress import progress
 from eval import sampling
 from eval.runner import revision_of

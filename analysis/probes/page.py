@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from analysis.probe_findings import READABLE, overall
-from analysis.prober import Prober
-from analysis.probes import ProbeSettings
-from analysis.protocol_words import points
-from analysis.transitions import Share
+from analysis.probes.findings import READABLE, overall
+from analysis.probes.prober import Prober
+from analysis.probes.run import ProbeSettings
+from analysis.protocol.transitions import Share
+from analysis.protocol.words import points
 from eval.output import interval_text, markdown
 
 NEW = 0.01  # share of tokens or question forms new to the model above which the page warns

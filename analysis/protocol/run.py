@@ -4,27 +4,25 @@
 response per item, here k=0, and follows those items under the second model. Items were chosen because one throw
 failed, so some come right by throwing again, and errors that are new are never seen. The fair protocol takes all k
 responses of all items, looks in both directions, and subtracts what the baseline repairs by being asked again: a
-second evaluation with another seed (`resampled=`), or each response against the item's others (analysis/flow.py).
+second evaluation with another seed (`resampled=`), or each response against the item's others (flow.py).
 
 Classes of error: a column `error_class` that both predictions have; else, on the mini world, by construction; else
 only right and wrong.
 """
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.protocol_words import points, power_sentences, readings
+from analysis.protocol.words import power_sentences
 from configs import Run, UserError, atomic_write_text, command, setting, sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.flow import Findings
+    from analysis.protocol.flow import Findings
 
-__all__ = ["ProtocolSettings", "points", "power_sentences", "protocol", "read_frames", "readings"]
 
 NEEDED = ["sample_id", "k", "column", "cluster", "correct"]
 OPTIONAL = ["gold", "grader", "text", "error_class"]
@@ -87,8 +85,8 @@ def write_frames(found: "Findings", out: Path) -> None:
 
 def protocol(settings: ProtocolSettings) -> None:
     """Read, follow the items, write and print."""
-    from analysis.flow import findings
-    from analysis.protocol_page import page
+    from analysis.protocol.flow import findings
+    from analysis.protocol.page import page
 
     folders = folders_of(settings)
     frames, classes = read_frames(folders)
@@ -109,8 +107,4 @@ def protocol(settings: ProtocolSettings) -> None:
 
 def main(argv: list[str]) -> int:
     prog = "python -m analysis.protocol"
-    return command(ProtocolSettings, "analysis.protocol:protocol", argv, prog=prog, summary=str(__doc__))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return command(ProtocolSettings, "analysis.protocol.run:protocol", argv, prog=prog, summary=str(__doc__))

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.flow import Findings, Repair, Share
-    from analysis.small_test import SmallTest
+    from analysis.protocol.flow import Findings, Repair
+    from analysis.protocol.small_test import SmallTest
+    from analysis.protocol.transitions import Share
     from eval.paired import PairedResult
 
 

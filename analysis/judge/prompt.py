@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from analysis.judge.wrong_items import WrongItem
 from analysis.taxonomy import BY_NAME, CLASSES, GRADER, PRIMACY_RULE, VERSION, comes_before
-from analysis.wrong_items import WrongItem
 from verify.judge_prompts import MARKED, Case, Judgement, Template, Unreadable, only_once
 
 KEYS = ("primary", "secondary", "quote")

@@ -13,12 +13,10 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from analysis.errors import CLASSES
-from analysis.small_test import SmallTest, small_test
-from analysis.transitions import (
+from analysis.protocol.small_test import SmallTest, small_test
+from analysis.protocol.transitions import (
     NOTHING,
     RIGHT,
-    UNCLASSIFIED,
-    WRONG,
     Resampling,
     Share,
     States,
@@ -28,11 +26,6 @@ from analysis.transitions import (
 )
 from eval.paired import ALPHA, PairedItems, PairedResult, compare_part
 from eval.statistics import mean_variance, share_interval
-
-__all__ = [
-    "AGAIN", "ALL", "BEYOND", "FORWARD", "RIGHT", "UNCLASSIFIED", "WRONG", "Findings", "Repair", "Share", "States",
-    "findings",
-]  # fmt: skip
 
 ALL = "all errors"
 FORWARD, AGAIN, BEYOND = "first to second", "first to itself", "beyond resampling"

@@ -1,7 +1,7 @@
 """Both protocols on one Markdown page."""
 
-from analysis.flow import Findings, Repair
-from analysis.protocol_words import control_sentence, points, power_sentences, readings, shared_draws
+from analysis.protocol.flow import Findings, Repair
+from analysis.protocol.words import control_sentence, points, power_sentences, readings, shared_draws
 from eval.output import markdown
 
 

@@ -1,6 +1,6 @@
 """Which cell of the picture a token hangs on: its log-prob with the picture, less that with one cell blackened.
 
-analysis/patches.py does it for all tokens of a response; scores under two views are in models/dependency.py.
+patches.py does it for all tokens of a response; scores under two views are in models/dependency.py.
 """
 
 from collections.abc import Sequence

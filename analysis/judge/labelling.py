@@ -1,9 +1,9 @@
 """A page on which a person sorts wrong responses into the error classes, and the agreement of what comes back.
 
-    python -m analysis.labelling eval=runs/a/eval/mmk12 items=200 out=labels.html
-    python -m analysis.labelling eval=runs/a/eval/mmk12 labels=[labels-ab.json] judge=runs/a/judge out=people.md
+    python -m analysis.judge.labelling eval=runs/a/eval/mmk12 items=200 out=labels.html
+    python -m analysis.judge.labelling eval=runs/a/eval/mmk12 labels=[labels-ab.json] judge=runs/a/judge out=people.md
 
-The page works from disk, shows nothing that names a model, and draws the same responses as analysis.judge_classes
+The page works from disk, shows nothing that names a model, and draws the same responses as analysis.judge.classes
 with the same seed and number of items. All text reaches it as JSON and is shown as text.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.judge.wrong_items import WrongItem, digest, draw, folders_of, pictures_of, told, wrong_rows
 from analysis.taxonomy import CLASSES, PRIMACY, PRIMACY_RULE, TAXONOMY, VERSION
-from analysis.wrong_items import WrongItem, digest, draw, folders_of, pictures_of, told, wrong_rows
 from configs import UserError, atomic_write_text, command, setting
 
 HERE = Path(__file__).parent
@@ -39,7 +39,7 @@ class LabellingSettings:
     seed: int = setting(0, "seed of the draw, which is also the order on the page, and of the resampling")
     picture_side: int = setting(640, "longest side of a picture, in pixels")
     labels: list[str] = setting(factory=list, help="files that the page has saved, one per person: read these instead")
-    judge: str = setting("", "with labels: folder of analysis.judge_classes to compare with")
+    judge: str = setting("", "with labels: folder of analysis.judge.classes to compare with")
     dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
@@ -116,8 +116,8 @@ def construction(rows: pd.DataFrame) -> pd.Series:
 
 def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Series]:
     """Labels by key, a column for each person, each pass of the judge and the construction; the people; clusters."""
-    from analysis.judge_classes import read_labels
-    from analysis.judge_summary import both_passes
+    from analysis.judge.classes import read_labels
+    from analysis.judge.summary import both_passes
 
     rows = pd.concat([wrong_rows(folder, settings.verdict)[0] for folder in folders_of(settings.eval)])
     rows = rows.drop_duplicates("key").set_index("key", drop=False)
@@ -141,8 +141,8 @@ def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Ser
 
 def agreement_page(table: pd.DataFrame, people: list[str], clusters: pd.Series, seed: int) -> str:
     """Agreement of every pair of raters, and of all people together, as Markdown."""
-    from analysis.agreement import agreement
-    from analysis.judge_summary import number_text
+    from analysis.judge.agreement import agreement
+    from analysis.judge.summary import number_text
     from eval.output import MISSING, markdown
 
     lines = []
@@ -177,8 +177,8 @@ def labelling(settings: LabellingSettings) -> None:
 
 
 def main(argv: list[str]) -> int:
-    prog = "python -m analysis.labelling"
-    return command(LabellingSettings, "analysis.labelling:labelling", argv, prog=prog, summary=str(__doc__))
+    prog = "python -m analysis.judge.labelling"
+    return command(LabellingSettings, "analysis.judge.labelling:labelling", argv, prog=prog, summary=str(__doc__))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from analysis.probe_material import Material, Probed, Seen, Texts
+from analysis.probes.material import Material, Probed, Seen, Texts
 from data import Sample
 from data.images import ImageSource
 from data.sample import IMAGE_PLACEHOLDER

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.probe_material import Probed
+from analysis.probes.material import Probed
 from data.mini.columns import COLUMNS
 from data.mini.scene import COLOURS, SHAPES
 from data.mini.world import problem

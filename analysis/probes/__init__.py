@@ -1,0 +1,1 @@
+"""Counterfactual probes: the same items masked, swapped, captioned, with the facts told."""
