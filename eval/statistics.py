@@ -7,6 +7,7 @@ cluster. Shapes: I items, k responses per item, C clusters, B resamples.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import binomtest, norm
@@ -87,6 +88,13 @@ def average_at_k(correct_Ik: np.ndarray, clusters: Sequence[str]) -> Score:
 
 def bootstrap_weights(strata_I: np.ndarray, clusters_I: np.ndarray, seed: int) -> np.ndarray:
     """How often each item counts in each resample of clusters, drawn within its stratum, [BOOTSTRAPS, I]."""
+    return drawn_weights(tuple(strata_I.tolist()), tuple(clusters_I.tolist()), seed)
+
+
+@lru_cache(maxsize=2)
+def drawn_weights(strata: tuple, clusters: tuple, seed: int) -> np.ndarray:
+    """A page of results asks for the same draw again and again; nobody may write into it."""
+    strata_I, clusters_I = np.array(strata, dtype=object), np.array(clusters, dtype=object)
     rng = np.random.default_rng(seed)
     weights_BI = np.zeros((BOOTSTRAPS, len(strata_I)), dtype=np.int16)
     for stratum in np.unique(strata_I):
@@ -94,6 +102,7 @@ def bootstrap_weights(strata_I: np.ndarray, clusters_I: np.ndarray, seed: int) -
         names, index = np.unique(clusters_I[members], return_inverse=True)
         counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=BOOTSTRAPS)
         weights_BI[:, members] = counts[:, index]
+    weights_BI.flags.writeable = False
     return weights_BI
 
 
