@@ -15,7 +15,7 @@ from configs import Run, UserError, load_resolved
 from data import Sample
 from data.mini.world import sample_by_id
 from eval.output import read_predictions
-from eval.paired import pair
+from eval.paired import item_means, pair
 from eval.settings import EvalSettings
 from eval.tasks import tasks_of
 from models.loader import VisionLanguageModel, load
@@ -119,6 +119,7 @@ def open_runs(folders: str | Sequence[str | Path]) -> OpenRuns:
         raise UserError(f"{repeated[0]} is given twice; compare different runs")
     names, evaluations = short_names(paths), [evaluation_of(path) for path in paths]
     frames = {n: read_predictions(e, NEEDED, OPTIONAL) for n, e in zip(names, evaluations, strict=True)}
+    item_means(frames[names[0]], str(paths[0]), "correct")  # refuses responses without a verdict
     for name in names[1:]:
         pair(frames[names[0]], frames[name], (str(paths[0]), name))  # refuses what cannot be compared
     for name, frame in frames.items():
