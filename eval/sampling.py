@@ -12,7 +12,7 @@ from eval.settings import EvalSettings
 from eval.store import ResponseStore, key_of
 from eval.tasks import Task
 from models.encode import Encoded, Encoder
-from models.engine import HfEngine
+from models.engine import HfEngine, forward
 from models.loader import VisionLanguageModel, load
 from models.settings import EngineSettings
 
@@ -115,11 +115,6 @@ def sample_tasks(
         advance(done, "")
         sampler.model.forget_pictures()
     return too_long
-
-
-def forward(advance: Advance, before: int, more: int, note: str) -> None:
-    """Progress of one call as progress of the whole."""
-    advance(before + more, note)
 
 
 def answer(

@@ -28,7 +28,7 @@ def unheard(response: Response) -> None:
     """A response that nobody writes down before all are there."""
 
 
-def moved(progress: Progress, before: int, done: int, note: str) -> None:
+def forward(progress: Progress, before: int, done: int, note: str) -> None:
     """Progress of one part as progress of the whole."""
     progress(before + done, note)
 
@@ -95,8 +95,8 @@ class HfEngine:
         found: list[Response] = []
         for missing, part in alike.items():
             if missing:
-                forward = partial(moved, progress, len(found))
-                found += self.model.sample(part, count, settings, seed, view, forward, finished, missing)
+                onward = partial(forward, progress, len(found))
+                found += self.model.sample(part, count, settings, seed, view, onward, finished, missing)
         return found
 
     def seen(self, prompt: Encoded) -> Seen | None:

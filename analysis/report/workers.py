@@ -18,7 +18,7 @@ from analysis.report.scores import Scored, score_run
 from analysis.runs import RunView
 from configs.progress import progress
 from data import Sample
-from eval.sampling import forward
+from models.engine import forward
 
 SIDE_BY_SIDE_FROM = 500  # responses of a run; a process takes longer to start than fewer take to score
 TITLE = "report: scoring tokens"
