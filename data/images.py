@@ -1,6 +1,7 @@
 """Where a picture comes from: a file, bytes inside a table, or the mini world; all open as RGB."""
 
 import io
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -66,3 +67,18 @@ def png_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def small_picture(image: Image.Image, side: int, quality: int) -> tuple[str, bytes]:
+    """At most `side` pixels a side, in the smaller of PNG (drawings) and JPEG (photographs), and which it is."""
+    small = image.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    jpeg = io.BytesIO()
+    small.save(jpeg, format="JPEG", quality=quality, optimize=True)
+    return min(("png", png_bytes(small)), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
+
+
+def picture_uri(image: Image.Image, side: int, quality: int) -> str:
+    """`small_picture` as pages hold it."""
+    kind, content = small_picture(image, side, quality)
+    return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"

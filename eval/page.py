@@ -5,8 +5,6 @@ loading anything from outside the file.
 """
 
 import hashlib
-import io
-from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from PIL import Image
 
 from configs import UserError, atomic_write_text
 from data import IMAGE_PLACEHOLDER, Sample
-from data.images import png_bytes
+from data.images import picture_uri
 
 HERE = Path(__file__).parent
 PREFIX = "correct_"
@@ -27,13 +25,7 @@ ITEMS = 200
 
 
 def data_uri(image: Image.Image) -> str:
-    """The picture, at most 320 pixels a side, in the smaller of PNG (drawings) and JPEG (photographs)."""
-    small = image.convert("RGB")
-    small.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
-    jpeg = io.BytesIO()
-    small.save(jpeg, format="JPEG", quality=JPEG_QUALITY, optimize=True)
-    kind, content = min(("png", png_bytes(small)), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
-    return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"
+    return picture_uri(image, PICTURE_SIDE, JPEG_QUALITY)
 
 
 def chosen_items(predictions: pd.DataFrame, items: int) -> list[str]:

@@ -5,21 +5,18 @@ draw with the same seed holds the smaller one. Keys are the same on every machin
 """
 
 import hashlib
-import io
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from analysis.errors import diagnose
 from analysis.runs import samples_of
 from configs import UserError, sha256_of
 from data import IMAGE_PLACEHOLDER, Sample
-from data.images import png_bytes
+from data.images import picture_uri
 from data.mini.world import sample_by_id
 from eval.output import read_predictions
 
@@ -123,20 +120,10 @@ def draw(folders: Iterable[Path], items: int, seed: int, verdict: str = "correct
     return Drawn(found, len(wrong), +left_out)
 
 
-def picture_uri(image: Image.Image, side: int) -> str:
-    """The picture as a data URI, at most `side` pixels a side, in the smaller of PNG and JPEG."""
-    small = image.convert("RGB")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    jpeg = io.BytesIO()
-    small.save(jpeg, format="JPEG", quality=JPEG_QUALITY, optimize=True)
-    kind, content = min(("png", png_bytes(small)), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
-    return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"
-
-
 def pictures_of(item: WrongItem, side: int) -> list[str] | None:
     """All pictures of an item, or None where one of them cannot be opened any more."""
     try:
-        return [picture_uri(image.open(), side) for image in item.sample.images]
+        return [picture_uri(image.open(), side, JPEG_QUALITY) for image in item.sample.images]
     except UserError:
         return None
 

@@ -1,6 +1,5 @@
 """The samples of a report: which are shown, their pictures, and every run's answers to them."""
 
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,12 +9,13 @@ import pandas as pd
 from PIL import Image
 
 from analysis.errors import diagnose
-from analysis.judge.wrong_items import picture_uri
+from analysis.judge.wrong_items import JPEG_QUALITY
 from analysis.report.records import Answer, Fact, Item, Other
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
 from analysis.runs import RunView
 from configs import UserError
 from data import IMAGE_PLACEHOLDER, Sample
+from data.images import small_picture
 from eval.benchmarks import BENCHMARKS
 from eval.page import chosen_items, unseen_choices
 from eval.rows import option_lines
@@ -54,7 +54,7 @@ def shown_ids(predictions: pd.DataFrame, samples: int) -> list[str]:
 
 def picture_bytes(image: Image.Image) -> bytes:
     """At most 512 pixels a side, in the smaller of PNG and JPEG."""
-    return b64decode(picture_uri(image, PICTURE_SIDE).partition("base64,")[2])
+    return small_picture(image, PICTURE_SIDE, JPEG_QUALITY)[1]
 
 
 def limits_of(views: Sequence[RunView]) -> ModelSettings | None:

@@ -2,19 +2,15 @@
 
 import io
 import json
-import shutil
 import subprocess
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 from PIL import Image, ImageDraw
 
 from analysis.report import Answer, Fact, Figure, Item, Other, PatchMap, Report, Table, Token
+from tests.browser import CHROMIUM, Tags
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on the PATH")
 CHROMIUM_FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--window-size=1366,768"),
@@ -131,25 +127,6 @@ def hostile_report() -> Report:
     )
 
 
-class Page(HTMLParser):
-    """The tags of a page with their attributes, and the text inside each script."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.scripts: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, text):
-        if self.tags and self.tags[-1][0] == "script":
-            self.scripts[-1] += text
-
-
 def dump_dom(path: Path, fragment: str = "") -> str:
     command = [CHROMIUM, *CHROMIUM_FLAGS, f"--user-data-dir={path}.profile", path.as_uri() + fragment]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
@@ -162,7 +139,7 @@ def in_page(path: Path, script: str, fragment: str = ""):
     probed = path.with_name("probed.html")
     html = path.read_text(encoding="utf-8").replace("<head>", "<head>" + CATCH_ERRORS, 1)
     probed.write_text(html.replace("</body>", tail), encoding="utf-8")
-    _, attributes = next(tag for tag in Page(dump_dom(probed, fragment)).tags if tag[0] == "html")
+    _, attributes = next(tag for tag in Tags(dump_dom(probed, fragment)).tags if tag[0] == "html")
     assert "data-errors" not in attributes, attributes["data-errors"]
     assert "data-ready" in attributes, "the page's own script did not finish"
     return json.loads(attributes["data-result"])

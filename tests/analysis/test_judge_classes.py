@@ -18,11 +18,11 @@ from analysis import runs
 from analysis.judge import classes, prompt
 from analysis.judge.classes import main, read_labels, two_orders
 from analysis.judge.prompt import CLASSIFY, Label, case_of, read_label
-from analysis.judge.wrong_items import WrongItem, draw, picture_uri
+from analysis.judge.wrong_items import JPEG_QUALITY, WrongItem, draw
 from analysis.taxonomy import CLASSES, GRADER
 from configs import UserError, compose, save_resolved
 from data import Sample
-from data.images import BytesImage
+from data.images import BytesImage, picture_uri
 from eval.settings import EvalSettings
 from eval.tasks import tasks_of
 from tests.analysis.test_errors import PLANTERS, planted
@@ -316,6 +316,7 @@ def test_a_real_benchmark_is_read_anew_from_where_the_evaluation_had_it(tmp_path
 
 
 def test_pictures_are_shrunk_to_a_side_and_never_grown() -> None:
-    large, small = (len(picture_uri(Image.effect_noise((900, 300), 90), side)) for side in (800, 100))
+    noise, dark = Image.effect_noise((900, 300), 90), Image.new("RGB", (30, 10))
+    large, small = (len(picture_uri(noise, side, JPEG_QUALITY)) for side in (800, 100))
     assert large > 4 * small
-    assert picture_uri(Image.new("RGB", (30, 10)), 900) == picture_uri(Image.new("RGB", (30, 10)), 30)
+    assert picture_uri(dark, 900, JPEG_QUALITY) == picture_uri(dark, 30, JPEG_QUALITY)

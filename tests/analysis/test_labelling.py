@@ -2,10 +2,8 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +15,8 @@ from analysis.taxonomy import CLASSES, TAXONOMY, VERSION
 from data import Sample
 from data.images import BytesImage
 from tests.analysis.test_judge_classes import chosen, reply, right, run, truths, write_evaluation
+from tests.browser import CHROMIUM, FLAGS, HOSTILE, Tags, needs_chromium
 from tests.recorded_server import says
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on the PATH")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-component-update"),
-    *("--disable-background-networking", "--virtual-time-budget=3000", "--dump-dom"),
-]
-HOSTILE = (
-    "</script><script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\"><!--<script>"
-    "{{ 7 * 7 }} & \"double\" 'single' \u2028"
-)
 
 
 @pytest.fixture
@@ -45,23 +33,8 @@ def page(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return written
 
 
-class Page(HTMLParser):
-    """The tags of a page, and the data in its first script."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.scripts: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1][0] == "script":
-            self.scripts[-1] += data
+class Page(Tags):
+    """A page with the data in its first script."""
 
     @property
     def data(self) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from tests.analysis.report_pages import (
     hostile_report,
     in_page,
     item,
-    needs_chromium,
     patches,
     report,
     token,
 )
+from tests.browser import needs_chromium
 
 pytestmark = needs_chromium
 

@@ -9,19 +9,20 @@ import pytest
 from analysis.report import Other, PatchMap, Table, render_report, write_report
 from analysis.report.encode import colour_edges, rounded
 from analysis.report.page import is_numeric
-from tests.analysis.report_pages import HOSTILE, Page, answer, hostile_report, item, patches, png, report, token
+from tests.analysis.report_pages import HOSTILE, answer, hostile_report, item, patches, png, report, token
+from tests.browser import Tags
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 WORDS = [f" word{number}" for number in range(300)]
 
 
 def data_of(html: str) -> dict:
-    return json.loads(Page(html).scripts[0])
+    return json.loads(Tags(html).scripts[0])
 
 
 def test_hostile_text_stays_text_and_arrives_unchanged():
     html = render_report(hostile_report())
-    page = Page(html)
+    page = Tags(html)
     data, _ = page.scripts
     assert [tag for tag, _ in page.tags].count("img") == 1
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
@@ -34,7 +35,7 @@ def test_hostile_text_stays_text_and_arrives_unchanged():
 
 def test_nothing_is_loaded_from_outside_the_file():
     html = render_report(report([item("a")]))
-    page = Page(html)
+    page = Tags(html)
     links = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
     assert links and all(link.startswith(("data:", "#")) for link in links)
     assert any(attributes.get("content") == POLICY for _, attributes in page.tags)
@@ -151,7 +152,7 @@ def test_contradicting_records_are_refused():
 
 def test_a_report_without_samples_says_so():
     html = render_report(report([]))
-    assert "holds no samples" in html and not Page(html).scripts
+    assert "holds no samples" in html and not Tags(html).scripts
 
 
 def test_a_failed_report_leaves_the_old_file(tmp_path):

@@ -4,9 +4,7 @@ import base64
 import io
 import json
 import re
-import shutil
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +16,7 @@ from configs import UserError
 from data import Sample
 from data.images import PillowImage
 from eval.page import chosen_items, count_sentence, data_uri, page_data, render_page, write_page
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on the PATH")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-component-update"),
-    *("--disable-background-networking", "--virtual-time-budget=3000", "--dump-dom"),
-]
-HOSTILE = (
-    "</script><script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\"><!--<script>"
-    "{{ 7 * 7 }} & \"double\" 'single' \u2028"
-)
+from tests.browser import CHROMIUM, FLAGS, HOSTILE, Tags, needs_chromium
 
 
 def picture(width: int = 64, height: int = 48, colour: str = "navy") -> PillowImage:
@@ -62,25 +50,6 @@ def three_items() -> tuple[pd.DataFrame, dict[str, Sample]]:
     lines += rows("cut", verdicts=((False, False),), finish_reason="length", extracted=None)
     names = ("agree", "dispute", "cut")
     return pd.DataFrame(lines), {name: sample(name) for name in names}
-
-
-class Tags(HTMLParser):
-    """The tags of a page, and the text inside its scripts."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.scripts: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1][0] == "script":
-            self.scripts[-1] += data
 
 
 def test_what_the_filters_see() -> None:
