@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,6 @@ def serve(settings: ServeSettings) -> None:
     from models.vllm_host import import_vllm
 
     refuse_impossible(settings.model)
-    words = arguments(settings)
     import_vllm()
     os.environ["VLLM_API_KEY"] = key  # vLLM's own check, beside ours, and inherited by its processes
     import uvloop
@@ -115,12 +115,15 @@ def serve(settings: ServeSettings) -> None:
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
-    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
-    validate_parsed_serve_args(parsed)
-    if settings.host not in LOOPBACK:
-        print(f"warning: the server listens on {settings.host}, for everyone who can reach it", file=sys.stderr)
-    print(f"serving {settings.model.name} on http://{settings.host}:{settings.port}/v1", file=sys.stderr, flush=True)
-    uvloop.run(run_server(parsed))
+    # Pictures may come from this empty folder alone: without one, vLLM answers a file: URL as a fault of its own.
+    with tempfile.TemporaryDirectory(prefix="percept-no-pictures-") as empty:
+        words = [*arguments(settings), "--allowed-local-media-path", empty]
+        parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
+        validate_parsed_serve_args(parsed)
+        if settings.host not in LOOPBACK:
+            print(f"warning: the server listens on {settings.host}, for everyone who can reach it", file=sys.stderr)
+        print(f"serving {settings.model.name} on http://{settings.host}:{settings.port}/v1", file=sys.stderr, flush=True)
+        uvloop.run(run_server(parsed))
 
 
 if __name__ == "__main__":

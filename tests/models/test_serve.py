@@ -114,8 +114,8 @@ def test_no_path_opens_without_the_key(server, path):
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.png", "file:///etc/hostname"])
 def test_the_server_fetches_and_opens_nothing_for_a_client(server, url):
     status, answer = server.ask("/v1/chat/completions", question(url, "how many ?"), SECRET)
-    assert status in (400, 422, 500) and b"choices" not in answer
-    assert b"allowed" in answer.lower() or b"local" in answer.lower()
+    assert status == 400 and b"choices" not in answer
+    assert b"allowed" in answer
 
 
 @pytest.mark.slow
