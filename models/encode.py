@@ -1,5 +1,6 @@
 """From samples to model inputs: one `Encoded` prompt per sample and view."""
 
+import hashlib
 import math
 import zlib
 from collections.abc import Sequence
@@ -18,11 +19,11 @@ from data.images import PillowImage
 from data.prompts import chat_messages
 from data.sample import IMAGE_PLACEHOLDER
 from data.views import ViewSettings, apply_view, fit_pixels
+from models.families import PER_TOKEN_KEYS
 from models.settings import ModelSettings
-from models.vision import Key, picture_keys
+from models.vision import Key
 
 GRID = "image_grid_thw"
-PER_TOKEN_KEYS = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,13 @@ class Encoded:
 
     @cached_property
     def picture_keys(self) -> list[Key]:
-        """What tells its pictures from others; for families whose pixels carry a grid."""
-        return picture_keys(self.vision["pixel_values"], self.vision[GRID]) if self.vision else []
+        """What tells its pictures from others; for families whose pixels carry a grid.
+
+        By the pictures themselves: a pixel is three bytes there, and 24 in the rows that the processor makes of it.
+        """
+        grids = self.vision[GRID].tolist() if self.vision else []
+        digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in self.images]
+        return [(int.from_bytes(digest), *grid) for digest, grid in zip(digests, grids, strict=True)]
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
@@ -60,7 +66,7 @@ class Encoder:
         messages = chat_messages(sample, self.settings.prompt)
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         images = self.pictures(sample, view, seed, draw)
-        inputs = self.processor(text=[text], return_tensors="pt", **self.options(text, images))
+        inputs = self.inputs(text, images)
         ids = inputs["input_ids"][0]
         vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
         return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
@@ -89,9 +95,14 @@ class Encoder:
             images.append(image)
         return images
 
+    def inputs(self, text: str, images: list[Image.Image]) -> Any:
+        """All that the processor makes of one prompt."""
+        return self.processor(text=[text], return_tensors="pt", **self.options(text, images))
+
     def options(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
         """What the processor is told beyond the text."""
-        options: dict[str, Any] = {"images": images} if images else {}
+        # A list per prompt: LLaVA-OneVision cuts a picture into crops only where it is its prompt's only one.
+        options: dict[str, Any] = {"images": [images]} if images else {}
         # Qwen's processors and their kin read `size` as an area, and the pixels are within limits already; others read
         # it as a side and cut or scale as they were trained to.
         if images and hasattr(self.processor.image_processor, "merge_size"):

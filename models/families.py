@@ -1,6 +1,7 @@
 """What differs between families: where their parts lie, their special tokens, the fast paths they allow."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ PICTURE_TOKENS = (
     "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "fake_image_token_id",
     "start_image_token_id", "end_image_token_id", "boi_token_id", "eoi_token_id",
 )  # fmt: skip
+# Names under which a model is told which tokens are image tokens.
+TOKEN_KINDS = ("mm_token_type_ids", "token_type_ids")
+PER_TOKEN_KEYS = ("input_ids", "attention_mask", *TOKEN_KINDS)
 
 
 def image_token_id(module: Any) -> int:
@@ -26,9 +30,10 @@ def image_token_id(module: Any) -> int:
     return found
 
 
-def takes_token_kinds(module: Any) -> bool:
-    """Whether the model must be told which tokens are image tokens."""
-    return "mm_token_type_ids" in inspect.signature(module.model.forward).parameters
+def token_kinds_name(module: Any) -> str | None:
+    """How the model wants to be told which tokens are image tokens; None where it need not be."""
+    taken = inspect.signature(module.model.forward).parameters
+    return next((name for name in TOKEN_KINDS if name in taken), None)
 
 
 def end_ids(module: Any, tokenizer: Any) -> list[int]:
@@ -66,12 +71,40 @@ def check_head(module: Any) -> None:
     """Refuse a family whose logits are not simply the output layer's: its scores would be wrong without notice."""
     family = module.config.model_type
     head = module.get_output_embeddings()
-    if not hasattr(module, "model") or head is None:
-        raise UserError(f"family {family} is not a base model and an output layer; the common loader cannot score it")
+    if not hasattr(module, "model") or head is None or module.config.is_encoder_decoder:
+        raise UserError(f"family {family} is not a decoder and an output layer; the common loader cannot score it")
     ids = torch.arange(4, device=module.device)[None]
     plain = module(input_ids=ids, use_cache=False).logits
     ours = head(module.model(input_ids=ids, use_cache=False).last_hidden_state)
     if not torch.equal(plain, ours):
         raise UserError(
             f"family {family} changes its logits after the output layer; the common loader cannot score it"
+        )
+
+
+def check_template(processor: Any) -> None:
+    """Refuse a processor that cannot turn a question into a prompt."""
+    if not getattr(processor, "chat_template", None):
+        raise UserError(f"{type(processor).__name__} has no chat template; choose a model that was tuned to answer")
+
+
+def check_pictures(module: Any, inputs: Mapping[str, Any]) -> None:
+    """Refuse a family whose prompts cannot share a batch; `inputs`: what its processor makes of one with a picture.
+
+    Pictures of several prompts are joined, and `generate` gives each response its own prompt's: that works where their
+    features are made before the text is read, from all that comes with the pictures.
+    """
+    family, name, ids = module.config.model_type, token_kinds_name(module), inputs["input_ids"]
+    if name and name in inputs and not torch.equal(inputs[name], (ids == image_token_id(module)).to(inputs[name])):
+        raise UserError(
+            f"family {family} means something else by {name} than which tokens are image tokens; "
+            "the common loader cannot score it"
+        )
+    tower = getattr(module.base_model, "get_image_features", None)
+    taken = inspect.signature(tower).parameters if tower else {}
+    late = [key for key in inputs if key not in PER_TOKEN_KEYS and key not in taken]
+    if late or "mm_encoder_outputs" not in inspect.signature(module.forward).parameters:
+        raise UserError(
+            f"family {family} takes {late[0] if late else 'pictures'} together with the text and not before it; "
+            "the common loader cannot batch its prompts"
         )

@@ -22,10 +22,12 @@ from models.encode import Encoded, Encoder, batch_vision, distinct_vision
 from models.families import (
     SHARED_PREFIX_FAMILIES,
     check_head,
+    check_pictures,
+    check_template,
     end_ids,
     image_token_id,
     picture_token_ids,
-    takes_token_kinds,
+    token_kinds_name,
 )
 from models.response import Response
 from models.sampling import sample_batch
@@ -47,7 +49,7 @@ class VisionLanguageModel:
         self.tokenizer = processor.tokenizer
         self.family = module.config.model_type
         self.path = scoring_path(settings, self.family)
-        self.uses_token_kinds = takes_token_kinds(module)
+        self.token_kinds_name = token_kinds_name(module)
         self.image_token_id: int = image_token_id(module)
         self.eos_ids: list[int] = end_ids(module, self.tokenizer)
         self.pad_id: int = self.eos_ids[0] if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
@@ -163,11 +165,15 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
     transformers_logging.disable_progress_bar()
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     processor = AutoProcessor.from_pretrained(settings.path, **options)
+    check_template(processor)
     module = AutoModelForImageTextToText.from_pretrained(
         settings.path, dtype=DTYPES[settings.dtype], attn_implementation="sdpa", use_safetensors=True, **options
     )
     if module.config.model_type not in SHARED_PREFIX_FAMILIES:
         check_head(module)
+        encoder = Encoder(processor, settings, image_token_id(module))
+        blank = encoder.blank_prompt()
+        check_pictures(module, encoder.inputs(blank.text, list(blank.images)))
     if settings.gradient_checkpointing:
         # The reentrant kind gives no gradients behind inputs that need none: adapters, frozen embeddings.
         module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from models.encode import Encoded, batch_vision
+from models.encode import Encoded
 from models.response import Response
 from models.settings import SamplingSettings
 
@@ -96,7 +96,7 @@ class TokenDraw(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter_(-1, chosen_N1, 0.0)
 
 
-def left_padded(prompts: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
+def left_padded(prompts: Sequence[Encoded], pad_id: int, kinds_name: str | None) -> dict[str, Tensor]:
     """Prompts of different lengths as one batch that ends flush on the right."""
     length = max(len(prompt.ids) for prompt in prompts)
     ids_BL = torch.full((len(prompts), length), pad_id, dtype=torch.long)
@@ -104,7 +104,8 @@ def left_padded(prompts: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
     for b, prompt in enumerate(prompts):
         start = length - len(prompt.ids)
         ids_BL[b, start:], mask_BL[b, start:], kinds_BL[b, start:] = prompt.ids, 1, prompt.token_kinds
-    return {"input_ids": ids_BL, "attention_mask": mask_BL, "mm_token_type_ids": kinds_BL}
+    kinds = {kinds_name: kinds_BL} if kinds_name else {}
+    return {"input_ids": ids_BL, "attention_mask": mask_BL, **kinds}
 
 
 @contextmanager
@@ -137,11 +138,8 @@ def sample_batch(
 ) -> list[Response]:  # fmt: skip
     """The responses number `ks` to each prompt of one batch, prompt by prompt."""
     device = model.module.device
-    inputs = left_padded(prompts, model.pad_id)
-    if not model.uses_token_kinds:
-        inputs.pop("mm_token_type_ids")
-    inputs |= batch_vision(prompts)
-    inputs = {name: value.to(device) for name, value in inputs.items()}
+    tokens = left_padded(prompts, model.pad_id, model.token_kinds_name)
+    inputs = {name: value.to(device) for name, value in tokens.items()} | model.picture_inputs(prompts)
     names = [(prompt.sample_id, k) for prompt in prompts for k in ks]
     numbers_NT = torch.from_numpy(np.stack([chance(seed, *name, settings.max_new_tokens) for name in names]))
     draw = TokenDraw(numbers_NT.to(device), settings, model.forbidden_ids)

@@ -60,8 +60,8 @@ def plain_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple
         mask_NL[n, :end], kinds_NL[n, :start] = 1, prompt.token_kinds
         query_NL[n, start - 1 : end - 1] = True
     inputs = {"input_ids": ids_NL, "attention_mask": mask_NL}
-    if model.uses_token_kinds:
-        inputs["mm_token_type_ids"] = kinds_NL
+    if model.token_kinds_name:
+        inputs[model.token_kinds_name] = kinds_NL
     device = model.module.device
     inputs = {name: value.to(device) for name, value in inputs.items()}
     inputs |= model.picture_inputs([prompt for prompt, _ in rows])

@@ -1,15 +1,44 @@
-"""Tiny random models of every tested family, built offline: the mini world's tokenizer, each family's own parts."""
+"""Tiny random models of every tested family and of some that are refused, built offline.
+
+The tokenizer is the mini world's, all else each family's own.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import (
+    CLIPImageProcessor,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3ImageProcessor,
+    Gemma3Processor,
+    GotOcr2ImageProcessor,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
     Idefics3ImageProcessor,
     Idefics3Processor,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    InternVLProcessor,
+    InternVLVideoProcessor,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    LlavaOnevisionImageProcessor,
+    LlavaOnevisionProcessor,
+    LlavaOnevisionVideoProcessor,
+    LlavaProcessor,
+    MllamaConfig,
+    MllamaForConditionalGeneration,
+    MllamaImageProcessor,
+    MllamaProcessor,
+    PaliGemmaConfig,
+    PaliGemmaForConditionalGeneration,
+    PaliGemmaProcessor,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -19,9 +48,17 @@ from transformers import (
     Qwen2VLImageProcessor,
     Qwen2VLProcessor,
     Qwen2VLVideoProcessor,
+    SiglipImageProcessor,
 )
 
-from models.tiny.build import CHAT_TEMPLATE, build_config, build_model, build_processor, build_tokenizer
+from models.tiny.build import (
+    CHAT_TEMPLATE,
+    TOKENIZER_FILE,
+    build_config,
+    build_model,
+    build_processor,
+    build_tokenizer,
+)
 
 QWEN_IDS = {
     "image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
@@ -40,6 +77,22 @@ def text_settings(tokenizer: PreTrainedTokenizerFast, **more: Any) -> dict[str, 
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 1024,
         "pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, **more,
     }  # fmt: skip
+
+
+def tower_settings() -> dict[str, Any]:
+    """A vision tower of 2 layers for pictures of 64 pixels, which become 16 patches."""
+    return {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "image_size": 64, "patch_size": 16,
+    }  # fmt: skip
+
+
+def named_tokenizer(names: dict[str, str], **more: Any) -> PreTrainedTokenizerFast:
+    """The same tokenizer, some of whose tokens have names that a family's processor asks for."""
+    return PreTrainedTokenizerFast(
+        tokenizer_file=str(TOKENIZER_FILE), eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left",
+        model_max_length=1024, extra_special_tokens=names, **more,
+    )  # fmt: skip
 
 
 def qwen_processor(kind: type, tokenizer: PreTrainedTokenizerFast) -> Any:
@@ -103,16 +156,142 @@ def idefics3() -> tuple[Any, Any]:
     return Idefics3ForConditionalGeneration(config), processor
 
 
+def llava_onevision() -> tuple[Any, Any]:
+    """One picture: itself and crops of 64 pixels, side by side with a new line after each row; several: one crop each.
+
+    Pixels count pictures, then crops; sizes stand beside them, and how many pictures each prompt has.
+    """
+    tokenizer = build_tokenizer()
+    sizes = [[64, 64], [64, 128], [128, 64], [128, 128]]
+    images = LlavaOnevisionImageProcessor(size={"height": 64, "width": 64}, image_grid_pinpoints=sizes)
+    processor = LlavaOnevisionProcessor(
+        images, tokenizer, LlavaOnevisionVideoProcessor(), num_image_tokens=16, vision_feature_select_strategy="full",
+        chat_template=CHAT_TEMPLATE, image_token="<|image_pad|>", video_token="<|video_pad|>",
+    )  # fmt: skip
+    vision = {"model_type": "siglip_vision_model", **tower_settings(), "vision_use_head": False}
+    ids = {"image_token_index": "<|image_pad|>", "video_token_index": "<|video_pad|>"}
+    config = LlavaOnevisionConfig(
+        text_config=text_settings(tokenizer, model_type="qwen2"), vision_config=vision, image_grid_pinpoints=sizes,
+        **token_ids(tokenizer, ids),
+    )  # fmt: skip
+    return LlavaOnevisionForConditionalGeneration(config), processor
+
+
+def internvl() -> tuple[Any, Any]:
+    """A picture is cut into up to four crops of 64 pixels and itself; pixels count the crops of all pictures."""
+    tokenizer = named_tokenizer({
+        "start_image_token": "<|vision_start|>", "end_image_token": "<|vision_end|>",
+        "context_image_token": "<|image_pad|>", "video_token": "<|video_pad|>",
+    })  # fmt: skip
+    images = GotOcr2ImageProcessor(size={"height": 64, "width": 64}, max_patches=4)
+    processor = InternVLProcessor(
+        images, tokenizer, InternVLVideoProcessor(), image_seq_length=4,
+        chat_template=CHAT_TEMPLATE.replace("<|vision_start|><|image_pad|><|vision_end|>", "<|image_pad|>"),
+    )  # fmt: skip
+    config = InternVLConfig(
+        text_config=text_settings(tokenizer, model_type="qwen2"), vision_config=tower_settings(),
+        image_seq_length=4, tie_word_embeddings=False, **token_ids(tokenizer, {"image_token_id": "<|image_pad|>"}),
+    )  # fmt: skip
+    return InternVLForConditionalGeneration(config), processor
+
+
+def gemma3() -> tuple[Any, Any]:
+    """A picture's tokens see each other in both directions; every second layer looks back 32 tokens only."""
+    tokenizer = named_tokenizer(
+        {"boi_token": "<|vision_start|>", "eoi_token": "<|vision_end|>", "image_token": "<|image_pad|>"}
+    )
+    images = Gemma3ImageProcessor(size={"height": 64, "width": 64})
+    processor = Gemma3Processor(
+        images, tokenizer, image_seq_length=4,
+        chat_template=CHAT_TEMPLATE.replace("<|vision_start|><|image_pad|><|vision_end|>", "<|vision_start|>"),
+    )  # fmt: skip
+    ids = {"boi_token_index": "<|vision_start|>", "eoi_token_index": "<|vision_end|>",
+           "image_token_index": "<|image_pad|>"}  # fmt: skip
+    layers = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 32}
+    config = Gemma3Config(
+        text_config=text_settings(tokenizer, **layers), mm_tokens_per_image=4,
+        vision_config={**tower_settings(), "vision_use_head": False}, **token_ids(tokenizer, ids),
+    )  # fmt: skip
+    module = Gemma3ForConditionalGeneration(config)
+    # It begins at zero, and pictures would not matter.
+    torch.nn.init.normal_(module.model.multi_modal_projector.mm_input_projection_weight)
+    return module, processor
+
+
+def llava() -> tuple[Any, Any]:
+    """LLaVA-1.5: features of the vision tower's last layer but one, without the token of the whole picture."""
+    tokenizer = build_tokenizer()
+    images = CLIPImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    processor = LlavaProcessor(
+        images, tokenizer, patch_size=16, vision_feature_select_strategy="default", chat_template=CHAT_TEMPLATE,
+        image_token="<|image_pad|>", num_additional_image_tokens=1,
+    )  # fmt: skip
+    vision = {"model_type": "clip_vision_model", **tower_settings()}
+    config = LlavaConfig(
+        text_config=text_settings(tokenizer, model_type="llama"), vision_config=vision, image_seq_length=16,
+        **token_ids(tokenizer, {"image_token_index": "<|image_pad|>"}),
+    )  # fmt: skip
+    return LlavaForConditionalGeneration(config), processor
+
+
+def paligemma(template: str | None = CHAT_TEMPLATE) -> tuple[Any, Any]:
+    """A prompt's tokens all see each other: 0 marks the prompt, 1 the answer, and image tokens are not told apart."""
+    tokenizer = named_tokenizer({"image_token": "<|image_pad|>"}, bos_token="<|im_start|>")
+    images = SiglipImageProcessor(size={"height": 64, "width": 64})
+    images.image_seq_length = 16
+    processor = PaliGemmaProcessor(images, tokenizer, chat_template=template)
+    config = PaliGemmaConfig(
+        text_config=text_settings(tokenizer, model_type="gemma"), projection_dim=64,
+        vision_config={"model_type": "siglip_vision_model", **tower_settings(), "vision_use_head": False},
+        **token_ids(tokenizer, {"image_token_index": "<|image_pad|>"}),
+    )  # fmt: skip
+    return PaliGemmaForConditionalGeneration(config), processor
+
+
+def mllama() -> tuple[Any, Any]:
+    """Pictures are read by layers of cross attention, with a mask over tokens and crops."""
+    tokenizer = named_tokenizer({"image_token": "<|image_pad|>"}, bos_token="<|im_start|>")
+    images = MllamaImageProcessor(size={"height": 64, "width": 64}, max_image_tiles=4)
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_global_layers": 1,
+              "attention_heads": 2, "image_size": 64, "patch_size": 16, "max_num_tiles": 4, "vision_output_dim": 64,
+              "intermediate_layers_indices": [0], "supported_aspect_ratios": [[1, 1], [2, 2]]}  # fmt: skip
+    rope = {"rope_type": "default", "rope_theta": 1000.0}
+    config = MllamaConfig(
+        text_config=text_settings(tokenizer, bos_token_id=1, cross_attention_layers=[1], rope_parameters=rope),
+        vision_config=vision, **token_ids(tokenizer, {"image_token_index": "<|image_pad|>"}),
+    )  # fmt: skip
+    return MllamaForConditionalGeneration(config), MllamaProcessor(images, tokenizer, chat_template=CHAT_TEMPLATE)
+
+
 BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "qwen2_vl": qwen2_vl, "qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "idefics3": idefics3,
+    "llava_onevision": llava_onevision, "internvl": internvl, "gemma3": gemma3, "llava": llava,
 }  # fmt: skip
 SHARING = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
-def build_family(name: str, folder: Path) -> Path:
-    """Write a family's tiny model and processor as plain transformers files."""
+# What the common loader refuses, and why.
+REFUSED: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
+    "without template": (partial(paligemma, template=None), "PaliGemmaProcessor has no chat template"),
+    "paligemma": (paligemma, "family paligemma means something else by token_type_ids"),
+    "mllama": (mllama, "family mllama takes cross_attention_mask together with the text"),
+}
+
+
+def is_used(family: str, name: str) -> bool:
+    """Whether a parameter has a part in a family's features; some lie behind the layer that is taken."""
+    last = {"llava": ".vision_tower.encoder.layers.1."}
+    return ".post_layernorm." not in name and last.get(family, " ") not in name
+
+
+def write_family(builder: Callable[[], tuple[Any, Any]], folder: Path) -> Path:
+    """A tiny model and its processor as plain transformers files."""
     torch.manual_seed(0)
-    module, processor = BUILDERS[name]()
+    module, processor = builder()
     module.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def build_family(name: str, folder: Path) -> Path:
+    return write_family(BUILDERS[name], folder)

@@ -19,7 +19,7 @@ def eager_weights(model, folder, prompt, ids) -> list[torch.Tensor]:
     module = AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager")
     row = torch.cat([prompt.ids, torch.tensor(ids)])[None]
     kinds = torch.cat([prompt.token_kinds, torch.zeros(len(ids), dtype=torch.long)])[None]
-    inputs = {"mm_token_type_ids": kinds} if model.uses_token_kinds else {}
+    inputs = {model.token_kinds_name: kinds} if model.token_kinds_name else {}
     output = module(input_ids=row, output_attentions=True, **inputs, **prompt.vision)
     start = len(prompt.ids) - 1
     return [layer[0, :, start : start + len(ids)] for layer in output.attentions]

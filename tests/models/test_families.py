@@ -10,10 +10,12 @@ from configs import UserError
 from data.mini.world import sample
 from data.prompts import chat_messages
 from data.views import ViewSettings
-from models.families import check_head
+from models.families import PER_TOKEN_KEYS, check_head, is_language, language_path
+from models.loader import load
 from models.scoring import Group
 from models.settings import LoraSettings, SamplingSettings
-from tests.models.families import BUILDERS, SHARING
+from tests.conftest import tiny_settings
+from tests.models.families import BUILDERS, REFUSED, SHARING, is_used, write_family
 from tests.models.ragged import (
     RAGGED,
     assert_same_gradients,
@@ -27,29 +29,54 @@ from tests.models.ragged import (
 every_family = pytest.mark.parametrize("family", BUILDERS)
 
 
-def whole_logits(folder, prompt, ids) -> torch.Tensor:
-    """From text, pictures and files alone, as a user of plain transformers gets them; over the answer's tokens."""
+MAKERS = [two_pictures, text_only, lambda: sample("train", "chart", 3)]
+
+
+def plain_logprobs(folder, prompt, ids) -> tuple[torch.Tensor, torch.nn.Module]:
+    """Of an answer, from text, pictures and files alone, as a user of plain transformers gets them; and the model."""
     module, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
-    options = {"images": list(prompt.images)} if prompt.images else {}
+    options = {"images": [list(prompt.images)]} if prompt.images else {}
     inputs = processor(text=[prompt.text], return_tensors="pt", **options)
-    for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
+    for name in PER_TOKEN_KEYS:
         if name in inputs:
             more = torch.tensor([ids]) if name == "input_ids" else torch.full((1, len(ids)), int(name[0] == "a"))
             inputs[name] = torch.cat([inputs[name], more], dim=1)
-    return module(**inputs).logits[0, -len(ids) - 1 : -1]
+    logits = module(**inputs).logits[0, -len(ids) - 1 : -1]
+    return logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0], module
 
 
 @every_family
-@pytest.mark.parametrize("make", [two_pictures, text_only, lambda: sample("train", "chart", 3)])
-def test_scores_are_those_of_plain_transformers(load_family, family_folder, family, make):
+@pytest.mark.parametrize("make", MAKERS)
+def test_prompts_are_those_of_the_processors_own_chat(load_family, family, make):
+    """Which gets text and pictures in one conversation, and cuts and counts them as the family was trained."""
+    model = load_family(family)
+    prompt, messages = model.encode([make()])[0], chat_messages(make(), "question_only")
+    places = [part for part in messages[0]["content"] if part["type"] == "image"]
+    for part, image in zip(places, prompt.images, strict=True):
+        part["image"] = image
+    expected = model.processor.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+    )
+    assert torch.equal(prompt.ids, expected.pop("input_ids")[0])
+    assert prompt.vision.keys() == expected.keys() - {*PER_TOKEN_KEYS}
+    assert all(torch.equal(value, expected[name]) for name, value in prompt.vision.items())
+    if model.token_kinds_name:
+        assert torch.equal(prompt.token_kinds, expected[model.token_kinds_name][0])
+
+
+@every_family
+@pytest.mark.parametrize("make", MAKERS)
+def test_scores_and_gradients_are_those_of_plain_transformers(load_family, family_folder, family, make):
     model = load_family(family)
     prompt = model.encode([make()])[0]
     ids = [40, 41, 42, 2]
-    logits = whole_logits(family_folder(family), prompt, ids)
-    expected = logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0]
+    expected, module = plain_logprobs(family_folder(family), prompt, ids)
+    (expected * torch.linspace(0.5, 1.5, len(ids))).sum().backward()
+    expected_gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
     for path in {"plain", model.path}:
-        found = model.score([Group(prompt, [ids])], path=path).logprobs_NT[0]
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        scores = model.score([Group(prompt, [ids])], path=path)
+        torch.testing.assert_close(scores.logprobs_NT[0], expected, atol=1e-5, rtol=0)
+        assert_same_gradients(expected_gradients, gradients(model, scores), 1e-4)
 
 
 @every_family
@@ -111,7 +138,7 @@ def test_an_update_changes_the_weights_and_plain_transformers_loads_them(load_fa
     before = {name: p.clone() for name, p in model.module.named_parameters()}
     one_update(model)
     for name, parameter in model.module.named_parameters():
-        if parameter.requires_grad and ".post_layernorm." not in name:
+        if is_used(family, name):
             assert not torch.equal(parameter, before[name]), name
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.bin"))
@@ -119,7 +146,7 @@ def test_an_update_changes_the_weights_and_plain_transformers_loads_them(load_fa
     plain = AutoModelForImageTextToText.from_pretrained(tmp_path)
     assert plain.state_dict().keys() == model.module.state_dict().keys()
     assert all(torch.equal(value, model.module.state_dict()[name]) for name, value in plain.state_dict().items())
-    found = whole_logits(tmp_path, prompt, ids).log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0]
+    found, _ = plain_logprobs(tmp_path, prompt, ids)
     torch.testing.assert_close(found, model.score([Group(prompt, [ids])]).logprobs_NT[0], atol=1e-5, rtol=0)
 
 
@@ -135,6 +162,33 @@ def test_recomputed_activations_give_the_same_gradients(load_family, family, cha
         assert not any(part.training for part in model.module.modules())
     assert_same_gradients(*results, 1e-4)
     assert results[0]
+
+
+@every_family
+def test_a_frozen_tower_leaves_the_language_model_as_it_learns(load_family, family):
+    model, frozen = load_family(family), load_family(family, freeze_vision=True)
+    language = language_path(model.module)
+    expected = gradients(model, model.score(ragged_groups(model)))
+    assert any(not is_language(name, language) for name in expected)
+    assert_same_gradients(
+        {name: value for name, value in expected.items() if is_language(name, language)},
+        gradients(frozen, frozen.score(ragged_groups(frozen))), 1e-4,
+    )  # fmt: skip
+    assert {name for name, p in frozen.module.named_parameters() if p.requires_grad} == {
+        name for name, _ in frozen.module.named_parameters() if is_language(name, language)
+    }
+
+
+@every_family
+def test_a_batch_without_pictures_can_still_use_the_vision_tower(load_family, family):
+    model = load_family(family)
+    groups = [Group(model.encode([text_only()])[0], [[40, 41, 2], [50]])]
+    alone, accompanied = model.score(groups), model.score(groups, with_picture=True)
+    torch.testing.assert_close(accompanied.logprobs_NT, alone.logprobs_NT, atol=1e-5, rtol=0)
+    language, found = language_path(model.module), gradients(model, accompanied)
+    vision = {name for name, _ in model.module.named_parameters() if not is_language(name, language)}
+    used = {name for name in vision if is_used(family, name)}
+    assert used and used <= found.keys() and not any(found[name].any() for name in used)
 
 
 def test_layers_really_recompute(load_family):
@@ -193,6 +247,17 @@ def test_a_family_that_changes_its_logits_is_refused(load_family):
     module.register_forward_hook(lambda module, inputs, output: output.__setitem__("logits", output.logits * 2))
     with pytest.raises(UserError, match="changes its logits"):
         check_head(module)
+    module.config.is_encoder_decoder = True
+    with pytest.raises(UserError, match="is not a decoder and an output layer"):
+        check_head(module)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_family_that_cannot_be_batched_is_refused(tmp_path, name):
+    builder, said = REFUSED[name]
+    write_family(builder, tmp_path)
+    with pytest.raises(UserError, match=said):
+        load(tiny_settings(tmp_path))
 
 
 def test_ends_and_forbidden_tokens_come_from_tokenizer_configuration_and_processor(load_family):

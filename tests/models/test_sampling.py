@@ -16,6 +16,8 @@ from models.scoring import Group
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
 from models.weights import named_weights
 from tests.conftest import tiny_settings
+from tests.models.families import BUILDERS
+from tests.models.ragged import ragged_groups
 
 SETTINGS = SamplingSettings(max_new_tokens=12, batch=8)
 
@@ -65,6 +67,23 @@ def test_a_response_does_not_depend_on_its_neighbours(random_tiny, change):
         assert response.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
+@pytest.mark.parametrize("family", BUILDERS)
+def test_a_batch_gives_what_each_prompt_gets_alone(load_family, family):
+    """Prompts with one picture, without and with two; several responses to each."""
+    model = load_family(family)
+    encoded = [group.prompt for group in ragged_groups(model)]
+    settings = dataclasses.replace(SETTINGS, batch=9)
+    together = model.sample(encoded, 3, settings, seed=3)
+    alone = [
+        response for prompt in encoded for k in range(3)
+        for response in model.sample([prompt], 3, settings, seed=3, numbers=[k])
+    ]  # fmt: skip
+    for one, other in zip(together, alone, strict=True):
+        assert (one.sample_id, one.k, one.token_ids) == (other.sample_id, other.k, other.token_ids)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+    assert len({tuple(one.token_ids) for one in together}) > 6
+
+
 def test_equal_prompts_with_other_names_get_other_responses(random_tiny):
     first = prompts(random_tiny, 1)[0]
     renamed = dataclasses.replace(first, sample_id="another")
@@ -93,7 +112,7 @@ def expected_shares(logits_V: torch.Tensor, settings: SamplingSettings, forbidde
 def test_tokens_follow_the_distribution(random_tiny, change):
     settings, encoded, count = dataclasses.replace(SETTINGS, **change), prompts(random_tiny, 1), 4000
     with torch.no_grad():  # the random model is nearly uniform: sharper, so that cutting changes something
-        inputs = {**left_padded(encoded, random_tiny.pad_id), **encoded[0].vision}
+        inputs = {**left_padded(encoded, random_tiny.pad_id, random_tiny.token_kinds_name), **encoded[0].vision}
         logits_V = 12 * random_tiny.module(**inputs).logits[0, -1]
     expected_V = expected_shares(logits_V, settings, random_tiny.forbidden_ids)
     numbers_N1 = torch.from_numpy(np.stack([chance(11, encoded[0].sample_id, k, 1) for k in range(count)]))
@@ -195,7 +214,7 @@ def test_an_engine_without_a_copy_is_the_policy_itself(random_tiny):
     )
 
 
-@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl"])  # the first has other names on disk than in the module
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "llava_onevision"])  # not qwen3_vl: other names on disk
 def test_an_own_copy_follows_only_by_sync(family, load_family):
     model = load_family(family)
     engine = make_engine(model, EngineSettings(), SETTINGS, own_copy=True)

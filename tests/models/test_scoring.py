@@ -1,5 +1,7 @@
 """Scores: the fast path against its plain twin and against whole logits."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -37,7 +39,7 @@ def test_a_response_does_not_see_its_siblings(random_tiny):
 
 def test_the_picture_matters_to_the_score(random_tiny):
     first, second = (random_tiny.encode([sample("train", "counting", i)])[0] for i in (1, 2))
-    swapped = type(first)(first.sample_id, first.ids, first.token_kinds, second.vision)
+    swapped = dataclasses.replace(first, vision=second.vision, images=second.images)
     gap = (
         random_tiny.score([Group(first, [[40, 41]])]).logprobs_NT
         - random_tiny.score([Group(swapped, [[40, 41]])]).logprobs_NT
@@ -119,9 +121,9 @@ def gradients_of(model: VisionLanguageModel, *values: torch.Tensor) -> dict[str,
         ("qwen3_vl", "shared", {}),
         ("qwen3_vl", "plain", {}),
         ("qwen2_5_vl", "shared", {"lora": LoraSettings(4, 8, "all")}),
-        ("idefics3", "plain", {}),
+        *((family, "plain", {}) for family in ("idefics3", "llava_onevision", "internvl", "gemma3", "llava")),
     ],
-    ids=["shared", "plain", "adapters", "another family"],
+    ids=["shared", "plain", "adapters", "idefics3", "llava_onevision", "internvl", "gemma3", "llava"],
 )
 def test_both_views_in_one_pass_score_as_in_two(load_family, family, path, changes):
     model = load_family(family, **changes)
