@@ -121,7 +121,7 @@ def catalogue_text() -> str:
         "- items: what the authors publish, after the filter; an evaluation says so where it finds another number.",
         "- one problem is: what items share that are no independent draws; intervals and subsets keep those together.",
         f"- judge: what a language model is asked where the official rule alone cannot decide ({judged} benchmarks); "
-        "without a judge such responses are unscored.",
+        "without a judge such responses are unscored, and `python -m eval.compare` leaves their items out.",
         *(f"  - `{kind}`: {question}" for kind, question in JUDGE_QUESTIONS.items()),
         "- own metrics: metrics of the authors beside the share of right responses.",
         "- licence: as the source of the rows states it; look there before you pass rows on.", "",

@@ -2,17 +2,20 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from configs import Run, UserError, atomic_write_text, command, setting, sha256_of
 
 if TYPE_CHECKING:
-    from eval.paired import PairedItems, PairedResult
+    import pandas as pd
+
+    from eval.paired import LeftOut, PairedItems, PairedResult
 
 HEADER = ["columns", "items", "first", "second", "difference in points (95 %)", "p", "p (Holm)", "only first",
           "only second", "McNemar p", "McNemar p (Holm)", "visible"]  # fmt: skip
+LEFT_OUT_HEADER = ["left out", "unscored in first", "unscored in second"]  # behind `items`, where any are left out
 
 
 @dataclass
@@ -22,7 +25,9 @@ class EvalCompareSettings:
     config_version: int = setting(1, "version of this schema")
     first: str = setting(help="folder of the first evaluation, the baseline")
     second: str = setting(help="folder of the second evaluation, on the same items")
-    verdict: str = setting("correct", "column of the predictions that says which responses are right")
+    verdict: str = setting(
+        "correct", "column of the predictions that says which responses are right; score: grades too"
+    )
     by: str = setting("column", "column of the predictions whose values are the lines of the table")
     seed: int = setting(0, "seed of the resampling")
     out: str = setting("", "folder of compare.md and compare.json; empty = the second evaluation's folder")
@@ -37,14 +42,61 @@ def table_row(line: "PairedResult") -> list[str]:
             str(line.only_first), str(line.only_second), *tests[2:], visible]  # fmt: skip
 
 
-def notes(settings: EvalCompareSettings, items: "PairedItems", lines: "list[PairedResult]") -> list[str]:
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: what it compares, None where nothing is left of it, and what it leaves out."""
+
+    part: str
+    result: "PairedResult | None"
+    left_out: "LeftOut"
+
+    def cells(self, any_left_out: bool) -> list[str]:
+        from eval.output import MISSING
+
+        cells = table_row(self.result) if self.result else [self.part, "0", *[MISSING] * (len(HEADER) - 2)]
+        gaps = (self.left_out.left_out, self.left_out.left_out_first, self.left_out.left_out_second)
+        return [*cells[:2], *map(str, gaps), *cells[2:]] if any_left_out else cells
+
+    def record(self) -> dict[str, Any]:
+        from eval.paired import PairedResult
+
+        nothing = dict.fromkeys(field.name for field in fields(PairedResult)) | {
+            "part": self.part, "items": 0, "clusters": 0,
+        }  # fmt: skip
+        return (self.result.record() if self.result else nothing) | self.left_out.record()
+
+
+def lines_of(results: "list[PairedResult]", left_out: "dict[str, LeftOut]") -> list[Line]:
+    """All lines that the two evaluations have, also those of which nothing is left; the last one is the whole."""
+    from eval.paired import LeftOut
+
+    whole = Line(results[-1].part, results[-1], LeftOut.total(left_out.values()))
+    if len(left_out) == 1:
+        return [whole]
+    found = {result.part: result for result in results[:-1]}
+    if not found:  # one line alone has items left, and the whole is the same test
+        (alone,) = (part for part, gap in left_out.items() if gap.left_out < gap.items)
+        found[alone] = replace(results[-1], part=alone)
+    return [*(Line(part, found.get(part), gap) for part, gap in left_out.items()), whole]
+
+
+def notes(
+    settings: EvalCompareSettings, items: "PairedItems", results: "list[PairedResult]", lines: list[Line], graded: bool
+) -> list[str]:
     """What the numbers mean and what they do not cover."""
-    overall = lines[-1]
+    overall, scored = results[-1], [line.part for line in lines[:-1] if line.result]
+    which = (
+        "the lines above it" if len(scored) == len(lines) - 1 else f"those lines that have items: {', '.join(scored)}"
+    )
+    grades = " (of graded answers: whose mean grade is above one half)" * graded
+    count = len(results)
+    holm = f"Holm: over the {count} tests of a kind in this table." if count > 1 else "Holm: one test, none corrected."
     found = [
         f"First: {settings.first} (avg@{items.first_k}). Second: {settings.second} (avg@{items.second_k}). "
-        f"Scores in percent{'; overall is the plain mean of the lines above it' * (len(lines) > 1)}.",
+        f"Scores in percent{f'; overall is the plain mean of {which}' * (len(lines) > 1)}.",
+        *left_out_notes(settings, lines),
         "p: sign-flip test of the difference of avg@k. McNemar: exact, on items that more than half of the responses "
-        f"get right. Holm: over the {len(lines)} tests of a kind in this table.",
+        f"get right{grades}. {holm}",
         "Visible: the difference of the sentence above, in points, for each line.",
         "Interval and tests cover the draw of items and responses, not that of training runs.",
     ]
@@ -58,26 +110,68 @@ def notes(settings: EvalCompareSettings, items: "PairedItems", lines: "list[Pair
     return found
 
 
+def left_out_notes(settings: EvalCompareSettings, lines: list[Line]) -> list[str]:
+    """How many items are left out, whose they are, and which lines have nothing left."""
+    gap = lines[-1].left_out
+    if not gap.left_out:
+        return []
+    found = [
+        f"Left out: {gap.left_out} of {gap.items} items, because a response has no verdict in column "
+        f"{settings.verdict}: {gap.left_out_first} in {settings.first}, {gap.left_out_second} in {settings.second}, "
+        f"{gap.left_out_both} of these in both. What rules leave open is no random part of a benchmark, so the "
+        "numbers hold for the items that are left."
+    ]
+    empty = [line.part for line in lines if line.result is None]
+    if empty:
+        found.append(
+            f"No item left, so no score: {', '.join(empty)}. Evaluate both again with a judge (judge.base_url=...; "
+            "the responses are kept), or compare by a scorer that needs none."
+        )
+    return found
+
+
+def graded_note(frames: "tuple[pd.DataFrame, ...]", verdict: str) -> list[str]:
+    """Answers that a judge has graded have a score and no verdict: they are left out, and one may ask for them."""
+    score = f"score{verdict.removeprefix('correct')}"
+    if not verdict.startswith("correct") or not all(score in frame for frame in frames):
+        return []
+    graded = [frame.sample_id[frame[verdict].isna() & frame[score].notna()].nunique() for frame in frames]
+    if not any(graded):
+        return []
+    return [
+        f"Answers that a judge graded from 0 to 1 are neither right nor wrong: {graded[0]} of the items in first, "
+        f"{graded[1]} in second; verdict={score} compares them too."
+    ]
+
+
 def compare(settings: EvalCompareSettings) -> None:
     """Read, compare, write and print."""
     from eval.output import markdown, read_predictions
-    from eval.paired import compare_items, pair, power_sentence
+    from eval.paired import compare_items, pair, power_sentence, scored_in_both
 
     folders = [Path(settings.first), Path(settings.second)]
     if folders[0].resolve() == folders[1].resolve():
         raise UserError(f"first and second are the same folder, {settings.first}; give two evaluations")
     needed = ["sample_id", "k", "column", "cluster", settings.verdict, settings.by]
-    first, second = (read_predictions(folder, needed, ["gold", "grader"]) for folder in folders)
-    items = pair(first, second, (settings.first, settings.second), settings.verdict, settings.by)
-    lines = compare_items(items, settings.seed)
-    sentences = [power_sentence(line) for line in lines]
+    optional = ["gold", "grader", f"score{settings.verdict.removeprefix('correct')}"]
+    frames = tuple(read_predictions(folder, needed, optional) for folder in folders)
+    names = (settings.first, settings.second)
+    first, second, left_out = scored_in_both(frames[0], frames[1], names, settings.verdict, settings.by)
+    items = pair(first, second, names, settings.verdict, settings.by)
+    results = compare_items(items, settings.seed)
+    lines, sentences = lines_of(results, left_out), [power_sentence(result) for result in results]
+    gap = lines[-1].left_out
+    graded = not all(frame[settings.verdict].isin([True, False]).all() for frame in (first, second))
+    said = notes(settings, items, results, lines, graded) + graded_note(frames, settings.verdict)
+    header = [*HEADER[:2], *LEFT_OUT_HEADER, *HEADER[2:]] if gap.left_out else HEADER
     text = "\n".join([
-        "# Comparison of two evaluations", "", markdown(HEADER, [table_row(line) for line in lines]), "",
-        sentences[-1], "", *(f"- {note}" for note in notes(settings, items, lines)),
+        "# Comparison of two evaluations", "", markdown(header, [line.cells(gap.left_out > 0) for line in lines]), "",
+        sentences[-1], "", *(f"- {note}" for note in said),
     ]) + "\n"  # fmt: skip
     revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders}
     record = {
         "first_k": items.first_k, "second_k": items.second_k, "lines": [line.record() for line in lines],
+        "without_items": [line.part for line in lines if line.result is None],
         "power": sentences, "run": asdict(Run.collect(settings, revisions=revisions)),
     }  # fmt: skip
     out = Path(settings.out or settings.second)

@@ -7,6 +7,7 @@ share one data set may also share `<folder>/<last part of the hub id>/`. Paths o
 import hashlib
 import json
 import re
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from data import Sample
 from data.images import FileImage
 from data.sample import IMAGE_PLACEHOLDER
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import lettered
+from eval.rows import inline_options, lettered
 
 ENDINGS = (".parquet", ".jsonl", ".tsv")
 _LETTERS = re.compile(r"[A-Z](?:, [A-Z])*")
@@ -29,13 +30,15 @@ _ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a benchmark's rows became; `samples` may be a subset, the counts are always of all rows."""
+    """What a benchmark's rows became; `samples` may be a subset, everything else is always of all rows."""
 
     benchmark: Benchmark
     samples: list[Sample]
     left_out: Counter[str]  # reason -> rows
     rows: int
     files: list[str]
+    pictures: list[Path]  # files that kept rows name, each once
+    doubtful_golds: list[str]  # rows whose gold letter is none of the options that their question lists
 
     @property
     def kept(self) -> int:
@@ -61,6 +64,8 @@ def load(
     samples: list[Sample] = []
     left_out: Counter[str] = Counter()
     files: list[str] = []
+    pictures: dict[Path, None] = {}
+    doubtful_golds: list[str] = []
     places: dict[str, Where] = {}
     rows = 0
     for part in benchmark.parts:
@@ -77,12 +82,15 @@ def load(
                 raise UserError(f"{where} repeats the id {sample.id} of {places[sample.id]}; remove one of the two")
             places[sample.id] = where
             samples.append(sample)
+            pictures |= {image.path: None for image in sample.images if isinstance(image, FileImage)}
+            doubtful_golds += doubt_about_gold(sample, where)
     if not samples:
         reasons = "; ".join(f"{count} left out: {reason}" for reason, count in left_out.items()) or "it has no rows"
         raise UserError(f"benchmark {benchmark.name} holds no item to answer ({reasons}); check {', '.join(files)}")
     return Loaded(
-        benchmark, samples if items is None else subset(benchmark, samples, items, seed), left_out, rows, files
-    )
+        benchmark, samples if items is None else subset(benchmark, samples, items, seed), left_out, rows, files,
+        list(pictures), doubtful_golds,
+    )  # fmt: skip
 
 
 def cluster_of(benchmark: Benchmark, sample: Sample) -> str:
@@ -115,7 +123,14 @@ def _sample(benchmark: Benchmark, row: Row, where: Where, gone_pictures: bool) -
             f"{where} lacks the column(s) {', '.join(missing)} and has {', '.join(map(str, row))}; "
             f"rename its columns to those of {benchmark.hub or benchmark.title}"
         )
-    sample = benchmark.read(row, where)
+    try:
+        sample = benchmark.read(row, where)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        reader = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"{where} has a cell of another form than {benchmark.hub or benchmark.title} has: {error!r} in "
+            f"{Path(reader.filename).name} at `{reader.line}`; correct the row"
+        ) from error
     if isinstance(sample, Sample):
         _check_pictures(benchmark, sample, where, gone_pictures)
         _check_gold(sample, where)
@@ -154,6 +169,19 @@ def _check_gold(sample: Sample, where: Where) -> None:
         raise UserError(f"{where} has the gold answer {sample.answer!r}, which is not {options}; correct the row")
 
 
+def doubt_about_gold(sample: Sample, where: Where) -> list[str]:
+    """The row, where its gold is no letter of the options that its question lists.
+
+    Only told: the list is read out of free text, and one that is misread must not stop a benchmark.
+    """
+    if sample.answer_type != "choice" or sample.choices:
+        return []
+    listed = lettered(inline_options(sample.question))
+    if not listed or set(sample.answer.split(", ")) <= set(listed):
+        return []
+    return [f"{where}: {sample.answer}, not one of {', '.join(listed)}; correct the row"]
+
+
 def _local_rows(benchmark: Benchmark, part: Part, folder: Path) -> tuple[Iterable[Row], list[str], Path]:
     """Rows of a local copy, the file they are from, and the folder where picture paths start."""
     shared = benchmark.hub.rpartition("/")[2]
@@ -170,7 +198,10 @@ def _local_rows(benchmark: Benchmark, part: Part, folder: Path) -> tuple[Iterabl
 
 def _file_rows(path: Path) -> Iterable[Row]:
     if path.suffix == ".jsonl":
-        return read_jsonl(path)
+        try:
+            return read_jsonl(path)
+        except (UnicodeDecodeError, OSError) as error:
+            raise UserError(f"{path} cannot be read as JSON lines in UTF-8: {error}") from None
     if path.suffix == ".tsv":
         return _tsv_rows(path)
     return _parquet_rows(path)

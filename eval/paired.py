@@ -3,7 +3,7 @@
 A difference is second minus first. Shapes: I items, C clusters of items that share a problem.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -67,6 +67,31 @@ class PairedResult:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Items of one line, and those of them that lack a verdict on some response; an item may lack it in both."""
+
+    items: int
+    left_out: int
+    left_out_first: int
+    left_out_second: int
+
+    @property
+    def left_out_both(self) -> int:
+        return self.left_out_first + self.left_out_second - self.left_out
+
+    def record(self) -> dict[str, int]:
+        return {
+            "left_out": self.left_out, "left_out_first": self.left_out_first,
+            "left_out_second": self.left_out_second, "left_out_both": self.left_out_both,
+        }  # fmt: skip
+
+    @classmethod
+    def total(cls, lines: "Iterable[LeftOut]") -> "LeftOut":
+        counts = [(one.items, one.left_out, one.left_out_first, one.left_out_second) for one in lines]
+        return cls(*(sum(column) for column in zip(*counts, strict=True)))
+
+
 def item_means(predictions: pd.DataFrame, name: str, verdict: str) -> tuple[pd.Series, int]:
     """Share of right responses of every item, and the number of responses that every item has."""
     repeated = int(predictions.duplicated(["sample_id", "k"]).sum())
@@ -78,7 +103,7 @@ def item_means(predictions: pd.DataFrame, name: str, verdict: str) -> tuple[pd.S
             f"{unscored} responses of {name} have no verdict in column {verdict}; compare by a column without gaps, "
             "or have them judged first"
         )
-    if not predictions[verdict].isin([True, False]).all():
+    if not pd.to_numeric(predictions[verdict], errors="coerce").between(0, 1).all():  # a judge grades from 0 to 1
         raise UserError(f"column {verdict} of {name} holds no verdicts; give a column of right and wrong")
     groups = predictions.assign(right=predictions[verdict].astype(float)).groupby("sample_id", sort=False).right
     counts = groups.size()
@@ -107,13 +132,45 @@ def check_same_items(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[
                 )
 
 
+def part_of_items(predictions: pd.DataFrame, by: str) -> pd.Series:
+    """The line of the table that each item counts for."""
+    parts = predictions.drop_duplicates("sample_id").set_index("sample_id")[by].fillna("").astype(str)
+    return parts.replace("", f"(no {by})")
+
+
+def scored_in_both(
+    first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str], verdict: str = "correct", by: str = "column"
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, LeftOut]]:
+    """The predictions of items of which both evaluations scored every response, and what each line leaves out.
+
+    An unscored response is neither right nor wrong, so an item that has one would count with the wrong share.
+    """
+    check_same_items(first, second, names)
+    part_I = part_of_items(first, by)
+    gaps = [part_I.index.isin(frame.sample_id[frame[verdict].isna()]) for frame in (first, second)]
+    counts = {
+        part: LeftOut(int(chosen.sum()), *(int((gap & chosen).sum()) for gap in (gaps[0] | gaps[1], *gaps)))
+        for part in dict.fromkeys(part_I)
+        for chosen in [(part_I == part).to_numpy()]
+    }
+    kept = part_I.index[~(gaps[0] | gaps[1])]
+    if kept.empty:
+        raise UserError(
+            f"nothing is left to compare by column {verdict}: of {len(part_I)} items {gaps[0].sum()} have responses "
+            f"without a verdict in {names[0]} and {gaps[1].sum()} in {names[1]}; evaluate again with a judge "
+            "(judge.base_url=...; the responses are kept), or compare by a scorer that needs none (evaluated with "
+            "scorers=[robust]: verdict=correct_robust), or by grades where a judge gave some (verdict=score)"
+        )
+    return first[first.sample_id.isin(kept)], second[second.sample_id.isin(kept)], counts
+
+
 def pair(
     first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str], verdict: str = "correct", by: str = "column"
 ) -> PairedItems:
     """Bring the predictions of two models together, or say why that cannot be."""
     check_same_items(first, second, names)
-    if verdict == "correct" and "grader" in first and "grader" in second:
-        graders = [", ".join(sorted(frame.grader.unique())) for frame in (first, second)]
+    if verdict in ("correct", "score") and "grader" in first and "grader" in second:
+        graders = [", ".join(sorted(frame.grader.dropna().unique())) for frame in (first, second)]
         if graders[0] != graders[1]:
             raise UserError(
                 f"{names[0]} was graded by {graders[0]} and {names[1]} by {graders[1]}; evaluate both with one grader"
@@ -122,9 +179,9 @@ def pair(
         item_means(frame, name, verdict) for frame, name in zip((first, second), names, strict=True)
     )
     frame = first.drop_duplicates("sample_id").set_index("sample_id").loc[first_means.index]
-    parts, columns, clusters = (frame[name].fillna("").astype(str) for name in (by, "column", "cluster"))
+    columns, clusters = (frame[name].fillna("").astype(str) for name in ("column", "cluster"))
     return PairedItems(
-        parts.replace("", f"(no {by})").to_numpy(dtype=object), columns.to_numpy(dtype=object),
+        part_of_items(first, by).loc[first_means.index].to_numpy(dtype=object), columns.to_numpy(dtype=object),
         clusters.to_numpy(dtype=object), first_means.to_numpy(), second_means.loc[first_means.index].to_numpy(),
         first_k, second_k,
     )  # fmt: skip

@@ -153,7 +153,10 @@ def with_pictures(question: str, count: int) -> str:
 
 def sample_id(where: Where, key: Any) -> str:
     """Ids name their benchmark, so that items of several can lie in one table."""
-    return f"{where.bench}/{text_of(key)}"
+    name = text_of(key)
+    if not name:
+        raise UserError(f"{where} has no id; give every row one of its own")
+    return f"{where.bench}/{name}"
 
 
 def joined(values: Iterable[str]) -> str:

@@ -115,6 +115,10 @@ def notes(name: str, bench: dict[str, Any]) -> list[str]:
     """What a benchmark's numbers leave out or rest on."""
     found = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
     found += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
+    doubts = bench["doubtful_golds"]
+    found += (
+        [f"{len(doubts)} kept with a gold letter that no option of the question has ({doubts[0]})"] if doubts else []
+    )
     cut = bench["cut_by_length"]
     found += [f"{cut} responses cut by the length limit (counted as they stand)"] if cut else []
     for scorer, one in bench["scorers"].items():

@@ -106,7 +106,8 @@ def task_record(task: Task, table: pd.DataFrame, scorers: Sequence[str], too_lon
     decides = scorers[0]
     return {
         "version": task.version, "rows": task.rows, "items": len(task.samples), "left_out": dict(task.left_out),
-        "too_long": list(too_long), "deviation": task.deviation, "files": list(task.files), "template": task.template,
+        "too_long": list(too_long), "deviation": task.deviation, "doubtful_golds": list(task.doubtful_golds),
+        "files": list(task.files), "template": task.template,
         "cut_by_length": int((table.finish_reason == "length").sum()),
         "scorers": {name: scorer_record(table, name) for name in scorers},
         "at_k": at_k(table, decides), "breakdowns": breakdown(task, table, decides),

@@ -2,16 +2,32 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from configs import UserError
+from configs import UserError, sha256_of
 from models.response import Response
 
 
 def key_of(made_by: dict[str, Any]) -> str:
     """An address of everything that responses depend on."""
     return hashlib.blake2b(json.dumps(made_by, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """The picture files that a benchmark's rows name, in the order of the rows; their content is read once."""
+
+    paths: tuple[Path, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with any picture's content, not with where it lies; of a picture that is gone only that is known."""
+        contents: Iterable[str] = (sha256_of(path) if path.is_file() else "gone" for path in self.paths)
+        return hashlib.sha256("\n".join(contents).encode()).hexdigest()
 
 
 class ResponseStore:

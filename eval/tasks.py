@@ -12,6 +12,7 @@ from eval.benchmark import Benchmark, Scorer
 from eval.benchmarks import BENCHMARKS
 from eval.loading import cluster_of, load
 from eval.settings import EvalSettings
+from eval.store import PictureFiles
 from eval.suites import SUITES
 from models.settings import ModelSettings
 
@@ -34,6 +35,8 @@ class Task:
     left_out: Mapping[str, int] = field(default_factory=dict)
     deviation: str = ""
     files: tuple[str, ...] = ()
+    pictures: PictureFiles = field(default_factory=PictureFiles)  # beside the rows
+    doubtful_golds: tuple[str, ...] = ()
 
     def column(self, sample: Sample) -> str:
         """The column of a table that a sample belongs to: the benchmark, or one of the mini world's nine."""
@@ -113,7 +116,8 @@ def benchmark_task(
     return Task(
         benchmark.name, benchmark.version, loaded.samples, template(settings, own), benchmark.official,
         lambda sample: cluster_of(benchmark, sample), benchmark, benchmark.breakdowns, loaded.rows,
-        dict(loaded.left_out), loaded.deviation, tuple(loaded.files),
+        dict(loaded.left_out), loaded.deviation, tuple(loaded.files), PictureFiles(tuple(loaded.pictures)),
+        tuple(loaded.doubtful_golds),
     )  # fmt: skip
 
 

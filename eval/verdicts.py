@@ -30,6 +30,11 @@ def check_names(settings: EvalSettings) -> list[str]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UserError(f"no scorer '{unknown[0]}'; use {', '.join(known)}")
+    if settings.judge and OFFICIAL not in names:
+        raise UserError(
+            f"a judge decides what official rules leave open, and only {', '.join(names)} would score; add "
+            "grader=official or scorers=[official], or leave the judge off"
+        )
     return names
 
 

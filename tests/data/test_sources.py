@@ -247,6 +247,8 @@ def test_a_bad_source_is_named(tmp_path: Path) -> None:
 def test_broken_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"problem": "?", "answer": "1"}\n{"problem": \n')
     assert re.search(r"train.jsonl, line 2 is not valid JSON", refusal(f"{tmp_path}/train.jsonl"))
+    (tmp_path / "train.jsonl").write_bytes(b'{"problem": "\xff"}\n')
+    assert re.search(r"train.jsonl cannot be read as JSON lines in UTF-8: ", refusal(f"{tmp_path}/train.jsonl"))
     (tmp_path / "train.parquet").write_bytes(b"this is no table")
     assert re.search(r"train.parquet cannot be read as Parquet: ", refusal(f"{tmp_path}/train.parquet"))
 

@@ -11,11 +11,13 @@ from scipy.stats import ttest_1samp
 from configs import UserError
 from eval.compare import EvalCompareSettings, compare, main
 from eval.paired import (
+    LeftOut,
     PairedItems,
     compare_items,
     item_weights,
     pair,
     power_sentence,
+    scored_in_both,
     sign_flip_p,
     smallest_visible_difference,
 )
@@ -206,12 +208,125 @@ def test_the_power_sentence() -> None:
         (lambda frame: pd.concat([frame, frame.iloc[:3]]), "two holds 3 responses twice"),
         (lambda frame: frame.assign(correct=[None, *frame.correct[1:]]), "1 responses of two have no verdict"),
         (lambda frame: frame.assign(correct="so 4"), "column correct of two holds no verdicts"),
+        (lambda frame: frame.assign(correct=1.5), "column correct of two holds no verdicts"),
+        (lambda frame: with_gaps(frame, 3), "1 responses of two have no verdict in column correct"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(changed, sentence: str) -> None:
     frame = predictions(np.arange(20).reshape(10, 2) % 3 == 0)
     with pytest.raises(UserError, match=sentence):
         pair(frame, changed(frame), NAMES)
+
+
+def with_gaps(frame: pd.DataFrame, *items: int, name: str = "correct") -> pd.DataFrame:
+    """The last response to these items unscored, as python -m eval writes it."""
+    gone = frame.sample_id.isin([f"item {item:03d}" for item in items]) & (frame.k == frame.k.max())
+    verdicts = frame[name].astype("boolean").mask(gone)
+    return frame.assign(**{name: verdicts}, grader=frame.grader.where(~gone, None))
+
+
+def compared(tmp_path: Path, first: pd.DataFrame, second: pd.DataFrame, *arguments: str) -> tuple[int, str, dict]:
+    """Exit status of the command, its page, and its record."""
+    for name, frame in zip(NAMES, (first, second), strict=True):
+        (tmp_path / name).mkdir()
+        frame.to_parquet(tmp_path / name / "predictions.parquet")
+    status = main([f"first={tmp_path / 'one'}", f"second={tmp_path / 'two'}", f"out={tmp_path / 'out'}", *arguments])
+    if status:
+        return status, "", {}
+    text, record = ((tmp_path / "out" / f"compare.{ending}").read_text() for ending in ("md", "json"))
+    return status, text, json.loads(record)
+
+
+def test_items_with_a_gap_in_either_are_left_out_of_both() -> None:
+    frame = predictions(np.arange(20).reshape(10, 2) % 3 == 0, ["chart"] * 6 + ["word"] * 4)
+    first, second, counts = scored_in_both(with_gaps(frame, 0, 1), with_gaps(frame, 1, 2, 9), NAMES)
+    left = [f"item {item:03d}" for item in (3, 4, 5, 6, 7, 8)]
+    assert list(first.sample_id.unique()) == list(second.sample_id.unique()) == left
+    assert len(first) == len(second) == 12
+    assert counts == {"chart": LeftOut(6, 3, 2, 2), "word": LeftOut(4, 1, 0, 1)}
+    assert LeftOut.total(counts.values()) == LeftOut(10, 4, 2, 3)
+    assert LeftOut.total(counts.values()).left_out_both == 1
+    gone = [frame[frame.sample_id.isin(left)] for _ in NAMES]
+    assert compare_items(pair(first, second, NAMES)) == compare_items(pair(*gone, NAMES))
+
+
+def test_without_gaps_nothing_is_left_out() -> None:
+    frame = predictions(np.arange(20).reshape(10, 2) % 3 == 0)
+    first, second, counts = scored_in_both(frame, frame, NAMES)
+    assert first.equals(frame) and second.equals(frame) and counts == {"chart": LeftOut(10, 0, 0, 0)}
+
+
+def test_the_command_says_whose_items_are_left_out(tmp_path: Path) -> None:
+    """Chart loses three items; word has a gap in every item of the second; overall is chart and logic alone."""
+    columns = ["chart"] * 6 + ["word"] * 2 + ["logic"] * 4
+    rng = np.random.default_rng(11)
+    first, second = (predictions(rng.random((12, 2)) < share, columns) for share in (0.3, 0.7))
+    _, text, record = compared(tmp_path, with_gaps(first, 0, 1, 6), with_gaps(second, 1, 2, 6, 7))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert rows[0][:6] == ["columns", "items", "left out", "unscored in first", "unscored in second", "first"]
+    assert [row[:5] for row in rows[2:]] == [
+        ["chart", "3", "3", "2", "2"], ["word", "0", "2", "1", "2"], ["logic", "4", "0", "0", "0"],
+        ["overall", "7", "5", "3", "4"],
+    ]  # fmt: skip
+    assert set(rows[3][5:]) == {"—"} and {len(row) for row in rows} == {15}
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert (
+        f"Left out: 5 of 12 items, because a response has no verdict in column correct: 3 in {one}, 4 in {two}, "
+        in text
+    )
+    assert "overall is the plain mean of those lines that have items: chart, logic." in text
+    assert "No item left, so no score: word. Evaluate both again with a judge" in text
+    assert "Holm: over the 3 tests" in text and "With 7 items you could have seen" in text
+    chart, word, logic, overall = record["lines"]
+    assert record["without_items"] == ["word"] and len(record["power"]) == 3
+    assert (word["items"], word["first"], word["p_mcnemar"], word["left_out"]) == (0, None, None, 2)
+    assert overall["difference"] == pytest.approx((chart["difference"] + logic["difference"]) / 2)
+    assert [overall[f"left_out{part}"] for part in ("", "_first", "_second", "_both")] == [5, 3, 4, 2]
+    keep = [np.isin(frame.sample_id.str[-3:].astype(int), [3, 4, 5, 8, 9, 10, 11]) for frame in (first, second)]
+    alone = compare_items(pair(first[keep[0]], second[keep[1]], NAMES))
+    scored = [{name: line[name] for name in alone[0].record()} for line in (chart, logic, overall)]
+    assert scored == [line.record() for line in alone]
+
+
+def test_a_column_that_is_left_alone_is_tested_once(tmp_path: Path) -> None:
+    columns = ["chart"] * 6 + ["word"] * 2
+    first, second = (predictions(np.full((8, 1), value), columns) for value in (0, 1))
+    _, text, record = compared(tmp_path, with_gaps(first, 6, 7), with_gaps(second, 6, 7))
+    chart, word, overall = record["lines"]
+    assert [line["part"] for line in record["lines"]] == ["chart", "word", "overall"]
+    assert {name for name in chart if chart[name] != overall[name]} == {
+        "part", "left_out", "left_out_first", "left_out_second", "left_out_both",
+    }  # fmt: skip
+    assert chart["p_mcnemar_holm"] == chart["p_mcnemar"] == pytest.approx(1 / 32) and word["p_mcnemar"] is None
+    assert "2 of these in both" in text and "those lines that have items: chart." in text
+
+
+def test_where_every_item_has_a_gap_the_sentence_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = predictions(np.ones((4, 2)))
+    assert compared(tmp_path, with_gaps(frame, 0, 1, 2), with_gaps(frame, 2, 3))[0] == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "nothing is left to compare by column correct: of 4 items 3 have" in said
+    assert f"in {tmp_path / 'one'} and 2 in {tmp_path / 'two'}; evaluate again with a judge" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_grades_of_a_judge_are_told_and_can_be_compared(tmp_path: Path) -> None:
+    """A graded answer is neither right nor wrong; by score, 0.4 against 0.9 is a difference of a half."""
+    frame = predictions(np.ones((4, 1)), ["chart"] * 2 + ["vet"] * 2)
+    first, second = (
+        with_gaps(frame, 2, 3).assign(score=[1, 1, grade, grade], grader="official/1") for grade in (0.4, 0.9)
+    )
+    (tmp_path / "verdict").mkdir()
+    (tmp_path / "score").mkdir()
+    _, text, _ = compared(tmp_path / "verdict", first, second)
+    assert (
+        "graded from 0 to 1 are neither right nor wrong: 2 of the items in first, 2 in second; verdict=score" in text
+    )
+    _, text, record = compared(tmp_path / "score", first, second, "verdict=score")
+    assert [line["difference"] for line in record["lines"]] == pytest.approx([0, 0.5, 0.25])
+    assert record["lines"][1]["only_second"] == 2 and "left out" not in text and "mean grade is above one half" in text
 
 
 def folders(tmp_path: Path) -> tuple[Path, Path]:

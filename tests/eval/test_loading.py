@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,60 @@ def test_a_wrong_row_is_named_with_its_remedy(sentence: str, toy: Callable[..., 
         toy(toy_row(0), WRONG_ROWS[sentence])
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [(None, "TypeError"), (7, "TypeError"), ({}, "KeyError('source')"), ("text", "string indices must be integers")],
+)
+def test_a_cell_of_another_form_is_named_with_its_row(cell: Any, said: str, tmp_path: Path) -> None:
+    """MMStar's meta_info is a struct that has a source; another cell must not end in a traceback."""
+    shutil.copytree(FOLDER / "mmstar", tmp_path / "mmstar")
+    path = tmp_path / "mmstar" / "val-val.jsonl"
+    table = [json.loads(line) for line in path.read_text().splitlines()]
+    table[2]["meta_info"] = cell
+    path.write_text("".join(json.dumps(row) + "\n" for row in table))
+    with pytest.raises(
+        UserError, match=r"row 2 of mmstar \(val-val\) has a cell of another form than Lin-Chen"
+    ) as error:
+        load(BENCHMARKS["mmstar"], tmp_path)
+    assert said in str(error.value) and 'in mmstar.py at `"origin": text_of(row["meta_info"]' in str(error.value)
+
+
+def test_a_row_without_an_id_is_named() -> None:
+    for key in (None, "", " "):
+        with pytest.raises(UserError, match=r"row 3 of toy \(default-test\) has no id; give every row one"):
+            steps.sample_id(WHERE, key)
+    assert steps.sample_id(WHERE, 0) == "toy/0"
+
+
+def test_a_gold_letter_that_the_question_does_not_list_is_told(toy: Callable[..., Loaded]) -> None:
+    """The list is read from free text, so such a row stays; where options are known it is refused."""
+    asked = "<image>Which? A. ten B. twenty C. thirty"
+    table = [
+        toy_row(0, question=asked, choices=[], answer="C"),
+        toy_row(1, question=asked, choices=[], answer="D"),
+        toy_row(2, question=asked, choices=[], answer="A, E"),
+        toy_row(3, choices=[], answer="D"),
+        toy_row(4, question=asked, choices=[], answer="thirty", kind="text"),
+    ]
+    loaded = toy(*table, items=1)
+    assert loaded.kept == 5 and loaded.doubtful_golds == [
+        "row 1 of toy (default-test): D, not one of A, B, C; correct the row",
+        "row 2 of toy (default-test): A, E, not one of A, B, C; correct the row",
+    ]
+
+
+def test_the_pictures_that_rows_name_are_known_whatever_the_subset(toy: Callable[..., Loaded], tmp_path: Path) -> None:
+    folder = tmp_path / "toy" / "images"
+    for name in ("a.png", "b.png", "nobody.png", "skipped.png"):
+        drawing(TRIANGLE).save(folder / name)
+    inside = base64.b64encode((folder / "a.png").read_bytes()).decode()
+    rows = [
+        toy_row(0, image="images/b.png"), toy_row(1, image="images/a.png"), toy_row(2, image="images/b.png"),
+        toy_row(3, image=inside), toy_row(4, image="images/skipped.png", answer="skip"),
+    ]  # fmt: skip
+    assert toy(*rows).pictures == toy(*rows, items=1).pictures == [folder / "b.png", folder / "a.png"]
+
+
 def test_good_golds_pass(toy: Callable[..., Loaded]) -> None:
     golds = [
         toy_row(0),
@@ -200,7 +255,10 @@ def test_local_files_are_found_and_doubtful_ones_refused(toy: Callable[..., Load
         load(TOY, tmp_path / "elsewhere")
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("parquet", "as Parquet"), ("tsv", "as tab-separated text")])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("parquet", "as Parquet"), ("tsv", "as tab-separated text"), ("jsonl", "as JSON lines in UTF-8")],
+)
 def test_a_broken_file_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / f"default-test.{name}").write_bytes(b"id\tquestion\n\xff\xfe\t1\t2\t3\n")

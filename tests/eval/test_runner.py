@@ -370,6 +370,7 @@ def test_a_server_answers_and_a_stopped_evaluation_goes_on(tmp_path: Path, monke
     [
         (["scorers=[offical]"], "no scorer 'offical'; use robust"),
         (["grader=offical"], "no scorer 'offical'; use robust"),
+        (["judge={model: x}"], "and only robust would score; add grader=official or scorers=[official], or leave"),
         (["k=0"], "k must be at least 1"),
         (["seed=-1"], "seed at least 0, not 2 and -1"),
         (["bench=mmstr"], "no benchmark 'mmstr'; did you mean mmstar?"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs import UserError
-from eval.store import ResponseStore, key_of
+from eval.store import PictureFiles, ResponseStore, key_of
 from models.response import Response
 
 # Signs that end a line for some readers, and some that take several bytes.
@@ -101,6 +101,24 @@ def test_how_many_are_missing(tmp_path: Path) -> None:
         store.add(response(name, k))
     assert [store.lacks("a", count) for count in (1, 2, 3, 4)] == [0, 1, 1, 2]
     assert store.lacks("b", 2) == 1
+
+
+def test_pictures_count_by_content_in_order_and_not_by_place(tmp_path: Path) -> None:
+    paths = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b"):
+            paths.append(tmp_path / folder / f"{name}.png")
+            paths[-1].write_bytes(b"content of " + name.encode())
+    here, there = PictureFiles(tuple(paths[:2])), PictureFiles(tuple(paths[2:]))
+    assert here.digest == there.digest != PictureFiles((paths[1], paths[0])).digest
+    before = here.digest
+    paths[0].write_bytes(b"content of c")
+    assert here.digest == before  # one evaluation reads them once
+    changed = PictureFiles(tuple(paths[:2])).digest
+    paths[0].unlink()
+    gone = PictureFiles(tuple(paths[:2])).digest
+    assert len({before, changed, gone}) == 3
 
 
 def test_the_key_hangs_on_the_content_alone() -> None:

@@ -1,0 +1,121 @@
+"""Edges of an evaluation with the shipped tiny model: pictures beside rows, doubtful golds, broken templates."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from configs import command, compose
+from eval.compare import EvalCompareSettings, compare
+from eval.sampling import made_by
+from eval.settings import EvalSettings
+from eval.store import PictureFiles
+from eval.tasks import tasks_of
+from tests.eval.make_fixtures import FOLDER
+from tests.eval.test_runner import FEW, FIXTURES, MINI, TINY, files_in, one_thread, run, scores_in
+
+__all__ = ["one_thread"]  # a fixture that every test here uses
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two benchmarks of nine items."""
+    out = tmp_path_factory.mktemp("few")
+    run(out, *FEW, "page=0")
+    return out
+
+
+def test_pictures_that_change_beside_their_rows_are_answered_anew(few: Path, tmp_path: Path) -> None:
+    """Only those that a row names count, by their content, for all of the benchmark whatever part of it is asked."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    for name in ("mmstar", "pope"):
+        shutil.copytree(FOLDER / name, data / name)
+    shutil.copytree(few, out)
+    picture = data / "mmstar" / "images" / "bars.png"
+    shutil.copy(picture, picture.with_name("nobody.png"))
+    os.utime(picture, (0, 0))
+    run(out, *FEW, f"data={data}")
+    assert files_in(out) == files_in(few)
+    with Image.open(picture) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(picture)
+    run(out, *FEW, f"data={data}")
+    (new,) = files_in(out).keys() - files_in(few).keys()
+    assert new.startswith("mmstar-") and files_in(out)[new].count(b"\n") == 3 * 2
+    assert files_in(out).items() > files_in(few).items()
+
+
+def test_a_picture_that_is_gone_is_named_though_it_has_answers(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    for name in ("mmstar", "pope"):
+        shutil.copytree(FOLDER / name, data / name)
+    shutil.copytree(few, out)
+    (data / "mmstar" / "images" / "bars.png").unlink()
+    argv = [*FEW, f"data={data}", f"out={out}"]
+    assert command(EvalSettings, "eval.runner:evaluate", argv, prog="python -m eval", summary="") == 2
+    said = capsys.readouterr().err
+    assert re.match(
+        r"error: row 0 of mmstar \(val-val\) names the picture .*bars.png, which does not exist; unpack", said
+    )
+
+
+def test_addresses_without_pictures_beside_rows_stay_what_they_were() -> None:
+    settings = compose(EvalSettings, MINI)
+    (task,) = tasks_of(settings)
+    assert task.pictures == PictureFiles() and "pictures" not in made_by(task, settings, "any")
+    (there,) = tasks_of(compose(EvalSettings, [*FIXTURES, "bench=mmstar"]))
+    assert made_by(there, settings, "any")["pictures"] == there.pictures.digest
+
+
+def test_a_doubtful_gold_is_counted_in_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(FOLDER / "mmstar", data / "mmstar")
+    rows = data / "mmstar" / "val-val.jsonl"
+    rows.write_text(rows.read_text().replace('"answer": "D"', '"answer": "E"'))
+    scores = run(tmp_path / "out", *FIXTURES, "bench=mmstar", f"data={data}", "k=1")
+    doubt = "row 2 of mmstar (val-val): E, not one of A, B, C, D; correct the row"
+    assert scores["benchmarks"]["mmstar"]["doubtful_golds"] == [doubt] and scores["benchmarks"]["mmstar"]["items"] == 3
+    assert f"mmstar: 1 kept with a gold letter that no option of the question has ({doubt})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        (None, "has no chat template"),
+        ("{{ oops", "cannot make a prompt (unexpected end of template"),
+        ("{{ raise_exception('no pictures here') }}", "cannot make a prompt (no pictures here); put"),
+        ("{{ messages[0].role }}", "gives a picture no place in the prompt; put a chat_template.jinja"),
+    ],
+)
+def test_a_model_that_cannot_be_asked_gets_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], template: str | None, sentence: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(TINY, model)
+    (model / "chat_template.jinja").unlink()
+    if template:
+        (model / "chat_template.jinja").write_text(template)
+    argv = [*FEW, f"model.path={model}", f"out={tmp_path / 'out'}"]
+    assert command(EvalSettings, "eval.runner:evaluate", argv, prog="python -m eval", summary="") == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("eval tiny: ")]
+    assert len(said) == 1 and said[0].startswith("error: ") and sentence in said[0]
+
+
+def test_the_unscored_part_of_a_suite_is_left_out_of_a_comparison(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    suite = [*FIXTURES, "bench=mmvet,mmstar", "grader=official", "page=0"]
+    run(first, *suite)
+    run(second, *suite, "view.kind=blank")
+    compare(compose(EvalCompareSettings, [f"first={first}", f"second={second}"]))
+    record = json.loads((second / "compare.json").read_text())
+    vet, star, overall = record["lines"]
+    assert (vet["part"], vet["items"], vet["left_out"], vet["left_out_both"]) == ("mmvet", 0, 3, 3)
+    assert (star["items"], overall["items"], overall["left_out"]) == (3, 3, 3) and record["without_items"] == ["mmvet"]
+    for folder, share in ((first, overall["first"]), (second, overall["second"])):
+        assert share == pytest.approx(scores_in(folder)["columns"]["mmstar"]["mean"])
+        assert "mmvet" not in scores_in(folder)["columns"]
