@@ -41,7 +41,7 @@ class Encoded:
     def picture_keys(self) -> list[Key]:
         """What tells its pictures from others; for families whose pixels carry a grid.
 
-        By the pictures themselves: a pixel is three bytes there, and 24 in the rows that the processor makes of it.
+        By the pictures themselves: a pixel is 3 bytes there, and 24 in the rows that the processor makes of it.
         """
         grids = self.vision[GRID].tolist() if self.vision else []
         digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in self.images]

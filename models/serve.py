@@ -122,7 +122,8 @@ def serve(settings: ServeSettings) -> None:
         validate_parsed_serve_args(parsed)
         if settings.host not in LOOPBACK:
             print(f"warning: the server listens on {settings.host}, for everyone who can reach it", file=sys.stderr)
-        print(f"serving {settings.model.name} on http://{settings.host}:{settings.port}/v1", file=sys.stderr, flush=True)
+        address = f"http://{settings.host}:{settings.port}/v1"
+        print(f"serving {settings.model.name} on {address}", file=sys.stderr, flush=True)
         uvloop.run(run_server(parsed))
 
 

@@ -4,12 +4,10 @@
 Legend of shapes: S pixel rows (patches) of all pictures of a call, D numbers in a row, P pictures.
 """
 
-import hashlib
 import math
 from collections import OrderedDict
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -18,7 +16,6 @@ from torch import Tensor
 from models.families import is_language, language_path
 
 KEPT_BYTES = 4 << 30  # features that are kept at most; about 450 pictures of a million pixels for a 7B model
-BITS = {2: torch.int16, 4: torch.int32}
 Key = tuple[int, ...]  # what tells a picture from others; its last three numbers are its grid
 
 
@@ -79,8 +76,10 @@ class PictureTower:
 
     def forward(self, hidden_states: Tensor, grid_thw: Tensor, **options: Any) -> Any:
         """Features of all pictures of a call in their order, as the tower itself would give them."""
-        brought = list(dict.fromkeys(self.expected)) if self.expected else picture_keys(hidden_states, grid_thw)
-        keys, self.expected = self.expected or brought, None
+        keys, self.expected = self.expected, None
+        if not keys:  # nobody said which pictures come
+            return self.run(hidden_states, grid_thw=grid_thw, **options)
+        brought = list(dict.fromkeys(keys))
         rows = hidden_states.split([math.prod(key[-3:]) for key in brought])
         pixels = dict(zip(brought, rows, strict=True))
         found = {key: self.kept[key] for key in pixels if key in self.kept}
@@ -127,34 +126,3 @@ class PictureTower:
         flag = torch.tensor(float(here), device=device)
         torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
         return bool(flag)
-
-
-@lru_cache(maxsize=8)
-def odd_numbers(length: int, device: torch.device) -> Tensor:
-    """Two fixed rows of random odd integers."""
-    generator = torch.Generator().manual_seed(length)
-    numbers = torch.randint(-(1 << 62), 1 << 62, (2, length), generator=generator) | 1
-    return numbers.to(device)
-
-
-def picture_keys(pixels_SD: Tensor, grid_P3: Tensor) -> list[Key]:
-    """128 bits of each picture's pixels, and its grid; computed where the pixels lie, as copying them costs more."""
-    if pixels_SD.device.type == "cpu":
-        pictures = pixels_SD.detach().contiguous().view(torch.uint8).split(grid_P3.prod(-1).tolist())
-        digests = [hashlib.blake2b(picture.numpy(), digest_size=16).digest() for picture in pictures]
-        return [(int.from_bytes(d), *grid) for d, grid in zip(digests, grid_P3.tolist(), strict=True)]
-    return keys_on_device(pixels_SD, grid_P3)
-
-
-def keys_on_device(pixels_SD: Tensor, grid_P3: Tensor) -> list[Key]:
-    """The same by sums of products with random odd numbers, which a GPU does at once for all pictures."""
-    bits_SD = pixels_SD.contiguous().view(BITS[pixels_SD.element_size()]).long()
-    rows_2S = torch.stack([(bits_SD * weight_D).sum(-1) for weight_D in odd_numbers(bits_SD.shape[1], bits_SD.device)])
-    rows_2S = (rows_2S ^ (rows_2S >> 29)) * 0x2545F4914F6CDD1D
-    counts_P = grid_P3.prod(-1)
-    owner_S = torch.repeat_interleave(counts_P)
-    place_S = torch.arange(len(owner_S), device=owner_S.device) - (counts_P.cumsum(0) - counts_P)[owner_S]
-    # Lengths in steps, so that few tables of numbers are made.
-    table = odd_numbers(-(-int(counts_P.max()) // 4096) * 4096, bits_SD.device)
-    sums_2P = rows_2S.new_zeros(2, len(counts_P)).index_add(1, owner_S, rows_2S * table[:, place_S])
-    return [tuple(key) for key in torch.cat([sums_2P.T, grid_P3.to(sums_2P.device)], dim=1).tolist()]

@@ -1,11 +1,14 @@
 """A picture passes the vision tower once; a frozen tower keeps its features and does not change."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from data import Sample
+from data.images import PillowImage
 from models.scoring import Group
 from models.settings import LoraSettings, SamplingSettings
-from models.vision import keys_on_device, picture_keys
 from tests.models.families import SHARING
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only
 
@@ -95,16 +98,24 @@ def test_text_alone_passes_no_picture(load_family):
     assert model.pictures.passed == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("keys_of", [picture_keys, keys_on_device])
-def test_keys_tell_pictures_apart_by_any_number_and_by_shape(keys_of, dtype):
-    torch.manual_seed(0)
-    one = torch.randn(16, 12).to(dtype)
-    changed, swapped = one.clone(), one.clone()
-    changed[7, 3] += 0.1
-    swapped[[2, 9]] = swapped[[9, 2]]
-    pictures = [one, changed, swapped, one]
-    keys = keys_of(torch.cat(pictures), torch.tensor([[1, 4, 4]] * 4))
-    assert keys[0] == keys[3] and len(set(keys)) == 3
-    assert keys_of(one, torch.tensor([[1, 2, 8]]))[0] not in keys
-    assert keys_of(one, torch.tensor([[1, 4, 4]]))[0] == keys[0]
+def picture_prompt(model, picture):
+    return model.encode([Sample("one", "one", "<image>how many ?", (PillowImage(picture),), "4")])[0]
+
+
+def test_pictures_are_told_apart_by_any_pixel_and_by_shape(load_family):
+    model = load_family("qwen2_vl")
+    one = np.random.default_rng(0).integers(0, 256, (128, 256, 3), dtype=np.uint8)
+    changed, swapped = one.copy(), one[::-1].copy()
+    changed[70, 30, 1] ^= 1
+    pictures = [one, changed, swapped, one.reshape(256, 128, 3), one.copy()]
+    keys = [picture_prompt(model, Image.fromarray(picture)).picture_keys for picture in pictures]
+    assert keys[0] == keys[4] and len({tuple(key) for key in keys}) == 4
+    assert [key[0][1:] for key in (keys[0], keys[3])] == [(1, 8, 16), (1, 16, 8)]
+
+
+def test_a_call_that_names_no_pictures_gets_what_the_tower_makes(load_family):
+    model, plain = load_family("qwen3_vl"), load_family("qwen3_vl", scoring="plain")
+    vision = picture_prompt(model, Image.new("RGB", (128, 128), (200, 30, 40))).vision
+    ours, own = (one.module.model.visual(vision["pixel_values"], vision["image_grid_thw"]) for one in (model, plain))
+    torch.testing.assert_close(ours.pooler_output, own.pooler_output)
+    assert len(ours.deepstack_features) == len(own.deepstack_features) > 0
