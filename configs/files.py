@@ -53,6 +53,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path} cannot be read as JSON lines in UTF-8: {error}") from None
     # Not splitlines(): a JSON string may hold U+2028, which that method takes for a line break.
     lines = enumerate(text.split("\n"), start=1)
     return [_row(path, number, line) for number, line in lines if line.strip()]

@@ -101,10 +101,7 @@ def read_rows(settings: DataSettings) -> tuple[list[dict[str, Any]], Path]:
     """All rows of a file or hub data set, and the folder its image paths start from."""
     path = Path(settings.source)
     if path.suffix == ".jsonl":
-        try:
-            rows = list(read_jsonl(path))
-        except (UnicodeDecodeError, OSError) as error:
-            raise UserError(f"the data file {path} cannot be read as JSON lines in UTF-8: {error}") from None
+        rows = read_jsonl(path)
     elif path.suffix == ".parquet":
         if not path.exists():
             raise UserError(f"the data file {path} does not exist; check data.source")

@@ -198,10 +198,7 @@ def _local_rows(benchmark: Benchmark, part: Part, folder: Path) -> tuple[Iterabl
 
 def _file_rows(path: Path) -> Iterable[Row]:
     if path.suffix == ".jsonl":
-        try:
-            return read_jsonl(path)
-        except (UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path} cannot be read as JSON lines in UTF-8: {error}") from None
+        return read_jsonl(path)
     if path.suffix == ".tsv":
         return _tsv_rows(path)
     return _parquet_rows(path)

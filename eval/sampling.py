@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from configs import UserError, sha256_of
 from data import Sample
 from eval.settings import EvalSettings
@@ -47,34 +45,16 @@ def make_sampler(settings: EvalSettings) -> Sampler:
     """Weights are loaded only where this process samples with transformers."""
     if settings.engine == "hf":
         model = load(settings.model)
-        check_prompts(model)
         return Sampler(model, HfEngine(model), 1)
     from models.server_engine import ServerEngine, load_front
 
     front = load_front(settings.model)
-    check_prompts(front)
     if settings.engine == "server":
         return Sampler(front, ServerEngine(front, settings.server), 4)
     from models.vllm_engine import VllmEngine
 
     engine = EngineSettings(kind="vllm", memory_share=settings.memory_share)
     return Sampler(front, VllmEngine(front, engine, settings.sampling), 8)
-
-
-def check_prompts(model: VisionLanguageModel) -> None:
-    """Refuse a model that cannot be asked about a picture, before its first prompt fails with another's words."""
-    path, remedy = model.settings.path, "put a chat_template.jinja that does beside its weights, or take another model"
-    if not model.processor.chat_template:
-        raise UserError(
-            f"the model {path} has no chat template, so that no question can be put to it; use its instruction-tuned "
-            "version, or put that one's chat_template.jinja beside its weights"
-        )
-    try:
-        asked = model.blank_prompt
-    except TemplateError as error:
-        raise UserError(f"the chat template of {path} cannot make a prompt ({error}); {remedy}") from None
-    if not asked.token_kinds.any():
-        raise UserError(f"the chat template of {path} gives a picture no place in the prompt; {remedy}")
 
 
 def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
@@ -142,6 +143,24 @@ class Encoder:
         if self.image_token_id in ids:
             raise UserError(f"the response to {sample_id} contains an image token; remove that row or resample it")
         return torch.tensor(ids, dtype=torch.long)
+
+
+def check_template(encoder: Encoder) -> Encoded:
+    """A first prompt, or a sentence on why the model cannot be asked about a picture."""
+    path = encoder.settings.path
+    remedy = "put a chat_template.jinja that does beside its weights, or take another model"
+    if not getattr(encoder.processor, "chat_template", None):
+        raise UserError(
+            f"the model {path} has no chat template, so that no question can be put to it; use its instruction-tuned "
+            "version, or put that one's chat_template.jinja beside its weights"
+        )
+    try:
+        asked = encoder.blank_prompt()
+    except TemplateError as error:
+        raise UserError(f"the chat template of {path} cannot make a prompt ({error}); {remedy}") from None
+    if not asked.token_kinds.any():
+        raise UserError(f"the chat template of {path} gives a picture no place in the prompt; {remedy}")
+    return asked
 
 
 def batch_vision(prompts: Sequence[Encoded]) -> dict[str, Tensor]:

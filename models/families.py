@@ -82,12 +82,6 @@ def check_head(module: Any) -> None:
         )
 
 
-def check_template(processor: Any) -> None:
-    """Refuse a processor that cannot turn a question into a prompt."""
-    if not getattr(processor, "chat_template", None):
-        raise UserError(f"{type(processor).__name__} has no chat template; choose a model that was tuned to answer")
-
-
 def check_pictures(module: Any, inputs: Mapping[str, Any]) -> None:
     """Refuse a family whose prompts cannot share a batch; `inputs`: what its processor makes of one with a picture.
 

@@ -18,12 +18,11 @@ from data import Sample
 from data.views import ViewSettings
 from models.adapters import adapters_off, add_adapters, save_adapter
 from models.attention import install
-from models.encode import Encoded, Encoder, batch_vision, distinct_vision
+from models.encode import Encoded, Encoder, batch_vision, check_template, distinct_vision
 from models.families import (
     SHARED_PREFIX_FAMILIES,
     check_head,
     check_pictures,
-    check_template,
     end_ids,
     image_token_id,
     picture_token_ids,
@@ -165,14 +164,13 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
     transformers_logging.disable_progress_bar()
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     processor = AutoProcessor.from_pretrained(settings.path, **options)
-    check_template(processor)
     module = AutoModelForImageTextToText.from_pretrained(
         settings.path, dtype=DTYPES[settings.dtype], attn_implementation="sdpa", use_safetensors=True, **options
     )
+    encoder = Encoder(processor, settings, image_token_id(module))
+    blank = check_template(encoder)
     if module.config.model_type not in SHARED_PREFIX_FAMILIES:
         check_head(module)
-        encoder = Encoder(processor, settings, image_token_id(module))
-        blank = encoder.blank_prompt()
         check_pictures(module, encoder.inputs(blank.text, list(blank.images)))
     if settings.gradient_checkpointing:
         # The reentrant kind gives no gradients behind inputs that need none: adapters, frozen embeddings.

@@ -18,7 +18,7 @@ from configs import UserError
 from configs.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
 from configs.parallel import as_finished
 from data.images import png_bytes
-from models.encode import Encoded, Encoder, view_seed
+from models.encode import Encoded, Encoder, check_template, view_seed
 from models.engine import Finished, Names, Progress, silent, unheard
 from models.loader import VisionLanguageModel, refuse_impossible
 from models.response import Response
@@ -50,7 +50,9 @@ def load_front(settings: ModelSettings) -> VisionLanguageModel:
         module.generation_config = GenerationConfig.from_pretrained(settings.path, revision=settings.revision)
     except OSError:  # a model without the file: its end tokens are the tokenizer's
         module.generation_config = GenerationConfig()
-    return VisionLanguageModel(module, processor, settings)
+    model = VisionLanguageModel(module, processor, settings)
+    check_template(model.encoder)
+    return model
 
 
 class Template:

@@ -272,7 +272,10 @@ SHARING = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 # What the common loader refuses, and why.
 REFUSED: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
-    "without template": (partial(paligemma, template=None), "PaliGemmaProcessor has no chat template"),
+    "without template": (
+        partial(paligemma, template=None),
+        "has no chat template, so that no question can be put to it",
+    ),
     "paligemma": (paligemma, "family paligemma means something else by token_type_ids"),
     "mllama": (mllama, "family mllama takes cross_attention_mask together with the text"),
 }
