@@ -5,20 +5,43 @@ that several responses to one problem do not pass for independent. Shapes: I ite
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from analysis import taxonomy
 from analysis.errors import CLASSES
-from analysis.protocol.flow import FORWARD, Findings
-from analysis.protocol.transitions import RIGHT, WRONG, Resampling, Share, state_names, states_of
+from analysis.protocol.flow import ALL, FORWARD, Findings
+from analysis.protocol.transitions import RIGHT, WRONG, Resampling, Share, States, state_names, states_of
 from analysis.protocol.words import points
 from analysis.runs import RunView
 from configs import UserError
 
-PERCEPTION, WHOLE, NAMELESS = "perception", "all", "(none)"
+PERCEPTION, WHOLE, NAMELESS = taxonomy.PERCEPTION.name, "all", "(none)"
 LEVELS = ("low", "medium", "high")  # of dependency; all other parts stand in the order of their items
 COUNTS, SHARES = ["responses", "wrong", "errors"], ["share", "low", "high"]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Wrong responses of one run: how many of each class, and what part of the run's errors that is."""
+
+    counts: dict[str, int]  # class -> responses; `all errors` is their sum
+    shares: dict[str, Share]  # class -> share of the errors, over clusters of items
+    responses: int
+
+
+def errors_of(states: States, draw: Resampling, inside_I: np.ndarray | None = None) -> Errors:
+    """Counts of a run's wrong responses by class, and each class's share of them; of some items or of all."""
+    inside_I = np.ones(len(states.column_I), dtype=bool) if inside_I is None else inside_I
+    state_Ik = states.state_Ik[inside_I]
+    places = [place for place, name in enumerate(states.names) if name != RIGHT]
+    classes = [states.names[place] for place in places]
+    counts = {name: int((state_Ik == place).sum()) for name, place in zip(classes, places, strict=True)}
+    above_IX = states.shares_IS[:, places] * inside_I[:, None]
+    shares = draw.ratios(above_IX, above_IX.sum(axis=1), (0, 1)) if classes else []
+    return Errors(counts | {ALL: sum(counts.values())}, dict(zip(classes, shares, strict=True)), state_Ik.size)
 
 
 def class_shares(views: Sequence[RunView], of: str = PERCEPTION, by: str | None = None, seed: int = 0) -> pd.DataFrame:
@@ -48,15 +71,14 @@ def shares_of_run(view: RunView, of: str, by: str | None, seed: int) -> pd.DataF
             "python -m analysis.judge"
         )
     ids = sorted(view.predictions.sample_id.unique())
-    states = states_of(view.predictions, state_names([view.predictions], CLASSES), ids)
+    names = state_names([view.predictions], CLASSES)
+    states = states_of(view.predictions, names if of in names else (*names, of), ids)
     part_I, draw = parts_of(view, ids, by), Resampling(states, seed)
-    wrong_I = 1 - states.shares_IS[:, states.names.index(RIGHT)]
-    of_I = states.shares_IS[:, states.names.index(of)] if of in states.names else np.zeros(len(ids))
     rows = []
     for part in sorted(dict.fromkeys(part_I), key=lambda part: LEVELS.index(part) if part in LEVELS else -1):
-        inside_I = (part_I == part).astype(float)
-        (share,) = draw.ratios((of_I * inside_I)[:, None], wrong_I * inside_I, (0, 1))
-        counts = [round(states.k * float(inside_I @ values_I)) for values_I in (np.ones(len(ids)), wrong_I, of_I)]
+        errors = errors_of(states, draw, part_I == part)
+        share = errors.shares[of]
+        counts = (errors.responses, errors.counts[ALL], errors.counts[of])
         rows.append((view.name, part, *counts, share.value, share.low, share.high))
     frame = pd.DataFrame(rows, columns=["run", "part", *COUNTS, *SHARES])
     return frame.astype(dict.fromkeys(SHARES, float))

@@ -1,18 +1,16 @@
 """What the comparison of two runs shows beyond the report's tables: forest, training curves with seeds, power."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Numbers
 from analysis.runs import RunView
+from analysis.seeds import finished_beside, methods_of
 from eval.paired import ALPHA, PairedResult
 
 SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-SEED_FOLDER = re.compile(r"seed\d+")
 
 
 def accuracy_rows(numbers: Numbers) -> pd.DataFrame:
@@ -42,22 +40,22 @@ def holm_sentence(lines: Sequence[PairedResult]) -> str:
     return f"With Holm's correction for {tests} these lines differ from 0: {', '.join(clear)}."
 
 
-def seeds_beside(folder: Path) -> list[Path]:
-    """The run's curves and those of its other seeds, if the folder is one of several called seed0, seed1 ..."""
-    if not SEED_FOLDER.fullmatch(folder.name):
-        return [folder / "metrics.jsonl"]
-    beside = folder.resolve().parent.glob("seed*/metrics.jsonl")
-    return sorted(path for path in beside if SEED_FOLDER.fullmatch(path.parent.name))
-
-
 def curves(views: Sequence[RunView]) -> dict[str, list[pd.DataFrame]]:
-    """Training curves by method, all seeds that lie beside a run; runs that were not trained are not in it."""
+    """Training curves by method, one frame per seed; runs that were not trained are not in it.
+
+    A method of which one seed is here brings the finished seeds beside it along; of one with several here, others may
+    have been left out on purpose. Where all runs are of one method, its seeds are compared: each goes by its own name.
+    """
+    methods = methods_of(views)
+    if len(methods) == 1 and len(views) > 1:
+        return {view.name: [view.metrics] for view in views if view.metrics is not None}
     found: dict[str, list[pd.DataFrame]] = {}
-    for view in views:
-        if view.metrics is not None:
-            several = SEED_FOLDER.fullmatch(view.folder.name) is not None
-            name = view.folder.resolve().parent.name if several else view.name
-            found[name] = [pd.read_json(path, lines=True) for path in seeds_beside(view.folder)]
+    for method in methods:
+        frames = {seed: view.metrics for seed, view in method.runs.items() if view.metrics is not None}
+        if frames and len(method.runs) == 1:
+            frames |= {seed: pd.read_json(path, lines=True) for seed, path in finished_beside(method).items()}
+        if frames:
+            found[method.name] = [frames[seed] for seed in sorted(frames)]
     return found
 
 

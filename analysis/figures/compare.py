@@ -59,7 +59,7 @@ def captions(found: Findings, names: tuple[str, str], classes: str) -> dict[str,
                      f"of the errors of {first} are right under {second}, and under {first} itself. {again} {where} "
                      f"{INTERVALS}",
         "curves": f"Training curves: running means over {WINDOW} steps; a line is the mean and a band the range over "
-                  "the seeds beside the run.",
+                  "the method's finished seeds. Two seeds of one method have a line each.",
     }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """One look for all figures: sizes, fonts, colours, names, files.
 
 Colours are from Okabe and Ito's palette (Color Universal Design, 2008) and its darker neighbours. Every error class
-has one colour in all figures; runs have colours of their own, each with a marker and a line style, so that nothing
-hangs on colour alone. All text is plain: `$` and `_` in a name are printed as they are.
+has one colour in all figures and on the report's page; runs have colours of their own, each with a marker and a line
+style, so that nothing hangs on colour alone. All text is plain: `$` and `_` in a name are printed as they are.
 """
 
 import io
@@ -29,6 +29,7 @@ COLUMN, PAGE = 3.35, 6.9  # inches: one and two columns of a paper
 DPI = 200
 INK, GREY, FAINT = "#222222", "#6b6b6b", "#d9d9d9"
 LONGEST_NAME = 26
+READABLE = 4.5  # WCAG's least contrast of text and what lies behind it
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so a figure looks the same everywhere
 # For names in scripts that it does not have, where one of these is installed.
@@ -131,11 +132,22 @@ def in_order(states: Iterable[str]) -> list[str]:
     return [name for name in known if name in found] + [name for name in found if name not in known]
 
 
-def ink_on(colour: str) -> str:
-    """Black or white, whichever reads better on the colour (WCAG's relative luminance)."""
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance."""
     rgb = np.array(matplotlib.colors.to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return "white" if linear @ (0.2126, 0.7152, 0.0722) < 0.3 else INK
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG's contrast of two colours, from 1 to 21."""
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def ink_on(colour: str) -> str:
+    """The colour of text on a colour: one of white and black always reads, the usual ink where it can."""
+    return next(ink for ink in (INK, "#ffffff", "#000000") if contrast(ink, colour) >= READABLE)
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

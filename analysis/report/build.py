@@ -7,11 +7,11 @@ left out and said in `Report.left_out` and on the samples.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
+from analysis.comparing import curves as curves_of
 from analysis.report.figures import COMPARED_AT_MOST, figures_of
 from analysis.report.items import Material, items_of, material_of, shown_ids
 from analysis.report.numbers import numbers_of
+from analysis.report.over_seeds import over_seeds
 from analysis.report.profiles import profiles_of
 from analysis.report.records import Figure, Report, Table
 from analysis.report.scores import VIEW, Scored, describe_view
@@ -19,6 +19,7 @@ from analysis.report.summary import sentences
 from analysis.report.tables import tables_of
 from analysis.report.workers import Work, started
 from analysis.runs import OpenRuns, RunView
+from analysis.seeds import methods_of, same_seed_baselines
 from analysis.settings import AnalysisSettings
 from configs import Run, UserError
 
@@ -30,7 +31,6 @@ class Extra:
     summary: Sequence[str] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
-    curves: Mapping[str, list[pd.DataFrame]] = field(default_factory=dict)  # of all seeds, in place of the runs' own
     title: str = ""
     baselines: Mapping[str, str] = field(default_factory=dict)  # of runs that are not compared with the first
 
@@ -50,14 +50,9 @@ def work_of(views: Sequence[RunView], material: Material, settings: AnalysisSett
     return Work(material.ids, material.visible, mapped, settings.patch_grid)
 
 
-def curves_of(views: Sequence[RunView]) -> dict[str, list[pd.DataFrame]]:
-    """The training curves of the runs that have any."""
-    found = {view.name: view.metrics for view in views}
-    return {name: [frame] for name, frame in found.items() if frame is not None}
-
-
 def title_of(views: Sequence[RunView]) -> str:
-    names = [view.name for view in views]
+    methods = methods_of(views)
+    names = [f"{one.name} ({one.counted})" if len(one.runs) > 1 else one.names[0] for one in methods]
     told = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     columns = views[0].predictions.column.astype(str).unique()
     if views[0].predictions.sample_id.str.startswith("mini/").all():
@@ -113,7 +108,7 @@ def left_out_of(
         found.append(f"Maps of patches are made for {mapped:,} of the shown samples (patches={mapped}).")
     if len(views) - 1 > COMPARED_AT_MOST:
         found.append(
-            f"Figures of flow and repair are drawn for the first {COMPARED_AT_MOST} later runs; tables have all."
+            f"Figures of flow and repair are drawn for {COMPARED_AT_MOST} of the later runs; tables have all."
         )
     if not curves:
         found.append("No run has training curves (metrics.jsonl beside its evaluation).")
@@ -127,15 +122,15 @@ def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | No
     material = material_of(views, shown_ids(views[0].predictions, settings.samples))
     work = work_of(views, material, settings)
     with started(views, work) as scores:
-        numbers = numbers_of(views, extra.baselines)
+        numbers = numbers_of(views, extra.baselines or same_seed_baselines(methods_of(views)))
         scored = scores()
     profiles = profiles_of({name: one.frame for name, one in scored.items() if one.frame is not None})
-    curves = extra.curves or curves_of(views)
+    over, curves = over_seeds(views, numbers, profiles.costs), curves_of(views)
     return Report(
         extra.title or title_of(views),
-        [*sentences(numbers, opened.classes, profiles.costs, described), *extra.summary],
-        [*tables_of(numbers, opened.classes, profiles.lines, described), *extra.tables],
+        [*sentences(numbers, opened.classes, profiles.costs, described, over), *extra.summary],
+        [*tables_of(numbers, opened.classes, profiles.lines, described, over), *extra.tables],
         [*figures_of(numbers, views, profiles, curves, described), *extra.figures],
         items_of(views, material, scored), origins(views, settings),
-        left_out_of(views, material, scored, curves, len(work.mapped)),
+        [*left_out_of(views, material, scored, curves, len(work.mapped)), *(over.left_out if over else [])],
     )  # fmt: skip

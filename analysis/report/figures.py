@@ -9,7 +9,9 @@ from analysis.protocol.flow import ALL
 from analysis.report.numbers import Compared, Numbers
 from analysis.report.profiles import MAIN, Profiles
 from analysis.report.records import Figure
+from analysis.report.summary import counted
 from analysis.runs import RunView
+from analysis.seeds import method_names, methods_of
 
 COMPARED_AT_MOST = 3  # later runs that get a flow and a figure of repairs; the tables have all
 
@@ -87,11 +89,21 @@ def training_figure(curves: Mapping[str, list[pd.DataFrame]]) -> list[Figure]:
 
     if not chosen_panels(dict(curves)):
         return []
-    seeds = max(len(frames) for frames in curves.values())
-    bands = f"; lines are means over up to {seeds} seeds, bands their range" if seeds > 1 else ""
-    return [Figure(
-        "Training", f"Running means over the steps{bands}.", png(curves_figure(dict(curves))), "training curves",
-    )]  # fmt: skip
+    told = "One training each."
+    if any(len(frames) > 1 for frames in curves.values()):
+        counts = ", ".join(f"{name} {counted(len(frames), 'seed')}" for name, frames in curves.items())
+        told = (
+            f"Lines are means over seeds, bands their range: {counts}. Where the report has a single seed of a "
+            "method, the finished ones that lie beside it are drawn too."
+        )
+    return [Figure("Training", f"Running means over the steps. {told}", png(curves_figure(dict(curves))),
+                   "training curves")]  # fmt: skip
+
+
+def drawn_comparisons(numbers: Numbers, views: Sequence[RunView]) -> list[Compared]:
+    """The comparisons that get figures of their own: those of two methods before those of two seeds of one."""
+    method = method_names(methods_of(views))
+    return sorted(numbers.comparisons, key=lambda one: method[one.name] == method[one.baseline])[:COMPARED_AT_MOST]
 
 
 def figures_of(
@@ -102,6 +114,6 @@ def figures_of(
     figures = [accuracy_figure(numbers)]
     figures += [differences_figure(numbers)] if numbers.comparisons else []
     figures += [classes_figure(views)] if wrong else []
-    for one in numbers.comparisons[:COMPARED_AT_MOST]:
+    for one in drawn_comparisons(numbers, views):
         figures += flow_figures(one)
     return [*figures, *dependency_figures(profiles, view), *training_figure(curves)]

@@ -5,25 +5,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.breakdown import Errors, errors_of
 from analysis.errors import CLASSES
 from analysis.protocol.flow import ALL, Findings, Repair, findings
-from analysis.protocol.transitions import RIGHT, Resampling, Share, States, state_names, states_of
+from analysis.protocol.transitions import Resampling, state_names, states_of
 from analysis.runs import RunView
 from eval.paired import OVERALL, PairedResult, compare_items, item_means, pair
 from eval.statistics import average_at_k, mean_of_columns
 
 SEED = 0
 SMALL_SAMPLE = 50  # items of Perception-R1's McNemar test, which `findings` takes along
-PERCEPTION = "perception"
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Wrong responses of one run: how many of each class, and what part of the run's errors that is."""
-
-    counts: dict[str, int]  # class -> responses; `all errors` is their sum
-    shares: dict[str, Share]  # class -> share of the errors, over clusters of items
-    responses: int
 
 
 @dataclass(frozen=True)
@@ -87,18 +78,6 @@ def accuracy_of(name: str, frame: pd.DataFrame) -> list[dict]:
         mean, low, high = mean_of_columns(scores_I, columns.to_numpy(), clusters_I, masks, SEED, bounds=(0, 1))
         rows.append({"run": name, "part": OVERALL, "items": len(means), "mean": mean, "low": low, "high": high})
     return rows
-
-
-def errors_of(states: States, draw: Resampling) -> Errors:
-    """Counts of a run's wrong responses by class, and each class's share of them."""
-    places = [place for place, name in enumerate(states.names) if name != RIGHT]
-    classes = [states.names[place] for place in places]
-    counts = {name: int((states.state_Ik == place).sum()) for name, place in zip(classes, places, strict=True)}
-    above_IX = states.shares_IS[:, places]
-    shares = draw.ratios(above_IX, above_IX.sum(axis=1), (0, 1)) if classes else []
-    return Errors(
-        counts | {ALL: sum(counts.values())}, dict(zip(classes, shares, strict=True)), states.state_Ik.size
-    )  # fmt: skip
 
 
 def compared(first: RunView, second: RunView) -> Compared:

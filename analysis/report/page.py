@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from analysis.protocol.flow import ALL
 from analysis.report.check import check
 from analysis.report.encode import browser_data
 from analysis.report.records import Report, Table
@@ -33,7 +34,7 @@ def render_report(report: Report) -> str:
         base64=base64, is_numeric=is_numeric, is_numeric_column=is_numeric_column, png_size=png_size, is_broad=is_broad
     )
     return environment.get_template("template.html.j2").render(
-        report=report, css=inline(STYLES), js=inline(SCRIPTS), data=Markup(browser_data(report.items))
+        report=report, css=inline(STYLES) + state_css(), js=inline(SCRIPTS), data=Markup(browser_data(report.items))
     )
 
 
@@ -45,6 +46,15 @@ def write_report(report: Report, path: Path) -> Path:
     partial.write_text(html, encoding="utf-8")
     os.replace(partial, path)
     return path
+
+
+def state_css() -> Markup:
+    """A fill and a letter colour for the mark of every state, as the figures have them; light and dark share them."""
+    from analysis.figures.style import OTHER_STATE, STATE_COLOURS, ink_on
+
+    marks = {".mark": OTHER_STATE}
+    marks |= {f'.mark[data-state="{state}"]': colour for state, colour in STATE_COLOURS.items() if state != ALL}
+    return Markup("\n".join(f"{mark} {{ --fill: {fill}; --letter: {ink_on(fill)}; }}" for mark, fill in marks.items()))
 
 
 def inline(names: tuple[str, ...]) -> Markup:

@@ -17,7 +17,7 @@ SHOWN_SEED = 0  # the report compares runs, so it takes one seed of every row; t
 
 
 def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings) -> Extra:
-    """What the table adds: the paper's rows, its own comparisons over all seeds, the curves of all seeds."""
+    """What the table adds: the paper's rows, and its own comparisons over all seeds."""
     ours = our_rows(gathered.items, gathered.paper, gathered.methods)
     header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
     seeds = max(len(s) for s in gathered.items.per_seed.values())
@@ -35,7 +35,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
         [Figure(title, f"Columns and averages as in the paper's table; {seeds} seed(s) per trained row, points with "
                 "95 % intervals over problems.", png(table_figure(ours, ordered(gathered.paper))),
                 "accuracy per column, average and method")],
-        gathered.curves, f"{title}: {', '.join(NAMES.get(method, method) for method in gathered.methods)}",
+        f"{title}: {', '.join(NAMES.get(method, method) for method in gathered.methods)}",
     )  # fmt: skip
 
 

@@ -4,11 +4,13 @@ from math import isnan
 
 import pandas as pd
 
-from analysis.breakdown import balance_sentence
+from analysis.breakdown import PERCEPTION, balance_sentence
 from analysis.protocol.flow import ALL, Repair
 from analysis.protocol.transitions import WRONG
 from analysis.protocol.words import points
-from analysis.report.numbers import PERCEPTION, Compared, Numbers
+from analysis.report import over_seeds
+from analysis.report.numbers import Compared, Numbers
+from analysis.seeds import method_names
 from eval.output import interval_text
 from eval.paired import PairedResult
 
@@ -123,12 +125,24 @@ def dependency_sentence(costs: dict[str, pd.Series], view: str) -> str | None:
     )
 
 
-def sentences(numbers: Numbers, classes: str, costs: dict[str, pd.Series], view: str) -> list[str]:
+def told_comparisons(numbers: Numbers, over: over_seeds.OverSeeds | None) -> list[Compared]:
+    """Where there are several methods, what tells two seeds of one apart is for the tables."""
+    if over is None or not over.differences:
+        return numbers.comparisons
+    method = method_names(over.methods)
+    return [one for one in numbers.comparisons if method[one.name] != method[one.baseline]]
+
+
+def sentences(
+    numbers: Numbers, classes: str, costs: dict[str, pd.Series], view: str, over: over_seeds.OverSeeds | None = None
+) -> list[str]:
     """The whole summary, most important first."""
-    found: list[str | None] = [accuracy_sentence(numbers, name) for name in numbers.runs]
-    found += [difference_sentence(one) for one in numbers.comparisons]
+    comparisons = told_comparisons(numbers, over)
+    found: list[str | None] = [*(over_seeds.sentences(over) if over else [])]
+    found += [accuracy_sentence(numbers, name) for name in numbers.runs]
+    found += [difference_sentence(one) for one in comparisons]
     found += [errors_sentence(numbers, name) for name in numbers.runs]
-    for one in numbers.comparisons:
+    for one in comparisons:
         kind = PERCEPTION if numbers.errors[one.baseline].counts.get(PERCEPTION) else ALL
         found.append(repair_sentence(one, kind))
     found += [dependency_sentence(costs, view), classes, about_runs(numbers)]

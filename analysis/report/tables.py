@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.protocol.flow import ALL, Findings, Repair
 from analysis.protocol.words import control_sentence, points, shared_draws
 from analysis.report.numbers import Compared, Numbers
+from analysis.report.over_seeds import OverSeeds, seeds_table
 from analysis.report.records import Table
 from analysis.report.summary import nats
 from eval.compare import HEADER, table_row
@@ -120,10 +121,10 @@ def dependency_table(profiles: dict[str, pd.DataFrame], view: str) -> Table:
 
 
 def tables_of(
-    numbers: Numbers, classes: str, profiles: dict[str, pd.DataFrame], view: str
-) -> list[Table]:  # fmt: skip
+    numbers: Numbers, classes: str, profiles: dict[str, pd.DataFrame], view: str, over: OverSeeds | None = None
+) -> list[Table]:
     """All tables in the order of the page."""
-    tables = [accuracy_table(numbers)]
+    tables = [accuracy_table(numbers), *([seeds_table(over)] if over else [])]
     tables += [difference_table(one) for one in numbers.comparisons]
     tables.append(error_table(numbers, classes))
     for one in numbers.comparisons:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.breakdown import Errors
 from analysis.comparing import (
     accuracy_rows,
     curve_sentences,
@@ -18,7 +19,7 @@ from analysis.comparing import (
     small_test_sentence,
 )
 from analysis.protocol.small_test import SmallTest, mcnemar_power
-from analysis.report.numbers import Compared, Errors, Numbers
+from analysis.report.numbers import Compared, Numbers
 from analysis.runs import RunView
 from eval.paired import PairedResult
 
@@ -58,26 +59,51 @@ def test_holm_names_the_lines_that_differ() -> None:
     assert holm_sentence(LINES[1:]) == "With Holm's correction for the 1 tests of this table no line differs from 0."
 
 
-def trained(folder: Path, steps: int) -> RunView:
+def trained(folder: Path, steps: int, is_finished: bool = True) -> RunView:
     folder.mkdir(parents=True)
     text = "".join(json.dumps({"step": step, "reward/accuracy": 0.5}) + "\n" for step in range(steps))
     (folder / "metrics.jsonl").write_text(text)
-    return RunView(folder.name, folder, folder, pd.DataFrame())
+    if is_finished:
+        (folder / "finished.json").write_text("{}")
+    return RunView("/".join(folder.parts[-2:]), folder, folder, pd.DataFrame())
 
 
-def test_curves_are_of_all_seeds_beside_a_run(tmp_path: Path) -> None:
+def lengths(found: dict[str, list[pd.DataFrame]]) -> dict[str, list[int]]:
+    return {name: [len(frame) for frame in frames] for name, frames in found.items()}
+
+
+def test_curves_are_of_all_finished_seeds_beside_a_run(tmp_path: Path) -> None:
     first = trained(tmp_path / "grpo" / "seed0", 3)
+    trained(tmp_path / "grpo" / "seed10", 5)
     trained(tmp_path / "grpo" / "seed1", 4)
+    trained(tmp_path / "grpo" / "seed2", 1, is_finished=False)  # would cut all curves to its only step
     trained(tmp_path / "grpo" / "seed_old", 9)
     single = trained(tmp_path / "mine", 2)
     bare = RunView("base", tmp_path / "base", tmp_path / "base", pd.DataFrame())
     found = curves([bare, first, single])
-    assert {name: [len(frame) for frame in frames] for name, frames in found.items()} == {"grpo": [3, 4], "mine": [2]}
+    assert lengths(found) == {"grpo": [3, 4, 5], "mine": [2]}
     assert curve_sentences([bare, first, single], found) == [
-        "grpo: curves of 2 seeds, 4 steps.", "mine: curves of 1 seed, 2 steps.",
+        "grpo: curves of 3 seeds, 5 steps.", "mine: curves of 1 seed, 2 steps.",
         "No training curves for base: there is no metrics.jsonl beside the evaluation.",
     ]  # fmt: skip
     assert curves([bare]) == {}
+
+
+def test_named_seeds_are_one_line_per_method_and_others_stay_out(tmp_path: Path) -> None:
+    grpo = [trained(tmp_path / "grpo" / f"seed{seed}", 3 + seed) for seed in range(3)]
+    papo = [trained(tmp_path / "papo_g" / f"seed{seed}", 6 + seed) for seed in range(2)]
+    assert lengths(curves([grpo[2], papo[0], grpo[0], papo[1]])) == {"grpo": [3, 5], "papo_g": [6, 7]}
+    assert lengths(curves([grpo[0], *papo])) == {"grpo": [3, 4, 5], "papo_g": [6, 7]}
+
+
+def test_seeds_of_one_method_that_are_compared_keep_a_curve_each(tmp_path: Path) -> None:
+    views = [trained(tmp_path / "grpo" / f"seed{seed}", 3 + seed) for seed in range(3)]
+    assert lengths(curves(views[:2])) == {"grpo/seed0": [3], "grpo/seed1": [4]}
+
+
+def test_methods_of_one_name_in_two_places_do_not_share_a_curve(tmp_path: Path) -> None:
+    views = [trained(tmp_path / sweep / "grpo" / "seed0", steps) for sweep, steps in (("a", 3), ("b", 4))]
+    assert lengths(curves(views)) == {"a": [3], "b": [4]}
 
 
 SMALL = SmallTest(50, 37, 5, 4, 4, 1.0, 0.02, 0.12, 0.3, 0.15, 200)

@@ -34,7 +34,17 @@ from analysis.figures import (
     word_class_figure,
 )
 from analysis.figures.__main__ import main
-from analysis.figures.style import DPI, FONT, HATCHES, STATE_COLOURS, display_names, shortened
+from analysis.figures.style import (
+    DPI,
+    FONT,
+    HATCHES,
+    READABLE,
+    STATE_COLOURS,
+    contrast,
+    display_names,
+    ink_on,
+    shortened,
+)
 from analysis.protocol.flow import AGAIN, findings
 from analysis.protocol.transitions import RIGHT
 from analysis.taxonomy import CLASSES
@@ -125,6 +135,13 @@ def test_runs_look_different_and_known_methods_the_same_everywhere() -> None:
 def test_every_class_has_a_colour_and_a_hatch_of_its_own() -> None:
     assert set(CLASSES) <= set(STATE_COLOURS)
     assert len({STATE_COLOURS[name] for name in CLASSES}) == len({HATCHES[name] for name in CLASSES}) == len(CLASSES)
+
+
+def test_text_on_a_colour_reads() -> None:
+    assert contrast("#ffffff", "#000000") == contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # the grey that just fails on white
+    greys = [f"#{level:02x}{level:02x}{level:02x}" for level in range(256)]
+    assert all(contrast(ink_on(colour), colour) >= READABLE for colour in [*STATE_COLOURS.values(), *greys])
 
 
 def test_png_and_pdf_are_written_with_truetype_fonts(tmp_path: Path) -> None:

@@ -2,16 +2,26 @@
 
 import json
 import random
+import re
 from dataclasses import replace
 
 import pytest
 
+from analysis.figures.style import READABLE, STATE_COLOURS, contrast, state_colour
 from analysis.report import Other, PatchMap, Table, render_report, write_report
 from analysis.report.encode import colour_edges, rounded
-from analysis.report.page import is_numeric
+from analysis.report.page import HERE, STYLES, is_numeric
+from analysis.taxonomy import CLASSES
 from tests.analysis.report_pages import HOSTILE, answer, hostile_report, item, patches, png, report, token
 from tests.browser import Tags
 
+# What is written on what: custom properties of theme.css, on the page and on cards and boxes.
+GROUNDS = ("page", "raised")
+WRITTEN = [
+    *((ink, ground) for ink in ("ink", "quiet", "accent", "right", "wrong") for ground in GROUNDS),
+    ("right", "right-wash"), ("wrong", "wrong-wash"), ("on-strong", "step-4"), ("on-strong", "step-minus-4"),
+    *(("ink", f"step-{sign}{step}") for sign in ("", "minus-") for step in (1, 2, 3)),
+]  # fmt: skip
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 WORDS = [f" word{number}" for number in range(300)]
 
@@ -148,6 +158,34 @@ def test_contradicting_records_are_refused():
     }.items():
         with pytest.raises(ValueError, match=message):
             render_report(wrong)
+
+
+def themes() -> dict[str, dict[str, str]]:
+    """The colours of both themes; what the dark one does not name it has from the light one."""
+    light, dark = (HERE / "theme.css").read_text().split("@media (prefers-color-scheme: dark)")
+    found = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", text)) for text in (light, dark)]
+    return {"light": found[0], "dark": found[0] | found[1]}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_reads_in_both_themes(theme):
+    colours = themes()[theme]
+    faint = {(ink, ground): contrast(colours[ink], colours[ground]) for ink, ground in WRITTEN}
+    assert {pair: ratio for pair, ratio in faint.items() if ratio < READABLE} == {}
+
+
+def test_marks_of_states_have_the_colours_of_the_figures_and_letters_that_read():
+    html = render_report(report([item("a")]))
+    marks = re.findall(r'^\.mark(?:\[data-state="(.+?)"\])? \{ --fill: (\S+); --letter: (\S+); \}$', html, re.M)
+    fills = {state: fill for state, fill, _ in marks}
+    assert {"right", "wrong", "unclassified", *CLASSES} < set(fills)
+    assert all(fill == state_colour(state) for state, fill in fills.items())  # any other name has the plain mark's
+    assert all(contrast(fill, letter) >= READABLE for _, fill, letter in marks)
+    styles = "".join((HERE / name).read_text() for name in STYLES).lower()
+    assert not [colour for colour in STATE_COLOURS.values() if colour in styles]
+    assert "background: var(--fill)" in styles and "color: var(--letter)" in styles
+    used, made = (set(re.findall(pattern, html)) for pattern in (r"var\((--[\w-]+)\)", r"(--[\w-]+):"))
+    assert used <= made
 
 
 def test_a_report_without_samples_says_so():

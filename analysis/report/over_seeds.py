@@ -1,0 +1,239 @@
+"""Methods over their seeds: means, paired differences and two intervals that cover different things, as a table.
+
+Over problems: the bootstrap of analysis/items.py, as for Table 1; it covers other problems with these very trainings.
+Over seeds: Student's t over the trainings; it covers another training on these very problems. A method is only called
+better where both leave out 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.breakdown import PERCEPTION
+from analysis.items import Items, collect_items
+from analysis.protocol.transitions import NOTHING, Share
+from analysis.report.numbers import Numbers
+from analysis.report.records import Table
+from analysis.runs import RunView
+from analysis.seeds import Method, mean_over_seeds, methods_of, pairs_of, unlike_settings
+from eval.paired import OVERALL
+
+KEPT = ["sample_id", "k", "correct", "column", "cluster", "dependency", "version"]
+TITLE = "Methods over seeds"
+FIRST, SECOND, MINUS = "first", "second", " minus "
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of every run that has it; shares are printed in percent, all else in nats."""
+
+    title: str
+    of: Mapping[str, float]
+    columns: Sequence[str] = ()  # of the benchmark whose plain mean it is, where it is an accuracy
+    is_share: bool = True
+
+    def bounds(self, difference: bool) -> tuple[float, float]:
+        return (-1.0 if difference else 0.0, 1.0) if self.is_share else (-np.inf, np.inf)
+
+    def text(self, value: float | None, sign: str = "") -> str:
+        if value is None:
+            return "—"
+        return f"{100 * value:{sign}.1f}" if self.is_share else f"{value:{sign}.3f}"
+
+    def interval(self, share: Share, sign: str = "") -> str:
+        return f"[{self.text(share.low, sign)}, {self.text(share.high, sign)}]" if share.low is not None else "—"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean over trainings, with what it may be off by in either respect."""
+
+    seeds: Share
+    problems: Share
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method, or one method minus another, under every measure that all its runs have."""
+
+    name: str
+    trainings: int
+    counted: str
+    cells: dict[str, Cell]
+    is_difference: bool = False
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """What is said of methods; `left_out` holds what could not be."""
+
+    measures: list[Measure]
+    methods: list[Method]
+    lines: list[Line]
+    differences: list[Line]
+    left_out: list[str]
+
+
+def measures_of(numbers: Numbers, costs: Mapping[str, pd.Series]) -> list[Measure]:
+    """Accuracy over all, the share of perception errors, what masking costs a token, and accuracy by column."""
+    columns, accuracy = [part for part in numbers.parts if part != OVERALL], {}
+    for part in numbers.parts:
+        lines = numbers.accuracy[numbers.accuracy.part == part].set_index("run")["mean"]
+        accuracy[part] = Measure(part, dict(lines), columns if part == OVERALL else [part])
+    found = [accuracy.pop(numbers.parts[-1])]
+    shares = {run: errors.shares.get(PERCEPTION, NOTHING).value for run, errors in numbers.errors.items()}
+    if PERCEPTION in numbers.classes:
+        known = {run: value for run, value in shares.items() if value is not None}
+        found.append(Measure(f"{PERCEPTION} errors, % of the wrong", known))
+    if costs:
+        nats = {run: float(line["mean"]) for run, line in costs.items()}
+        found.append(Measure("masking costs a token, nats", nats, is_share=False))
+    return [*found, *accuracy.values()]
+
+
+def scores_of(methods: Sequence[Method]) -> Items:
+    """The score of every item under every seed of every method; like the accuracies of runs, without subsets."""
+    frames = [
+        view.predictions.reindex(columns=KEPT).assign(method=method.name, seed=seed, subset="")
+        for method in methods for seed, view in method.runs.items()
+    ]  # fmt: skip
+    return collect_items(pd.concat(frames, ignore_index=True))
+
+
+def line_of(method: Method, measures: Sequence[Measure], scores: Items) -> Line:
+    """A method's line; a measure that any of its runs lacks is not on it."""
+    runs = method.names
+    cells = {
+        one.title: Cell(mean_over_seeds([one.of[run] for run in runs], one.bounds(False)),
+                        Share(*scores.mean(method.name, one.columns)) if one.columns else NOTHING)
+        for one in measures if all(run in one.of for run in runs)
+    }  # fmt: skip
+    return Line(method.name, len(runs), method.counted, cells)
+
+
+def difference_of(first: Method, second: Method, measures: Sequence[Measure], scores: Items) -> Line | None:
+    """The second method minus the first, by pairs of runs; None where no run of one has a partner in the other."""
+    pairs = pairs_of(first, second)
+    if not pairs:
+        return None
+    paired_I = {
+        part: np.mean([scores.per_seed[method.name][seed if method.is_seeded else 0] for seed in pairs], axis=0)
+        for part, method in ((FIRST, first), (SECOND, second))
+    }
+    paired = replace(scores, scores=paired_I)
+    cells = {}
+    for one in measures:
+        if all(view.name in one.of for pair in pairs.values() for view in pair):
+            values = [one.of[after.name] - one.of[before.name] for before, after in pairs.values()]
+            problems = Share(*paired.difference(FIRST, SECOND, one.columns)) if one.columns else NOTHING
+            cells[one.title] = Cell(mean_over_seeds(values, one.bounds(True)), problems)
+    counted = f"{len(pairs)} pair{'s' * (len(pairs) > 1)}"
+    return Line(f"{second.name}{MINUS}{first.name}", len(pairs), counted, cells, True)
+
+
+def left_out_of(methods: Sequence[Method], differences: Mapping[tuple[str, str], Line | None]) -> list[str]:
+    """Seeds without a partner, and seeds that are more than that."""
+    found = []
+    for first, second in ((a, b) for place, b in enumerate(methods) for a in methods[:place]):
+        if not (first.is_seeded and second.is_seeded):
+            continue
+        alone = [one.runs[seed].name for one, other in ((first, second), (second, first))
+                 for seed in one.runs if seed not in other.runs]  # fmt: skip
+        if differences[first.name, second.name] is None:
+            found.append(f"{first.name} and {second.name} have no seed in common, so their difference is not paired.")
+        elif alone:
+            found.append(f"{', '.join(alone)}: no run of the same seed, so not in {second.name} minus {first.name}.")
+    for method in methods:
+        if unlike := unlike_settings(method):
+            found.append(
+                f"The seeds of {method.name} were trained with different settings ({', '.join(unlike[:5])}), so a "
+                "mean over them is not of one method."
+            )
+    return found
+
+
+def over_seeds(views: Sequence[RunView], numbers: Numbers, costs: Mapping[str, pd.Series]) -> OverSeeds | None:
+    """Every method and every pair of methods over seeds; None where no method has several."""
+    methods = methods_of(views)
+    if all(len(method.runs) == 1 for method in methods):
+        return None
+    measures, scores = measures_of(numbers, costs), scores_of(methods)
+    lines = [line_of(method, measures, scores) for method in methods]
+    pairs = [(a, b) for place, b in enumerate(methods) for a in methods[:place] if a.is_seeded or b.is_seeded]
+    found = {(a.name, b.name): difference_of(a, b, measures, scores) for a, b in pairs}
+    return OverSeeds(measures, methods, lines, [one for one in found.values() if one], left_out_of(methods, found))
+
+
+def rows_of(line: Line, measures: Sequence[Measure]) -> list[list[str]]:
+    """The mean, and below it what it may be off by."""
+    sign, empty = "+" if line.is_difference else "", Cell(NOTHING, NOTHING)
+    cells = [(one, line.cells.get(one.title, empty)) for one in measures]
+    name = line.name.replace(MINUS, " − ")
+    rows = [[f"{name}, {line.counted}", *(one.text(cell.seeds.value, sign) for one, cell in cells)]]
+    if line.trainings > 1:
+        rows.append([f"{name}: seeds", *(one.interval(cell.seeds, sign) for one, cell in cells)])
+    return [*rows, [f"{name}: problems", *(one.interval(cell.problems, sign) for one, cell in cells)]]
+
+
+def seeds_table(found: OverSeeds) -> Table:
+    """A line for every method's mean and every difference of two, each with its intervals below."""
+    header = ["mean; 95 % over", *(one.title for one in found.measures)]
+    rows: list[list[str]] = []
+    means = []
+    for line in [*found.lines, *found.differences]:
+        means.append(len(rows))
+        rows += rows_of(line, found.measures)
+    single = " A run that is no seed stands as it is, with every seed of the other." * (
+        not all(method.is_seeded for method in found.methods)
+    )
+    return Table(
+        TITLE, "Bold: means over the trainings of a method, accuracy in percent; differences in points, runs of the "
+        f"same seed paired.{single} Below, two 95 % intervals that cover different things. Over seeds: Student's t "
+        "over the trainings, for another training on these problems. Over problems: bootstrap over problems, for "
+        "other problems with these trainings; what is not an accuracy has its own in the tables of single runs. Where "
+        "either holds 0, the methods are not told apart.", header, rows, means,
+    )  # fmt: skip
+
+
+def verdict(cell: Cell) -> str:
+    """What both intervals allow to be said of the second of two methods."""
+    known = [one for one in (cell.seeds, cell.problems) if one.low is not None]
+    edges = [(one.low or 0.0, one.high or 0.0) for one in known]
+    if len(known) < 2:
+        return "one pair, or pairs that agree exactly, cannot tell how much another training would change"
+    if all(low > 0 for low, _ in edges):
+        return "it is better by either"
+    if all(high < 0 for _, high in edges):
+        return "it is worse by either"
+    return "the methods cannot be told apart"
+
+
+def difference_sentence(line: Line, measures: Sequence[Measure]) -> str:
+    """Two methods over seeds: accuracy with both intervals, then the share of perception errors."""
+    accuracy = measures[0]
+    cell = line.cells[accuracy.title]
+    said = (
+        f"{line.name}, mean over {line.counted} of runs: {accuracy.text(cell.seeds.value, '+')} points of accuracy, "
+        f"{accuracy.interval(cell.seeds, '+')} over seeds, {accuracy.interval(cell.problems, '+')} over problems: "
+        f"{verdict(cell)}."
+    )
+    share = next((one for one in measures if not one.columns and one.is_share and one.title in line.cells), None)
+    if share is None:
+        return said
+    seeds = line.cells[share.title].seeds
+    return f"{said} Its share of {PERCEPTION} errors among the wrong: {share.text(seeds.value, '+')} points " + (
+        f"{share.interval(seeds, '+')} over seeds."
+    )
+
+
+def sentences(found: OverSeeds) -> list[str]:
+    """What is told on top of a report: which runs belong together, then what their methods differ in."""
+    several = [one for one in found.methods if len(one.runs) > 1]
+    told = ", ".join(f"{one.name} (seeds {', '.join(map(str, one.runs))})" for one in several)
+    return [
+        *(difference_sentence(line, found.measures) for line in found.differences),
+        f"Runs that are seeds of one method: {told}. What another training would change is in the table {TITLE}; "
+        "intervals of single runs do not cover it.",
+    ]  # fmt: skip

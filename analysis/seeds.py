@@ -1,0 +1,124 @@
+"""Which runs are seeds of one method, and what a mean over seeds is worth.
+
+A run is a seed if its folder is called seed0, seed1 ...; the seeds that lie in one folder are of one method, which has
+that folder's name. Every other run is a method of its own, with one run that nobody trained again.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.stats import ttest_1samp
+
+from analysis.protocol.transitions import Share
+from analysis.runs import RunView, short_names
+from eval.statistics import ROUNDING
+
+SEED_FOLDER = re.compile(r"seed(0|[1-9]\d*)")
+OWN_SETTINGS = {"seed", "run"}  # what seeds of one method differ in
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of training; `runs` go by their seed, and a run that is no seed stands alone under 0."""
+
+    name: str
+    home: Path
+    is_seeded: bool
+    runs: Mapping[int, RunView]
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [view.name for view in self.runs.values()]
+
+    @property
+    def counted(self) -> str:
+        """How many runs it has, in words."""
+        count = len(self.runs)
+        return f"{count} seed{'s' * (count > 1)}" if self.is_seeded else "1 run"
+
+
+def place_of(view: RunView) -> tuple[Path, Path, int | None]:
+    """The folder of a run's method, which of its evaluations was opened (empty: the only one), and the seed."""
+    folder, evaluation = view.folder.resolve(), Path()
+    if folder.parent.name == "eval":
+        folder, evaluation = folder.parent.parent, Path("eval", folder.name)
+    seed = SEED_FOLDER.fullmatch(folder.name)
+    return (folder.parent, evaluation, int(seed[1])) if seed else (view.folder.resolve(), Path(), None)
+
+
+def methods_of(views: Sequence[RunView]) -> list[Method]:
+    """The methods in the order of their first runs, each with its seeds in theirs."""
+    found: dict[tuple[Path, Path, bool], dict[int, RunView]] = {}
+    for view in views:
+        home, evaluation, seed = place_of(view)
+        found.setdefault((home, evaluation, seed is not None), {})[seed or 0] = view
+    homes = [home for home, *_ in found]
+    names = short_names([home / evaluation for home, evaluation, _ in found]) if len(found) > 1 else [homes[0].name]
+    # A folder may be a run and hold seeds besides.
+    names = [f"{name} (one run)" if name in names[:place] else name for place, name in enumerate(names)]
+    return [
+        Method(name, home, is_seeded, dict(sorted(runs.items())))
+        for name, ((home, _, is_seeded), runs) in zip(names, found.items(), strict=True)
+    ]
+
+
+def method_names(methods: Sequence[Method]) -> dict[str, str]:
+    """Run -> the method that it is of."""
+    return {run: method.name for method in methods for run in method.names}
+
+
+def pairs_of(first: Method, second: Method) -> dict[int, tuple[RunView, RunView]]:
+    """The runs of two methods by the seed that both have; a run that is no seed goes with every seed of the other."""
+    if first.is_seeded and second.is_seeded:
+        return {seed: (view, second.runs[seed]) for seed, view in first.runs.items() if seed in second.runs}
+    seeds = (first if first.is_seeded else second).runs
+    return {
+        seed: (first.runs[seed if first.is_seeded else 0], second.runs[seed if second.is_seeded else 0])
+        for seed in seeds
+    }
+
+
+def same_seed_baselines(methods: Sequence[Method]) -> dict[str, str]:
+    """Run -> the first method's run of the same seed, where there is one."""
+    first, *others = methods
+    return {
+        view.name: first.runs[seed].name
+        for method in others if method.is_seeded and first.is_seeded
+        for seed, view in method.runs.items() if seed in first.runs
+    }  # fmt: skip
+
+
+def finished_beside(method: Method) -> dict[int, Path]:
+    """The training curves of the method's other seeds whose training has come to its end."""
+    if not method.is_seeded:
+        return {}
+    folders = {int(match[1]): path.parent for path in method.home.glob("seed*/finished.json")
+               if (match := SEED_FOLDER.fullmatch(path.parent.name))}  # fmt: skip
+    curves = {seed: folder / "metrics.jsonl" for seed, folder in folders.items() if seed not in method.runs}
+    return {seed: path for seed, path in curves.items() if path.exists()}
+
+
+def unlike_settings(method: Method) -> list[str]:
+    """The settings besides the seed in which a method's trainings differ, as far as their folders tell."""
+    paths = [method.home / f"seed{seed}" / "config.yaml" for seed in method.runs if method.is_seeded]
+    told = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    if len(told) < 2:
+        return []
+    table = pd.json_normalize(told).astype(str)
+    return [name for name in table.columns if name not in OWN_SETTINGS and table[name].nunique() > 1]
+
+
+def mean_over_seeds(values: Sequence[float], bounds: tuple[float, float]) -> Share:
+    """The mean of trainings with Student's 95 % interval; none of one training, nor of several that agree exactly."""
+    mean = fmean(values)
+    if len(values) < 2 or np.ptp(values) < ROUNDING:
+        return Share(mean, None, None)
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    return Share(mean, max(bounds[0], float(low)), min(bounds[1], float(high)))
