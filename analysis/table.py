@@ -136,7 +136,8 @@ def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], li
 def verdict(c: Comparison) -> str:
     """One sentence a reader can rely on."""
     name, baseline = NAMES.get(c.method, c.method), NAMES.get(c.baseline, c.baseline)
-    runs = "one training run each, so the interval covers the items only" if c.seeds == 1 else f"{c.seeds} seeds; the interval covers problems, not trainings"
+    runs = "one training run each" if c.seeds == 1 else f"{c.seeds} seeds"
+    runs = f"{runs}; the interval covers problems, not trainings"
     said = f"{c.points:+.1f} points [{c.low:+.1f}, {c.high:+.1f}] on the {c.group} average ({runs})"
     if c.low > 0:
         return f"{name} beats {baseline}: {said}."
