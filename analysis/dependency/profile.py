@@ -23,9 +23,11 @@ depicted, labelled or seen. These rules for real text are simple and were not me
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from analysis.errors import diagnose
 from configs import UserError
@@ -97,15 +99,56 @@ def word_classes(texts: Sequence[str], mini: bool) -> list[str]:
     return found
 
 
-def error_of(row: "pd.Series", sample: Sample) -> str:
+def error_of(row: Mapping[str, Any], sample: Sample) -> str:
     """`right`, the class of the error, `unclassified` where nobody classified it, `unjudged` without a verdict."""
-    if pd.isna(row.correct):
+    if pd.isna(row["correct"]):
         return "unjudged"
-    if row.correct:
+    if row["correct"]:
         return "right"
-    if "error_class" in row.index:
-        return "unclassified" if pd.isna(row.error_class) else str(row.error_class)
-    return str(diagnose(sample, row.text, False).primary) if sample.source == "mini" else "unclassified"
+    if "error_class" in row:
+        return "unclassified" if pd.isna(row["error_class"]) else str(row["error_class"])
+    return str(diagnose(sample, row["text"], False).primary) if sample.source == "mini" else "unclassified"
+
+
+def answer_frame(rows: Mapping[int, Mapping[str, Any]], samples: Mapping[str, Sample]) -> pd.DataFrame:
+    """One row per response, by its number: what all its tokens have in common."""
+    columns = {
+        "response": list(rows),
+        "sample_id": [row["sample_id"] for row in rows.values()],
+        "cluster": [row.get("cluster", row["sample_id"]) for row in rows.values()],
+        "correct": [row["correct"] for row in rows.values()],
+        "error": [error_of(row, samples[row["sample_id"]]) for row in rows.values()],
+    }
+    return pd.DataFrame(columns)
+
+
+def score_columns(scores: Sequence[ViewScores]) -> dict[str, np.ndarray]:
+    """Every score that there is, token by token of all responses; not a number where a response lacks one."""
+    found = [one.token_scores() for one in scores]
+    gaps = [torch.full((len(one.token_ids),), torch.nan) for one in scores]
+    names = dict.fromkeys(name for one in found for name in one)
+    return {
+        name: torch.cat([one.get(name, gap) for one, gap in zip(found, gaps, strict=True)]).numpy() for name in names
+    }
+
+
+def check_frame(rows: Sequence[Mapping[str, Any]], scores: Sequence[ViewScores], texts: Sequence) -> None:
+    """Refuse what does not belong together; say how many responses have nothing to profile."""
+    if not len(rows) == len(scores) == len(texts):
+        raise UserError(f"{len(rows)} responses, {len(scores)} scores and {len(texts)} texts do not belong together")
+    for number, (row, scored) in enumerate(zip(rows, scores, strict=True)):
+        if row["sample_id"] != scored.sample_id:
+            raise UserError(
+                f"response {number} answers {row['sample_id']}, its scores {scored.sample_id}; keep the order"
+            )
+    empty = sum(not scored.token_ids for scored in scores)
+    if empty:
+        print(
+            f"{empty} of {len(scores)} responses have no token; the dependency profile leaves them out",
+            file=sys.stderr,
+        )
+    if empty == len(scores):
+        raise UserError("no response has a token, so there is no dependency to profile; sample the responses again")
 
 
 def token_frame(
@@ -118,33 +161,19 @@ def token_frame(
     have them), `texts` what each token adds to the text (`model.token_texts`). Errors of the mini world are classified
     here where the rows do not bring their class. `position` is the token's middle, from 0 to 1.
     """
-    if not len(responses) == len(scores) == len(texts):
-        raise UserError(
-            f"{len(responses)} responses, {len(scores)} scores and {len(texts)} texts do not belong together"
-        )
-    frames = []
-    for number, ((_, row), scored, words) in enumerate(zip(responses.iterrows(), scores, texts, strict=True)):
-        if row.sample_id != scored.sample_id:
-            raise UserError(
-                f"response {number} answers {row.sample_id}, its scores {scored.sample_id}; keep the order"
-            )
-        count = len(scored.token_ids)
-        columns = {
-            "response": number, "sample_id": row.sample_id, "cluster": row.get("cluster", row.sample_id),
-            "correct": row.correct, "error": error_of(row, samples[row.sample_id]),
-            "position": (np.arange(count) + 0.5) / max(1, count), "text": list(words),
-            "word_class": word_classes(words, samples[row.sample_id].source == "mini"),
-        }  # fmt: skip
-        frames.append(pd.DataFrame(columns | {name: x.numpy() for name, x in scored.token_scores().items()}))
-    empty = sum(frame.empty for frame in frames)
-    if empty:
-        print(
-            f"{empty} of {len(frames)} responses have no token; the dependency profile leaves them out",
-            file=sys.stderr,
-        )
-    if empty == len(frames):
-        raise UserError("no response has a token, so there is no dependency to profile; sample the responses again")
-    return pd.concat([frame for frame in frames if not frame.empty], ignore_index=True)
+    rows = responses.to_dict("records")
+    check_frame(rows, scores, texts)
+    there = [number for number, scored in enumerate(scores) if scored.token_ids]
+    counts = [len(scores[number].token_ids) for number in there]
+    mini = [samples[rows[number]["sample_id"]].source == "mini" for number in there]
+    kinds = [word_classes(texts[number], own) for number, own in zip(there, mini, strict=True)]
+    answers = answer_frame({number: rows[number] for number in there}, samples)
+    return answers.loc[answers.index.repeat(counts)].reset_index(drop=True).assign(
+        position=np.concatenate([(np.arange(count) + 0.5) / count for count in counts]),
+        text=[text for number in there for text in texts[number]],
+        word_class=[kind for own in kinds for kind in own],
+        **score_columns([scores[number] for number in there]),
+    )  # fmt: skip
 
 
 def interval(values_R: np.ndarray, cluster_R: np.ndarray, weights_BC: np.ndarray) -> tuple[float, float]:

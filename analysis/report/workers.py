@@ -4,23 +4,30 @@ A tiny model leaves a second core idle whatever its number of threads, as most o
 without a GPU, and with enough to do, every run gets a process of its own while the other numbers are computed.
 """
 
+import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 
 from analysis.report.scores import Scored, score_run
 from analysis.runs import RunView
+from configs import UserError
 from configs.progress import progress
 from data import Sample
 from models.engine import forward
 
-SIDE_BY_SIDE_FROM = 500  # responses of a run; a process takes longer to start than fewer take to score
+# A fork has torch already, which takes seconds to import; it gets one thread, as no others survive in it, nor do the
+# libraries of other systems than Linux. Fewer responses of a run are scored before a process has started.
+START, SIDE_BY_SIDE_FROM = ("fork", 50) if sys.platform == "linux" else ("spawn", 500)
+TINY_BYTES = 1 << 30  # larger weights keep all cores busy by themselves, and may not fit in memory twice
 TITLE = "report: scoring tokens"
 
 
@@ -37,10 +44,19 @@ class Work:
         return score_run(view, self.ids, self.samples, self.mapped, self.patch_grid, advance)
 
 
-def processes_for(runs: int, responses: int) -> int:
-    if runs < 2 or responses < SIDE_BY_SIDE_FROM or torch.cuda.is_available():
+def is_tiny(view: RunView) -> bool:
+    """Whether a run's weights lie here and are few."""
+    try:
+        files = list(Path(view.settings.model.path).glob("*.safetensors"))
+    except UserError:  # nothing of the run will be scored, so nothing is gained by a process
+        return False
+    return bool(files) and sum(file.stat().st_size for file in files) < TINY_BYTES
+
+
+def processes_for(views: Sequence[RunView], responses: int) -> int:
+    if len(views) < 2 or responses < SIDE_BY_SIDE_FROM or torch.cuda.is_available() or not all(map(is_tiny, views)):
         return 1
-    return min(runs, os.cpu_count() or 1)
+    return min(len(views), os.cpu_count() or 1)
 
 
 def one_after_another(views: Sequence[RunView], work: Work) -> dict[str, Scored]:
@@ -53,15 +69,13 @@ def one_after_another(views: Sequence[RunView], work: Work) -> dict[str, Scored]
 
 def side_by_side(views: Sequence[RunView], work: Work, pool: ProcessPoolExecutor) -> Callable[[], dict[str, Scored]]:
     """Begin, and give back what waits for the results."""
-    futures = {pool.submit(work.of, view): view.name for view in views}
+    futures = {view.name: pool.submit(work.of, view) for view in views}
 
     def wait() -> dict[str, Scored]:
-        found = {}
         with progress(TITLE, len(views) * len(work.ids)) as advance:
-            for future in as_completed(futures):
-                found[futures[future]] = future.result()
-                advance(len(found) * len(work.ids), "")
-        return found
+            for count, _ in enumerate(as_completed(futures.values()), 1):
+                advance(count * len(work.ids), "")
+        return {name: future.result() for name, future in futures.items()}  # tables list runs in this order
 
     return wait
 
@@ -69,9 +83,15 @@ def side_by_side(views: Sequence[RunView], work: Work, pool: ProcessPoolExecutor
 @contextmanager
 def started(views: Sequence[RunView], work: Work) -> Iterator[Callable[[], dict[str, Scored]]]:
     """Inside, the runs may be scored already while other things are done; calling what is yielded gives the scores."""
-    processes = processes_for(len(views), len(work.ids))
+    processes = processes_for(views, len(work.ids))
     if processes == 1:
         yield partial(one_after_another, views, work)
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        yield side_by_side(views, work, pool)
+    # Unfrozen, the first garbage collection would copy all memory of a fork, and statsmodels' corrections for several
+    # tests, which the other numbers need, collect garbage on every call.
+    gc.freeze()
+    try:
+        with ProcessPoolExecutor(processes, get_context(START), torch.set_num_threads, (1,)) as pool:
+            yield side_by_side(views, work, pool)
+    finally:
+        gc.unfreeze()

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from analysis import outputs
+from analysis.breakdown import PERCEPTION, errors_of
 from analysis.dependency.cells import patch_effects
 from analysis.dependency.patches import patch_maps
 from analysis.errors import diagnose
@@ -23,8 +25,8 @@ from analysis.report import Report, Table, build, render_report, workers
 from analysis.report.build import Extra, build_report
 from analysis.report.figures import training_figure
 from analysis.report.items import NO_PICTURE, NO_SAMPLE
-from analysis.report.numbers import PERCEPTION, Numbers, errors_of, numbers_of
-from analysis.report.scores import VIEW, VIEW_SEED
+from analysis.report.numbers import Numbers, numbers_of
+from analysis.report.scores import VIEW, VIEW_SEED, Scored
 from analysis.report.summary import verdict_on_repairs
 from analysis.runs import OpenRuns, RunView, open_runs
 from analysis.settings import AnalysisSettings
@@ -246,16 +248,50 @@ def test_patch_maps_refuse_what_has_no_cell_or_no_token(random_tiny):
         patch_maps(random_tiny, drawn, [], (2, 2))
 
 
-@pytest.mark.slow
-def test_runs_scored_side_by_side_have_the_same_scores(report, opened, only_items, monkeypatch):
+def dependency_table(report: Report) -> Table:
+    return next(table for table in report.tables if "hangs on" in table.title)
+
+
+@pytest.fixture
+def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "SIDE_BY_SIDE_FROM", 1)
     monkeypatch.setattr(workers.torch.cuda, "is_available", lambda: False)
-    assert workers.processes_for(2, 16) == min(2, os.cpu_count() or 1) and workers.processes_for(1, 16) == 1
-    for item, other in zip(report.items, build_report(opened, SETTINGS).items, strict=True):
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+
+
+def test_runs_scored_side_by_side_have_the_same_scores(report, opened, only_items, side_by_side):
+    built = build_report(opened, SETTINGS)
+    for item, other in zip(report.items, built.items, strict=True):
         for own, again in zip(item.answers, other.answers, strict=True):
             assert [t.text for t in own.tokens] == [t.text for t in again.tokens]
             assert [t.logprob for t in own.tokens] == pytest.approx([t.logprob for t in again.tokens], abs=1e-5)
             assert (own.patches is None) == (again.patches is None) and own.note == again.note
+    runs, again = ([row[0] for row in table.rows] for table in (dependency_table(report), dependency_table(built)))
+    assert runs == again
+
+
+def test_runs_come_in_their_order_whichever_is_scored_first(opened, side_by_side, monkeypatch):
+    """The first run's process ends last."""
+
+    def named(view: RunView, ids: list[str], *_: object) -> Scored:
+        time.sleep(0.3 * (view.name == opened.views[0].name))
+        return Scored(left_out=[f"{view.name} in {os.getpid()}"])
+
+    monkeypatch.setattr(workers, "score_run", named)
+    with workers.started(opened.views, workers.Work(["a"], {}, [], 4)) as scores:
+        found = scores()
+    assert list(found) == [view.name for view in opened.views]
+    assert len({one.left_out[0].split()[-1] for one in found.values()} | {str(os.getpid())}) == 3
+
+
+def test_only_small_work_and_large_weights_are_scored_one_after_another(opened, side_by_side, monkeypatch):
+    views = opened.views
+    assert workers.processes_for(views, 16) == 2 and workers.processes_for(views * 2, 16) == 2
+    assert workers.processes_for(views[:1], 16) == 1
+    monkeypatch.setattr(workers, "SIDE_BY_SIDE_FROM", 17)
+    assert workers.processes_for(views, 16) == 1 and workers.processes_for(views, 17) == 2
+    monkeypatch.setattr(workers, "TINY_BYTES", 1000)
+    assert workers.processes_for(views, 17) == 1
 
 
 def test_the_page_has_all_samples_and_all_tables(report, opened, only_items):
@@ -288,13 +324,10 @@ def test_one_run_alone_has_a_report(folders, no_figures):
 
 
 def test_a_table_adds_its_own_part(opened, only_items):
-    frames = [pd.DataFrame({"step": range(4), "reward/accuracy": [0.1 * seed] * 4}) for seed in range(2)]
     table = Table("Theirs", "", ["a"], [["1"]])
-    extra = Extra(["A sentence."], [table], title="Table", curves={"grpo": frames})
+    extra = Extra(["A sentence."], [table], title="Table")
     built = build_report(opened, dataclasses.replace(SETTINGS, samples=8, patches=0), extra)
     assert (built.title, built.summary[-1], built.tables[-1]) == ("Table", "A sentence.", table)
-    assert not any("training curves" in line for line in built.left_out)
-    assert "2 seeds" in training_figure(extra.curves)[0].caption
 
 
 def test_training_curves_come_from_the_run_folder(folders, tmp_path):
@@ -305,7 +338,30 @@ def test_training_curves_come_from_the_run_folder(folders, tmp_path):
     curves = build.curves_of(open_runs([folders[0], home]).views)
     (name,) = curves
     assert name.endswith("trained")
-    assert [figure.title for figure in training_figure(curves)] == ["Training"] and training_figure({}) == []
+    (figure,) = training_figure(curves)
+    assert (figure.title, "One training each" in figure.caption) == ("Training", True) and training_figure({}) == []
+    assert f"{name} 2 seeds" in training_figure({name: curves[name] * 2})[0].caption
+
+
+def test_seeds_of_a_method_are_told_as_such(folders, tmp_path, no_figures):
+    """Four runs of two methods, of which one responded like the other; without weights that could score them."""
+    homes = [tmp_path / method / f"seed{seed}" for method in ("grpo", "papo_g") for seed in (0, 1)]
+    for home, folder in zip(homes, [*folders, *folders], strict=True):
+        shutil.copytree(folder, home / "eval" / "mini")
+        for path in (home / "eval" / "mini").glob("config.yaml"):
+            path.write_text(re.sub(r"path: \S*tiny/base", "path: models/gone", path.read_text()))
+    built = build_report(open_runs(homes), dataclasses.replace(SETTINGS, samples=8, patches=0))
+    assert built.title == "grpo (2 seeds) and papo_g (2 seeds) in the mini world"
+    assert built.summary[0].startswith("papo_g minus grpo, mean over 2 pairs of runs: +0.0 points of accuracy, — over")
+    assert "grpo (seeds 0, 1), papo_g (seeds 0, 1)" in built.summary[1]
+    assert any("papo_g/seed1 with grpo/seed1" in sentence for sentence in built.summary)
+    assert not any(sentence.startswith("grpo/seed1 and grpo/seed0") for sentence in built.summary)
+    assert [table.title for table in built.tables[:2]] == ["Accuracy", "Methods over seeds"]
+    assert "grpo/seed1 against grpo/seed0" in [table.title for table in built.tables]
+    accuracy, means = table_of(built, "Accuracy"), table_of(built, "Methods over seeds")
+    each = [float(accuracy[f"grpo/seed{seed}"][-1].split()[0]) for seed in (0, 1)]
+    assert float(means["grpo, 2 seeds"][1]) == pytest.approx(np.mean(each), abs=0.11)
+    assert "Methods over seeds" in render_report(built)
 
 
 def unscored(report: Report) -> list[str]:
