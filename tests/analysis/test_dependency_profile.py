@@ -1,5 +1,7 @@
 """Profiles of dependency: kinds of words, positions and means by hand, and what the shipped base does."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,19 @@ def test_a_frame_has_one_row_per_token():
     assert frame.error.tolist() == ["right"] * 2 + ["perception"] + ["reasoning"] * 3
     assert frame.word_class.tolist() == ["number", "operation", "number", "other", "other", "other"]
     assert {"k3", "probability_drop"} < set(frame.columns)
+
+
+def test_responses_keep_their_number_and_a_score_that_one_lacks_is_a_gap():
+    samples = {name: Sample(name, "test", "?", (), "1") for name in "abc"}
+    rows = pd.DataFrame(
+        {"sample_id": ["a", "b", "c"], "text": "", "correct": [True, None, False], "cluster": [7, 8, 7]}
+    )
+    full = dataclasses.replace(scored("c", [1.0, 2.0], [0.0, 0.0]), kl_T=torch.tensor([0.5, 0.25]))
+    frame = token_frame(rows, samples, [scored("a", [3.0], [0.0]), scored("b", [], []), full], [["x"], [], ["1", "y"]])
+    assert frame.response.tolist() == [0, 2, 2] and frame.cluster.tolist() == [7, 7, 7]
+    assert frame.k1.tolist() == [3, 1, 2] and frame.text.tolist() == ["x", "1", "y"]
+    assert np.isnan(frame.kl[0]) and frame.kl[1:].tolist() == [0.5, 0.25]
+    assert frame.correct.tolist() == [True, False, False] and frame.index.tolist() == [0, 1, 2]
 
 
 def test_a_response_counts_once_however_long_it_is():
