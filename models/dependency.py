@@ -146,16 +146,17 @@ def two_views(
     seed: int,
 ) -> tuple[list[Group], list[Group]]:  # fmt: skip
     """Groups behind the real and behind the corrupted pictures; the responses in both stand in the same order."""
-    clean, masked = [], []
+    clean, asked, answers = [], [], []
     for prompt in part:
-        answers = [model.encoder.response_ids(prompt.sample.id, token_ids[row]).tolist() for row in prompt.rows]
-        encoded = model.encoder.encode(prompt.sample)
-        clean.append(Group(encoded, answers))
-        drawn = [(0, answers)]
+        own = [model.encoder.response_ids(prompt.sample.id, token_ids[row]).tolist() for row in prompt.rows]
+        clean.append(Group(model.encoder.encode(prompt.sample), own))
+        drawn = [(0, own)]
         if view.draw == "per_response":
-            drawn = [(draw, [ids]) for draw, ids in zip(prompt.draws, answers, strict=True)]
-        masked += [Group(model.encoder.see(prompt.sample, encoded, view, seed, draw), ids) for draw, ids in drawn]
-    return clean, masked
+            drawn = [(draw, [ids]) for draw, ids in zip(prompt.draws, own, strict=True)]
+        asked += [(prompt.sample, clean[-1].prompt, draw) for draw, _ in drawn]
+        answers += [ids for _, ids in drawn]
+    seen = model.encoder.see_all(asked, view, seed)
+    return clean, [Group(prompt, ids) for prompt, ids in zip(seen, answers, strict=True)]
 
 
 def score_part(

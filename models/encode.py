@@ -73,14 +73,37 @@ class Encoder:
         return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
 
     def see(self, sample: Sample, clean: Encoded, view: ViewSettings, seed: int = 0, draw: int = 0) -> Encoded:
-        """The same prompt through a view; where pixels carry a grid, only the pictures are made anew."""
-        if not (clean.vision and GRID in clean.vision):
-            return self.encode(sample, view, seed, draw)
-        images = self.pictures(sample, view, seed, draw)
-        options = self.options(clean.text, images)["images_kwargs"]
-        vision = dict(self.processor.image_processor(images, return_tensors="pt", **options))
-        assert torch.equal(vision[GRID], clean.vision[GRID]), f"a view changed the size of a picture of {sample.id}"
-        return replace(clean, vision=vision, images=tuple(images))
+        """The same prompt through a view."""
+        return self.see_all([(sample, clean, draw)], view, seed)[0]
+
+    def see_all(
+        self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int = 0
+    ) -> list[Encoded]:  # fmt: skip
+        """Each sample's prompt through a view, by the number of its draw; where pixels carry a grid, only the pictures
+        are made anew."""
+        seen = iter(self.with_new_pictures([one for one in asked if GRID in one[1].vision], view, seed))
+        return [
+            next(seen) if GRID in clean.vision else self.encode(sample, view, seed, draw)
+            for sample, clean, draw in asked
+        ]
+
+    def with_new_pictures(
+        self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int
+    ) -> list[Encoded]:  # fmt: skip
+        """All pictures in one call of the processor, as a call costs more than a small picture."""
+        if not asked:
+            return []
+        pictures = [self.pictures(sample, view, seed, draw) for sample, _, draw in asked]
+        images = [image for own in pictures for image in own]
+        options = self.options(asked[0][1].text, images)["images_kwargs"]
+        made = self.processor.image_processor(images, return_tensors="pt", **options)
+        grids = made[GRID].split([len(own) for own in pictures])
+        pixels = made["pixel_values"].split([int(grid.prod(-1).sum()) for grid in grids])
+        found = []
+        for (sample, clean, _), own, grid, rows in zip(asked, pictures, grids, pixels, strict=True):
+            assert torch.equal(grid, clean.vision[GRID]), f"a view changed the size of a picture of {sample.id}"
+            found.append(replace(clean, vision={"pixel_values": rows, GRID: grid}, images=tuple(own)))
+        return found
 
     def pictures(self, sample: Sample, view: ViewSettings | None, seed: int, draw: int) -> list[Image.Image]:
         """As the processor gets them: under the view, within the limits."""

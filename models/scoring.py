@@ -73,11 +73,14 @@ def plain_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple
 def shared_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
     """One flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
     rows, positions = [], []
+    known: dict[int, Tensor] = {}
     for group in groups:
         rows.append(PackedGroup(group.prompt.ids.tolist(), group.responses, [0] * len(group.responses)))
-        grid = group.prompt.vision.get("image_grid_thw")
-        found, _ = model.module.model.get_rope_index(group.prompt.ids[None], group.prompt.token_kinds[None], grid)
-        positions.append(found[:, 0])
+        if id(group.prompt.ids) not in known:  # views of one prompt have its ids
+            grid = group.prompt.vision.get("image_grid_thw")
+            found, _ = model.module.model.get_rope_index(group.prompt.ids[None], group.prompt.token_kinds[None], grid)
+            known[id(group.prompt.ids)] = found[:, 0]
+        positions.append(known[id(group.prompt.ids)])
     batch = pack(rows, positions)
     device = model.module.device
     hidden_1LD = model.module.model(

@@ -26,6 +26,7 @@ from verify import Verdict
 from verify.judge import judge
 
 CLEAN = "clean"  # the prompt as it is, beside the names of views
+Wanted = tuple[str, int]  # what is scored (CLEAN or a view's name), and of which group
 REFILL_ROUNDS = 20  # without dynamic sampling: how often prompts over the length limit are replaced
 
 
@@ -93,19 +94,30 @@ class Experience:
         return Group(self.encoded[sample.id], self.token_ids(group))
 
     def groups(
-        self, model: VisionLanguageModel, group: int, kind: str, settings: TrainSettings, step: int
-    ) -> list[Group]:
-        """The responses behind the prompt as it is, or behind corrupted pictures: one draw per prompt or response."""
-        if kind == CLEAN:
-            return [self.group(model, group)]
-        view, seed, sample = settings.views[kind], step_seed(settings, step), self.samples[group]
-        answers = self.token_ids(group)
-        draws = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
-        clean = self.group(model, group).prompt
-        groups = [Group(model.encoder.see(sample, clean, view, seed, draw=k), ids) for k, ids in draws]
-        for corrupted in groups:  # a view must keep the number of tokens, or the scores would not line up
-            assert len(corrupted.prompt.ids) == self.prompt_tokens[group], f"a view changed the length of {sample.id}"
-        return groups
+        self, model: VisionLanguageModel, wanted: Sequence[Wanted], settings: TrainSettings, step: int
+    ) -> list[list[Group]]:
+        """For each wanted: the responses behind the prompt as it is, or behind corrupted pictures."""
+        clean = {g: self.group(model, g) for _, g in wanted}
+        seen: dict[Wanted, list[Group]] = {}
+        for kind in dict.fromkeys(kind for kind, _ in wanted if kind != CLEAN):
+            seen |= self.corrupted(model, kind, [g for name, g in wanted if name == kind], settings, step)
+        return [[clean[g]] if kind == CLEAN else seen[kind, g] for kind, g in wanted]
+
+    def corrupted(
+        self, model: VisionLanguageModel, kind: str, groups: Sequence[int], settings: TrainSettings, step: int
+    ) -> dict[Wanted, list[Group]]:
+        """The responses behind corrupted pictures: one draw per prompt or per response."""
+        view, drawn = settings.views[kind], {}
+        for g in groups:
+            answers = self.token_ids(g)
+            drawn[g] = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
+        asked = [(self.samples[g], self.group(model, g).prompt, draw) for g in groups for draw, _ in drawn[g]]
+        prompts = iter(model.encoder.see_all(asked, view, step_seed(settings, step)))
+        found = {(kind, g): [Group(next(prompts), answers) for _, answers in drawn[g]] for g in groups}
+        for (_, g), own in found.items():  # a view must keep the number of tokens, or the scores would not line up
+            same = all(len(one.prompt.ids) == self.prompt_tokens[g] for one in own)
+            assert same, f"a view changed the length of {self.samples[g].id}"
+        return found
 
     def rows(self) -> list[dict]:
         """For the rollout files: what was asked, answered and decided."""

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from models.loader import VisionLanguageModel
-from train.rollout import CLEAN, Experience
+from train.rollout import CLEAN, Experience, Wanted
 from train.settings import TrainSettings
 from train.world import World
 
 Rows = dict[int, Tensor]  # number of the response -> its log-probs [T]
-Wanted = tuple[str, int]  # what is scored (CLEAN or a view's name), and of which group
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,8 @@ def scored_rows(
     """Log-probs of this process's responses by kind, unpadded, without gradient."""
     found: dict[str, Rows] = {kind: {} for kind in kinds}
     for part in plan(experience, kinds, settings, world):
-        groups, places = [], []
-        for kind, g in part:
-            groups += experience.groups(model, g, kind, settings, step)
-            places += [(kind, row) for row in experience.rows_of(g)]
+        groups = [group for own in experience.groups(model, part, settings, step) for group in own]
+        places = [(kind, row) for kind, g in part for row in experience.rows_of(g)]
         scores = model.score(groups, **score_options(settings, world))
         for (kind, row), logprobs_T in zip(places, scores.logprobs_NT, strict=True):
             found[kind][row] = logprobs_T[: len(experience.responses[row].token_ids)].cpu()

@@ -136,9 +136,9 @@ class Tracker:
         shown = []
         for g in [g for g, sample in enumerate(experience.samples) if sample.images][:PICTURES]:
             original = experience.group(model, g).prompt.images[0]
-            views = [experience.groups(model, g, name, self.settings, step)[0] for name in self.settings.views]
-            for view in views:
-                original = side_by_side(original, view.prompt.images[0])
+            wanted = [(name, g) for name in self.settings.views]
+            for seen in experience.groups(model, wanted, self.settings, step):
+                original = side_by_side(original, seen[0].prompt.images[0])
             row = experience.rows_of(g)[0]
             caption = f"{experience.samples[g].question}\n{experience.responses[row].text}"
             shown.append(wandb.Image(original, caption=f"{caption}\nreward {experience.reward_N[row]:.2f}"))

@@ -114,7 +114,8 @@ class Updater:
         term, entropy = self.settings.losses.perception_kl, self.settings.losses.entropy
         masked = []
         if term and term.gradient != "clean":
-            masked = [m for g in groups for m in experience.groups(self.model, g, term.view, self.settings, step)]
+            wanted = [(term.view, g) for g in groups]
+            masked = [m for own in experience.groups(self.model, wanted, self.settings, step) for m in own]
         scores = self.model.score(
             [experience.group(self.model, g) for g in groups], against=masked,
             entropy=entropy is not None and entropy.kind == "full", **score_options(self.settings, self.world),

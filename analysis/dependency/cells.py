@@ -55,11 +55,11 @@ def cell_views(
     if not 0 <= picture < len(sample.images):
         raise UserError(f"sample {sample.id} has {len(sample.images)} pictures; there is no picture {picture}")
     image = fit_pixels(sample.images[picture].open(), model.settings.min_pixels, model.settings.max_pixels)
-    views = [model.encoder.encode(sample)]
-    for masked in blackened_views(image, grid):
-        images = [*sample.images[:picture], PillowImage(masked), *sample.images[picture + 1 :]]
-        views.append(model.encoder.see(replace(sample, images=images), views[0], AS_IT_IS))
-    return views
+    clean, before, after = model.encoder.encode(sample), sample.images[:picture], sample.images[picture + 1 :]
+    changed = [
+        replace(sample, images=[*before, PillowImage(masked), *after]) for masked in blackened_views(image, grid)
+    ]
+    return [clean, *model.encoder.see_all([(one, clean, 0) for one in changed], AS_IT_IS)]
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ picture, so result files need not store pictures. A picture belongs to the split
 import hashlib
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 
 from configs import UserError
 from data.mini.chains import work
@@ -76,6 +77,7 @@ def picture_key(drawn: Sample) -> str:
     return scene.key()
 
 
+@lru_cache(maxsize=1 << 13)  # tables, reports and judges ask for the same samples again and again
 def sample_by_id(sample_id: str) -> Sample:
     """Bring back a sample from its id alone."""
     parts = sample_id.split("/")
