@@ -101,6 +101,19 @@ def test_a_view_changes_pixels_and_no_token(load_family, family):
 
 
 @every_family
+def test_samples_seen_together_are_seen_as_each_alone(load_family, family):
+    model = load_family(family)
+    asked = [(make(), model.encode([make()])[0], draw) for make in MAKERS for draw in (0, 3)]
+    view = ViewSettings("patch_black")
+    for (asker, clean, draw), seen in zip(asked, model.encoder.see_all(asked, view, seed=5), strict=True):
+        alone = model.encoder.encode(asker, view, 5, draw)
+        assert seen.sample_id == asker.id and torch.equal(seen.ids, alone.ids)
+        assert seen.vision.keys() == alone.vision.keys() == clean.vision.keys()
+        assert all(torch.equal(value, alone.vision[name]) for name, value in seen.vision.items())
+        assert [image.tobytes() for image in seen.images] == [image.tobytes() for image in alone.images]
+
+
+@every_family
 def test_batching_does_not_change_scores(load_family, family):
     model = load_family(family)
     together = model.score(ragged_groups(model), path="plain")
