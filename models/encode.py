@@ -72,10 +72,6 @@ class Encoder:
         vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
         return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
 
-    def see(self, sample: Sample, clean: Encoded, view: ViewSettings, seed: int = 0, draw: int = 0) -> Encoded:
-        """The same prompt through a view."""
-        return self.see_all([(sample, clean, draw)], view, seed)[0]
-
     def see_all(
         self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int = 0
     ) -> list[Encoded]:  # fmt: skip

@@ -108,6 +108,7 @@ def serve(settings: ServeSettings) -> None:
     from models.vllm_host import import_vllm
 
     refuse_impossible(settings.model)
+    words = arguments(settings)
     import_vllm()
     os.environ["VLLM_API_KEY"] = key  # vLLM's own check, beside ours, and inherited by its processes
     import uvloop
@@ -117,8 +118,7 @@ def serve(settings: ServeSettings) -> None:
 
     # Pictures may come from this empty folder alone: without one, vLLM answers a file: URL as a fault of its own.
     with tempfile.TemporaryDirectory(prefix="percept-no-pictures-") as empty:
-        words = [*arguments(settings), "--allowed-local-media-path", empty]
-        parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
+        parsed = make_arg_parser(FlexibleArgumentParser()).parse_args([*words, "--allowed-local-media-path", empty])
         validate_parsed_serve_args(parsed)
         if settings.host not in LOOPBACK:
             print(f"warning: the server listens on {settings.host}, for everyone who can reach it", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Each distinct picture passes the vision tower once: within a call always, within a step where the tower is frozen.
 
 "Vision" is all that is neither language model nor output head: for Qwen `model.visual`, its merger included.
-Legend of shapes: S pixel rows (patches) of all pictures of a call, D numbers in a row, P pictures.
+Legend of shapes: S pixel rows (patches) of all pictures of a call, P pictures.
 """
 
 import math

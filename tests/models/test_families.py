@@ -91,12 +91,13 @@ def test_a_view_changes_pixels_and_no_token(load_family, family):
     )
     assert torch.equal(plain.ids, masked.ids) and plain.token_kinds.sum() > 2
     assert plain.images[0].size == masked.images[0].size
-    again = model.encoder.see(two_pictures(), plain, ViewSettings("patch_black"))
+    again = model.encoder.see_all([(two_pictures(), plain, 0)], ViewSettings("patch_black"))[0]
     assert torch.equal(again.ids, masked.ids) and again.vision.keys() == masked.vision.keys()
     assert all(torch.equal(value, masked.vision[name]) for name, value in again.vision.items())
     assert [image.tobytes() for image in again.images] == [image.tobytes() for image in masked.images]
     words = model.encode([text_only()])[0]
-    assert torch.equal(model.encoder.see(text_only(), words, ViewSettings("blank")).ids, words.ids)
+    (blank,) = model.encoder.see_all([(text_only(), words, 0)], ViewSettings("blank"))
+    assert torch.equal(blank.ids, words.ids)
     assert not torch.equal(plain.vision["pixel_values"], masked.vision["pixel_values"])
 
 

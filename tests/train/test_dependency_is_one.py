@@ -32,7 +32,7 @@ def training_batch(model: VisionLanguageModel) -> ScoredBatch:
     for drawn, ids in zip(SAMPLES, TOKENS, strict=True):
         encoded = model.encoder.encode(drawn)
         clean.append(Group(encoded, [ids]))
-        masked.append(Group(model.encoder.see(drawn, encoded, MASK, SEED), [ids]))
+        masked.append(Group(model.encoder.see_all([(drawn, encoded, 0)], MASK, SEED)[0], [ids]))
     with torch.no_grad():
         masked_NT = model.score(masked).logprobs_NT
     scores = model.score(clean)
