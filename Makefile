@@ -39,13 +39,13 @@ slurm: $(READY) ## write the Slurm script of a run (SCALE=7b METHOD=papo_g NODES
 	$(PYTHON) -m train.slurm scale=$(SCALE) method=$(METHOD) nodes=$(NODES) gpus=$(GPUS) $(SET)
 
 bench: $(READY) ## measure the fast path (bench/*.json, about 25 minutes; nothing else should run)
-	$(PYTHON) bench/step.py && $(PYTHON) bench/head.py && $(PYTHON) bench/report.py
+	$(PYTHON) -m bench.step && $(PYTHON) -m bench.head && $(PYTHON) -m bench.report
 
 .venv-peers/.ready: $(READY) environment/peers.py
 	$(PYTHON) environment/peers.py
 
 bench-peers: .venv-peers/.ready ## compare an update with TRL's, installed in an environment of its own
-	.venv-peers/bin/python bench/peers.py
+	.venv-peers/bin/python -m bench.peers
 
 report: $(READY) ## write the HTML report of runs (RUNS=a,b; those of the demo unless given)
 	$(PYTHON) -m analysis report $(if $(RUNS),runs=$(RUNS))

@@ -17,7 +17,11 @@ from configs import command
 if __name__ == "__main__":
     sys.exit(
         command(
-            AnalysisSettings, "analysis.outputs:run", sys.argv[1:], prog="python -m analysis", summary=str(__doc__),
+            AnalysisSettings,
+            "analysis.outputs:run",
+            sys.argv[1:],
+            prog="python -m analysis",
+            summary=str(__doc__),
             positional=("task",),
         )
-    )  # fmt: skip
+    )

@@ -15,8 +15,8 @@ from analysis.errors import CLASSES
 from analysis.protocol.flow import ALL, FORWARD, Findings
 from analysis.protocol.transitions import RIGHT, WRONG, Resampling, Share, States, state_names, states_of
 from analysis.protocol.words import points
-from analysis.runs import RunView
-from configs import UserError
+from analysis.runs import OpenedRun
+from common import UserError
 
 PERCEPTION, WHOLE, NAMELESS = taxonomy.PERCEPTION.name, "all", "(none)"
 LEVELS = ("low", "medium", "high")  # of dependency; all other parts stand in the order of their items
@@ -44,7 +44,9 @@ def errors_of(states: States, draw: Resampling, inside_I: np.ndarray | None = No
     return Errors(counts | {ALL: sum(counts.values())}, dict(zip(classes, shares, strict=True)), state_Ik.size)
 
 
-def class_shares(views: Sequence[RunView], of: str = PERCEPTION, by: str | None = None, seed: int = 0) -> pd.DataFrame:
+def class_shares(
+    views: Sequence[OpenedRun], of: str = PERCEPTION, by: str | None = None, seed: int = 0
+) -> pd.DataFrame:
     """One row per run and part: responses, wrong ones, those of the class, and their share among the wrong ones.
 
     `by` is a column of the predictions with one value per item; items without one are the part "(none)".
@@ -52,7 +54,7 @@ def class_shares(views: Sequence[RunView], of: str = PERCEPTION, by: str | None 
     return pd.concat([shares_of_run(view, of, by, seed) for view in views], ignore_index=True)
 
 
-def parts_of(view: RunView, ids: Sequence[str], by: str | None) -> np.ndarray:
+def parts_of(view: OpenedRun, ids: Sequence[str], by: str | None) -> np.ndarray:
     """The part of every item."""
     if by is None:
         return np.full(len(ids), WHOLE)
@@ -64,7 +66,7 @@ def parts_of(view: RunView, ids: Sequence[str], by: str | None) -> np.ndarray:
     return items[by].fillna("").astype(str).replace("", NAMELESS).to_numpy()
 
 
-def shares_of_run(view: RunView, of: str, by: str | None, seed: int) -> pd.DataFrame:
+def shares_of_run(view: OpenedRun, of: str, by: str | None, seed: int) -> pd.DataFrame:
     if (view.predictions.state == WRONG).any():
         raise UserError(
             f"the errors of {view.name} have no classes; on the mini world they come by construction, elsewhere from "

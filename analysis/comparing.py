@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Numbers
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from analysis.seeds import finished_beside, methods_of
 from eval.paired import ALPHA, PairedResult
 
@@ -40,7 +40,7 @@ def holm_sentence(lines: Sequence[PairedResult]) -> str:
     return f"With Holm's correction for {tests} these lines differ from 0: {', '.join(clear)}."
 
 
-def curves(views: Sequence[RunView]) -> dict[str, list[pd.DataFrame]]:
+def curves(views: Sequence[OpenedRun]) -> dict[str, list[pd.DataFrame]]:
     """Training curves by method, one frame per seed; runs that were not trained are not in it.
 
     A method of which one seed is here brings the finished seeds beside it along; of one with several here, others may
@@ -59,11 +59,13 @@ def curves(views: Sequence[RunView]) -> dict[str, list[pd.DataFrame]]:
     return found
 
 
-def curve_sentences(views: Sequence[RunView], found: dict[str, list[pd.DataFrame]]) -> list[str]:
+def curve_sentences(views: Sequence[OpenedRun], found: dict[str, list[pd.DataFrame]]) -> list[str]:
     """Which runs have curves, of how many seeds, and which have none."""
     bare = [view.name for view in views if view.metrics is None]
-    said = [f"{name}: curves of {len(seeds)} seed{'s' * (len(seeds) > 1)}, {max(map(len, seeds))} steps."
-            for name, seeds in found.items()]  # fmt: skip
+    said = [
+        f"{name}: curves of {len(seeds)} seed{'s' * (len(seeds) > 1)}, {max(map(len, seeds))} steps."
+        for name, seeds in found.items()
+    ]
     if bare:
         said.append(f"No training curves for {', '.join(bare)}: there is no metrics.jsonl beside the evaluation.")
     return said

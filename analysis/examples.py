@@ -10,7 +10,7 @@ from PIL import Image
 
 from analysis.errors import StatedFact, diagnose
 from analysis.figures.style import PAGE, canvas, paper_style
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from data import IMAGE_PLACEHOLDER, Sample
 
 PANELS = 4  # pictures side by side
@@ -36,7 +36,7 @@ class Example:
     @property
     def picture(self) -> Image.Image | None:
         """The first picture; None where it cannot be opened any more."""
-        from configs import UserError
+        from common import UserError
 
         try:
             return self.sample.images[0].open() if self.sample.images else None
@@ -44,7 +44,7 @@ class Example:
             return None
 
 
-def examples(views: Sequence[RunView], count: int, state: str = "perception", run: int = 0) -> list[Example]:
+def examples(views: Sequence[OpenedRun], count: int, state: str = "perception", run: int = 0) -> list[Example]:
     """Responses of one run in a state: the first of each column in turn, by id, so that nobody has chosen them.
 
     Items whose sample is no longer in the data are passed over.
@@ -57,7 +57,7 @@ def examples(views: Sequence[RunView], count: int, state: str = "perception", ru
     return [example(views, views[run].name, row, samples[row.sample_id]) for row in chosen.itertuples()]
 
 
-def example(views: Sequence[RunView], run: str, row: "pd.Series", sample: Sample) -> Example:
+def example(views: Sequence[OpenedRun], run: str, row: "pd.Series", sample: Sample) -> Example:
     others = {}
     for view in views:
         same = view.predictions[view.predictions.sample_id == row.sample_id]
@@ -71,10 +71,21 @@ def example_table(found: Sequence[Example]) -> pd.DataFrame:
     """A line per example: asked, answered, what it states against the truth, and how often each run is right."""
     rows = []
     for number, one in enumerate(found, start=1):
-        facts = [f"{fact.name} = {fact.stated}" + ("" if fact.ok else f" (true: {fact.truth or 'no such fact'})")
-                 for fact in one.facts]  # fmt: skip
-        rows.append({"no.": number, "column": one.column, "question": one.question, "right answer": one.sample.answer,
-                     "answer": one.answer, "stated facts": "; ".join(facts) or "—", **one.others})  # fmt: skip
+        facts = [
+            f"{fact.name} = {fact.stated}" + ("" if fact.ok else f" (true: {fact.truth or 'no such fact'})")
+            for fact in one.facts
+        ]
+        rows.append(
+            {
+                "no.": number,
+                "column": one.column,
+                "question": one.question,
+                "right answer": one.sample.answer,
+                "answer": one.answer,
+                "stated facts": "; ".join(facts) or "—",
+                **one.others,
+            }
+        )
     return pd.DataFrame(rows)
 
 

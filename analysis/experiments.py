@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from configs import Run, UserError
+from common import UserError
+from configs import Run
 
 REPOSITORY = Path(__file__).parent.parent
 BASE = "base"
@@ -43,8 +44,16 @@ class Experiment:
         """What is still to be run, in order."""
         todo = []
         if not self.trained:
-            todo.append(["train", f"method={self.method}", f"scale={self.scale}", f"seed={self.seed}",
-                         f"run={self.folder}", *train_options])  # fmt: skip
+            todo.append(
+                [
+                    "train",
+                    f"method={self.method}",
+                    f"scale={self.scale}",
+                    f"seed={self.seed}",
+                    f"run={self.folder}",
+                    *train_options,
+                ]
+            )
         if not self.evaluated:
             if self.method == BASE:
                 where = ["model=tiny", f"out={self.evaluation}"]

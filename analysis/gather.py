@@ -10,7 +10,7 @@ from analysis.errors import CLASSES, Diagnosis, diagnose
 from analysis.experiments import BASE, Experiment, fill, missing, paper_table
 from analysis.items import Items, collect_items
 from analysis.settings import AnalysisSettings
-from configs import UserError
+from common import UserError
 from data.mini.world import sample_by_id
 
 
@@ -88,11 +88,20 @@ def provenance(experiments: list[Experiment]) -> list[dict]:
         record = experiment.record()
         trained = experiment.folder / "timing.jsonl"
         seconds = pd.read_json(trained, lines=True)["timing_s/step"].sum() if trained.exists() else 0.0
-        rows.append({
-            "method": experiment.method, "seed": experiment.seed, "commit": record.commit, "dirty": record.dirty,
-            "weights": record.revisions["model"], "bench": record.revisions["bench"], "started": record.started,
-            "hardware": record.hardware, "packages": record.packages, "training_seconds": round(float(seconds)),
-            "steps": json.loads((experiment.folder / "finished.json").read_text())["steps"] if seconds else 0,
-            "settings": {k: record.config[k] for k in ("items", "k", "split", "sampling", "grader")},
-        })  # fmt: skip
+        rows.append(
+            {
+                "method": experiment.method,
+                "seed": experiment.seed,
+                "commit": record.commit,
+                "dirty": record.dirty,
+                "weights": record.revisions["model"],
+                "bench": record.revisions["bench"],
+                "started": record.started,
+                "hardware": record.hardware,
+                "packages": record.packages,
+                "training_seconds": round(float(seconds)),
+                "steps": json.loads((experiment.folder / "finished.json").read_text())["steps"] if seconds else 0,
+                "settings": {k: record.config[k] for k in ("items", "k", "split", "sampling", "grader")},
+            }
+        )
     return rows

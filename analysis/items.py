@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from configs import UserError
+from common import UserError
 from eval.statistics import McNemar, mcnemar_exact, mean_of_columns
 
 

@@ -20,7 +20,7 @@ from analysis.table import (
     verdict,
     wide,
 )
-from configs import UserError, atomic_write_bytes, atomic_write_text
+from common import UserError, atomic_write_bytes, atomic_write_text
 from eval.output import markdown
 
 
@@ -31,8 +31,15 @@ def error_rows(shares: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     for method, row in shares.iterrows():
         wrong = max(1e-9, 1 - row.right)
         cells = [f"{100 * row[c]:.1f} ({100 * row[c] / wrong:.0f})" for c in CLASSES]
-        rows.append([NAMES.get(str(method), str(method)), f"{100 * row.right:.1f}", *cells, f"{100 * row.guess:.1f}",
-                     f"{row.n:.0f}"])  # fmt: skip
+        rows.append(
+            [
+                NAMES.get(str(method), str(method)),
+                f"{100 * row.right:.1f}",
+                *cells,
+                f"{100 * row.guess:.1f}",
+                f"{row.n:.0f}",
+            ]
+        )
     return header, rows
 
 
@@ -44,14 +51,23 @@ def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> li
     shares = error_shares(with_classes(gathered.predictions), gathered.methods)
     seeds = max(len(s) for s in gathered.items.per_seed.values())
     text = [
-        f"# Table {settings.table} at {settings.scale} scale", "",
+        f"# Table {settings.table} at {settings.scale} scale",
+        "",
         f"Accuracy in percent, avg@k, ± half of the 95 % interval over problems; {seeds} seed(s) per trained row. "
         f"The paper's rows ({gathered.paper['source']['paper']}, Table {settings.table}) are other models on other "
-        "benchmarks: compare the differences between rows, not the rows.", "",
-        markdown(header, rows), "", markdown(*comparison_rows(found, gathered.paper)), "",
-        "Error classes of all responses in percent (of the wrong ones in brackets):", "",
-        markdown(*error_rows(shares)), "", *[f"- {verdict(c)}" for c in found], "",
-    ]  # fmt: skip
+        "benchmarks: compare the differences between rows, not the rows.",
+        "",
+        markdown(header, rows),
+        "",
+        markdown(*comparison_rows(found, gathered.paper)),
+        "",
+        "Error classes of all responses in percent (of the wrong ones in brackets):",
+        "",
+        markdown(*error_rows(shares)),
+        "",
+        *[f"- {verdict(c)}" for c in found],
+        "",
+    ]
     atomic_write_text(out / "table.md", "\n".join(text))
     frame = pd.DataFrame(rows, columns=header)
     atomic_write_text(out / "table.csv", ours.round(3).to_csv(index=False))

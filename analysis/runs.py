@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.states import classified
-from configs import Run, UserError, load_resolved
+from common import UserError
+from configs import Run, load_resolved
 from data import Sample
 from data.mini.world import sample_by_id
 from eval.output import read_predictions
@@ -35,7 +36,7 @@ def samples_of(folder: Path, sample_ids: Iterable[str]) -> dict[str, Sample]:
 
 
 @dataclass(frozen=True)
-class RunView:
+class OpenedRun:
     """One evaluated run. `predictions` has a `state` (right, or the class of the error) and `misread` besides."""
 
     name: str
@@ -74,7 +75,7 @@ class RunView:
 class OpenRuns:
     """Runs on the same items, and where their classes of error come from."""
 
-    views: list[RunView]
+    views: list[OpenedRun]
     classes: str
 
 
@@ -127,4 +128,4 @@ def open_runs(folders: str | Sequence[str | Path]) -> OpenRuns:
             frames[name] = frame.assign(extracted=frame.extracted.astype(object).where(frame.extracted.notna(), None))
     frames, classes = classified(frames, {name: name for name in names})
     parts = zip(names, paths, evaluations, strict=True)
-    return OpenRuns([RunView(name, path, folder, frames[name]) for name, path, folder in parts], classes)
+    return OpenRuns([OpenedRun(name, path, folder, frames[name]) for name, path, folder in parts], classes)

@@ -17,7 +17,7 @@ import yaml
 from scipy.stats import ttest_1samp
 
 from analysis.protocol.transitions import Share
-from analysis.runs import RunView, short_names
+from analysis.runs import OpenedRun, short_names
 from eval.statistics import ROUNDING
 
 SEED_FOLDER = re.compile(r"seed(0|[1-9]\d*)")
@@ -31,7 +31,7 @@ class Method:
     name: str
     home: Path
     is_seeded: bool
-    runs: Mapping[int, RunView]
+    runs: Mapping[int, OpenedRun]
 
     @cached_property
     def names(self) -> list[str]:
@@ -44,7 +44,7 @@ class Method:
         return f"{count} seed{'s' * (count > 1)}" if self.is_seeded else "1 run"
 
 
-def place_of(view: RunView) -> tuple[Path, Path, int | None]:
+def place_of(view: OpenedRun) -> tuple[Path, Path, int | None]:
     """The folder of a run's method, which of its evaluations was opened (empty: the only one), and the seed."""
     folder, evaluation = view.folder.resolve(), Path()
     if folder.parent.name == "eval":
@@ -53,9 +53,9 @@ def place_of(view: RunView) -> tuple[Path, Path, int | None]:
     return (folder.parent, evaluation, int(seed[1])) if seed else (view.folder.resolve(), Path(), None)
 
 
-def methods_of(views: Sequence[RunView]) -> list[Method]:
+def methods_of(views: Sequence[OpenedRun]) -> list[Method]:
     """The methods in the order of their first runs, each with its seeds in theirs."""
-    found: dict[tuple[Path, Path, bool], dict[int, RunView]] = {}
+    found: dict[tuple[Path, Path, bool], dict[int, OpenedRun]] = {}
     for view in views:
         home, evaluation, seed = place_of(view)
         found.setdefault((home, evaluation, seed is not None), {})[seed or 0] = view
@@ -74,7 +74,7 @@ def method_names(methods: Sequence[Method]) -> dict[str, str]:
     return {run: method.name for method in methods for run in method.names}
 
 
-def pairs_of(first: Method, second: Method) -> dict[int, tuple[RunView, RunView]]:
+def pairs_of(first: Method, second: Method) -> dict[int, tuple[OpenedRun, OpenedRun]]:
     """The runs of two methods by the seed that both have; a run that is no seed goes with every seed of the other."""
     if first.is_seeded and second.is_seeded:
         return {seed: (view, second.runs[seed]) for seed, view in first.runs.items() if seed in second.runs}
@@ -90,17 +90,22 @@ def same_seed_baselines(methods: Sequence[Method]) -> dict[str, str]:
     first, *others = methods
     return {
         view.name: first.runs[seed].name
-        for method in others if method.is_seeded and first.is_seeded
-        for seed, view in method.runs.items() if seed in first.runs
-    }  # fmt: skip
+        for method in others
+        if method.is_seeded and first.is_seeded
+        for seed, view in method.runs.items()
+        if seed in first.runs
+    }
 
 
 def finished_beside(method: Method) -> dict[int, Path]:
     """The training curves of the method's other seeds whose training has come to its end."""
     if not method.is_seeded:
         return {}
-    folders = {int(match[1]): path.parent for path in method.home.glob("seed*/finished.json")
-               if (match := SEED_FOLDER.fullmatch(path.parent.name))}  # fmt: skip
+    folders = {
+        int(match[1]): path.parent
+        for path in method.home.glob("seed*/finished.json")
+        if (match := SEED_FOLDER.fullmatch(path.parent.name))
+    }
     curves = {seed: folder / "metrics.jsonl" for seed, folder in folders.items() if seed not in method.runs}
     return {seed: path for seed, path in curves.items() if path.exists()}
 

@@ -20,9 +20,10 @@ class AnalysisSettings:
     eval: list[str] = setting(factory=list, help="further settings for missing evaluations")
     folder: str = setting("runs", "where the table's run folders lie")
     out: str = setting(
-        "", "folder of the results; empty = results/table<n>_<scale>; report, demo: <folder>/<scale>/report or, with "
-        "runs=, the last run's folder"
-    )  # fmt: skip
+        "",
+        "folder of the results; empty = results/table<n>_<scale>; report, demo: <folder>/<scale>/report or, with "
+        "runs=, the last run's folder",
+    )
     samples: int = setting(200, "samples in the report's browser, as many from every column; 0 = all")
     patches: int = setting(48, "how many of them get a map of which patch each token hangs on; 0 = none")
     patch_grid: int = setting(4, "rows and columns of that map; the mini world has its own cells")

@@ -96,8 +96,11 @@ def paper_gains(paper: dict, method: str, group: str) -> str:
         if row["method"] != method:
             continue
         ids = [c["id"] for c in paper["columns"]]
-        twin = next(r for r in paper["rows"] if (r["model"], r["size"]) == (row["model"], row["size"])
-                    and r["method"] == baseline)  # fmt: skip
+        twin = next(
+            r
+            for r in paper["rows"]
+            if (r["model"], r["size"]) == (row["model"], row["size"]) and r["method"] == baseline
+        )
         values, others = dict(zip(ids, row["values"], strict=True)), dict(zip(ids, twin["values"], strict=True))
         columns = columns_of(paper, group)
         gains.append(f"{sum(values[c] - others[c] for c in columns) / len(columns):+.2f} ({row['size']})")
@@ -120,16 +123,25 @@ def wide(ours: pd.DataFrame, paper: dict, published: pd.DataFrame) -> tuple[list
 
 
 def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], list[list[str]]]:
-    header = ["comparison", "columns", "difference in points (95 %)", "items only one gets right", "McNemar exact p",
-              "paper's difference"]  # fmt: skip
+    header = [
+        "comparison",
+        "columns",
+        "difference in points (95 %)",
+        "items only one gets right",
+        "McNemar exact p",
+        "paper's difference",
+    ]
     rows = [
         [
-            f"{NAMES.get(c.method, c.method)} - {NAMES.get(c.baseline, c.baseline)}", c.group,
-            f"{c.points:+.1f} [{c.low:+.1f}, {c.high:+.1f}]", f"{c.only_method} against {c.only_baseline}",
-            f"{c.p_value:.2g}", paper_gains(paper, c.method, c.group) if c.baseline != "base" else "not in the paper",
+            f"{NAMES.get(c.method, c.method)} - {NAMES.get(c.baseline, c.baseline)}",
+            c.group,
+            f"{c.points:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
+            f"{c.only_method} against {c.only_baseline}",
+            f"{c.p_value:.2g}",
+            paper_gains(paper, c.method, c.group) if c.baseline != "base" else "not in the paper",
         ]
         for c in found
-    ]  # fmt: skip
+    ]
     return header, rows
 
 

@@ -1,4 +1,4 @@
-"""`python bench/engines.py`: rollouts per second of both engines on the shipped tiny model, same prompts, one process.
+"""`python -m bench.engines`: rollouts per second of both engines on the shipped tiny model, same prompts, one process.
 
 Writes bench/engines.json. Both are warm when the clock starts; runs of the two alternate, so that other work on the
 machine slows both.
@@ -36,8 +36,11 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def main(note: str) -> None:
     folder = ROOT / "models" / "tiny" / "base"
-    model = load(ModelSettings(path=str(folder), prompt="question_only", min_pixels=128**2, max_pixels=256**2,
-                               max_prompt_tokens=256))  # fmt: skip
+    model = load(
+        ModelSettings(
+            path=str(folder), prompt="question_only", min_pixels=128**2, max_pixels=256**2, max_prompt_tokens=256
+        )
+    )
     prompts = model.encode([sample("train", "counting", index) for index in range(PROMPTS)])
     record = Run.collect(compose(TrainSettings, ["scale=mini"]))
     engines, start_s, first_s = {}, {}, {}
@@ -55,15 +58,22 @@ def main(note: str) -> None:
     rollouts = PROMPTS * GROUP
     rate = {kind: round(rollouts / statistics.median(spent), 1) for kind, spent in times.items()}
     result = {
-        "what": "rollouts per second, median of runs", "command": "python bench/engines.py", "note": note,
-        "provenance": record.provenance(), "threads": torch.get_num_threads(), "prompts": PROMPTS, "group": GROUP,
-        "max_new_tokens": SAMPLING.max_new_tokens, "runs": RUNS,
-        "rollouts_per_s": rate, "ratio_vllm_over_hf": round(rate["vllm"] / rate["hf"], 3),
+        "what": "rollouts per second, median of runs",
+        "command": "python -m bench.engines",
+        "note": note,
+        "provenance": record.provenance(),
+        "threads": torch.get_num_threads(),
+        "prompts": PROMPTS,
+        "group": GROUP,
+        "max_new_tokens": SAMPLING.max_new_tokens,
+        "runs": RUNS,
+        "rollouts_per_s": rate,
+        "ratio_vllm_over_hf": round(rate["vllm"] / rate["hf"], 3),
         "seconds": {kind: [round(one, 3) for one in spent] for kind, spent in times.items()},
         "start_s": {kind: round(one, 1) for kind, one in start_s.items()},
         "first_batch_s": {kind: round(one, 2) for kind, one in first_s.items()},
         "equal_responses": f"{equal} of {rollouts * RUNS}",
-    }  # fmt: skip
+    }
     (ROOT / "bench" / "engines.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps({key: result[key] for key in ("rollouts_per_s", "ratio_vllm_over_hf", "equal_responses")}))
 

@@ -1,4 +1,4 @@
-"""Speed, memory and robustness of grading: `python bench/grading.py [--rows 100000] [--fuzz 20000]`.
+"""Speed, memory and robustness of grading: `python -m bench.grading [--rows 100000] [--fuzz 20000]`.
 
 Speed: rows of mixed answers through the row function of `python -m verify`, letters and numbers apart from LaTeX; made
 from the golden files, with new numbers in them, and from templates, behind a think block of ordinary length.
@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil
 
-from configs import Run, atomic_write_text, read_jsonl
+from common import atomic_write_text, read_jsonl
+from configs import Run
 from verify import grade, limits
 from verify.__main__ import grade_line
 from verify.official.maths import math_verify_accepts
@@ -48,13 +49,34 @@ PIECES = re.findall(
     9 x y = < > , . ! | ^ _ & \\ % $ ° ½ √ π × ∞ e i nan inf None True <think> </think> answer is B. and or ; : \pm""",
 )
 TRAPS = (
-    "9**9**9**9", "99999999!", "1e999999999", r"\int_0^{9^9} e^{x^2} dx", r"\sum_{n=1}^{999999} \frac{1}{n^n}",
-    r"\lim_{x \to 0} \frac{\sin^{99} x}{x^{99}}", r"(x+y+z+w)^{9999}", r"\binom{999999}{499999}", r"x^{x^{x^{x^x}}}=2",
-    r"\sqrt[9999]{9^{9999}+1}", r"\log_{1}{5}", r"\frac{1}{0}", r"0^{-1}", r"\tan \frac{\pi}{2}", r"\infty-\infty",
-    "__import__('os').abort()", "(lambda: 0)()", "x.func", "exec('x')", r"\begin{pmatrix}9^{9^9}&1\end{pmatrix}^{999}",
-    r"|x-1|<9^{9^{9}}", r"\gcd(9^{999},6^{999})", r"\prod_{k=1}^{9999} k^k", "oo", "zoo", "S(1)/0",
+    "9**9**9**9",
+    "99999999!",
+    "1e999999999",
+    r"\int_0^{9^9} e^{x^2} dx",
+    r"\sum_{n=1}^{999999} \frac{1}{n^n}",
+    r"\lim_{x \to 0} \frac{\sin^{99} x}{x^{99}}",
+    r"(x+y+z+w)^{9999}",
+    r"\binom{999999}{499999}",
+    r"x^{x^{x^{x^x}}}=2",
+    r"\sqrt[9999]{9^{9999}+1}",
+    r"\log_{1}{5}",
+    r"\frac{1}{0}",
+    r"0^{-1}",
+    r"\tan \frac{\pi}{2}",
+    r"\infty-\infty",
+    "__import__('os').abort()",
+    "(lambda: 0)()",
+    "x.func",
+    "exec('x')",
+    r"\begin{pmatrix}9^{9^9}&1\end{pmatrix}^{999}",
+    r"|x-1|<9^{9^{9}}",
+    r"\gcd(9^{999},6^{999})",
+    r"\prod_{k=1}^{9999} k^k",
+    "oo",
+    "zoo",
+    "S(1)/0",
     "Integer(10)**10**8",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -94,26 +116,41 @@ def plain_template(draw: random.Random) -> tuple[str, str]:
     """A letter or a number, in one of the ways that models write them."""
     letter, gold_letter = draw.choice("ABCDE"), draw.choice("ABCDE")
     number, other = draw.randint(0, 9999), draw.randint(0, 9999)
-    return draw.choice([
-        (f"\\boxed{{{letter}}}", gold_letter), (f"The answer is ({letter}).", gold_letter),
-        (f"Answer: {letter}. text", gold_letter), (f"\\boxed{{{number}}}", str(number)),
-        (f"\\boxed{{{number}}}", str(other)), (f"so it is {number}.", str(number)),
-        (f"\\boxed{{{number}.50 cm}}", f"{number}.5"), (f"\\boxed{{{number}/{other + 1}}}", str(number)),
-        (f"\\boxed{{{number}^\\circ}}", str(number)), (f"\\boxed{{{number},{other}}}", f"{other},{number}"),
-    ])  # fmt: skip
+    return draw.choice(
+        [
+            (f"\\boxed{{{letter}}}", gold_letter),
+            (f"The answer is ({letter}).", gold_letter),
+            (f"Answer: {letter}. text", gold_letter),
+            (f"\\boxed{{{number}}}", str(number)),
+            (f"\\boxed{{{number}}}", str(other)),
+            (f"so it is {number}.", str(number)),
+            (f"\\boxed{{{number}.50 cm}}", f"{number}.5"),
+            (f"\\boxed{{{number}/{other + 1}}}", str(number)),
+            (f"\\boxed{{{number}^\\circ}}", str(number)),
+            (f"\\boxed{{{number},{other}}}", f"{other},{number}"),
+        ]
+    )
 
 
 def latex_template(draw: random.Random) -> tuple[str, str]:
     """A formula and the same or nearly the same one in other words; most need the worker."""
     a, b, c = (draw.randint(2, 99) for _ in range(3))
-    return draw.choice([
-        (rf"\frac{{{a}}}{{{b}}}\sqrt{{{c}}}", rf"{a}\sqrt{{{c}}}/{b}"), (rf"\log_{{2}} {2**(a % 20)}", str(a % 20)),
-        (rf"x^2+{a}x-{b}", rf"-{b}+{a}x+x^2"), (rf"\sin({a}x)+{b}", rf"{b}+\sin {a}x"),
-        (rf"y={a}x+{b}", rf"y-{a}x={b}"), (rf"{a}\pi-{b}", rf"{a}\pi-{c}"), (rf"({a},{b})", rf"({a},{b})"),
-        (rf"e^{{{a}x}}\ln {b}", rf"\ln({b})e^{{{a}x}}"), (rf"\sqrt[3]{{{a}}}+{b}", rf"{b}+{a}^{{1/3}}"),
-        (rf"x<{a}", rf"(-\infty,{a})"), (rf"\frac{{x+{a}}}{{x-{b}}}", rf"\frac{{-{a}-x}}{{{b}-x}}"),
-        (rf"\cos^2 x+{a}\tan x", rf"{a}\tan x+\cos^2(x)"),
-    ])  # fmt: skip
+    return draw.choice(
+        [
+            (rf"\frac{{{a}}}{{{b}}}\sqrt{{{c}}}", rf"{a}\sqrt{{{c}}}/{b}"),
+            (rf"\log_{{2}} {2 ** (a % 20)}", str(a % 20)),
+            (rf"x^2+{a}x-{b}", rf"-{b}+{a}x+x^2"),
+            (rf"\sin({a}x)+{b}", rf"{b}+\sin {a}x"),
+            (rf"y={a}x+{b}", rf"y-{a}x={b}"),
+            (rf"{a}\pi-{b}", rf"{a}\pi-{c}"),
+            (rf"({a},{b})", rf"({a},{b})"),
+            (rf"e^{{{a}x}}\ln {b}", rf"\ln({b})e^{{{a}x}}"),
+            (rf"\sqrt[3]{{{a}}}+{b}", rf"{b}+{a}^{{1/3}}"),
+            (rf"x<{a}", rf"(-\infty,{a})"),
+            (rf"\frac{{x+{a}}}{{x-{b}}}", rf"\frac{{-{a}-x}}{{{b}-x}}"),
+            (rf"\cos^2 x+{a}\tan x", rf"{a}\tan x+\cos^2(x)"),
+        ]
+    )
 
 
 def kind_of(row: dict[str, Any]) -> str | None:
@@ -167,11 +204,15 @@ def measure_speed(lines: list[bytes]) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     row = json.loads(slowest_line)
     return {
-        "rows": len(lines), "distinct": len(set(lines)), "rows_per_s": round(len(lines) / seconds, 1),
+        "rows": len(lines),
+        "distinct": len(set(lines)),
+        "rows_per_s": round(len(lines) / seconds, 1),
         "asked_of_worker": limits._compare_cached.cache_info().misses - asked_before,
-        "slowest_s": round(slowest, 4), "slowest_row": {"response": row["response"][-80:], "gold": row["gold"]},
-        "memory_mib": {**memory, "at_end": memory_mib()}, "reasons": dict(reasons.most_common()),
-    }  # fmt: skip
+        "slowest_s": round(slowest, 4),
+        "slowest_row": {"response": row["response"][-80:], "gold": row["gold"]},
+        "memory_mib": {**memory, "at_end": memory_mib()},
+        "reasons": dict(reasons.most_common()),
+    }
 
 
 def fuzzed_text(kind: str, draw: random.Random) -> str:
@@ -272,9 +313,11 @@ def main() -> None:
     fuzzed = fuzz(sizes)
     print(json.dumps(fuzzed, indent=2))
     results = {
-        "grading_processes": 1, "worker_processes": len(psutil.Process().children()),
-        "load_average_1_min": os.getloadavg()[0], "speed": speed,
-    }  # fmt: skip
+        "grading_processes": 1,
+        "worker_processes": len(psutil.Process().children()),
+        "load_average_1_min": os.getloadavg()[0],
+        "speed": speed,
+    }
     atomic_write_text(options.out, json.dumps({**results, "fuzz": fuzzed, "provenance": asdict(run)}, indent=2) + "\n")
 
 

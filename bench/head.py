@@ -1,4 +1,4 @@
-"""The output layer with a vocabulary of 151,936: memory and time, whole logits against chunks: `python bench/head.py`.
+"""The output layer with a vocabulary of 151,936: memory and time, whole logits against chunks: `python -m bench.head`.
 
 4,096 response tokens, hidden widths 128 (the tiny model) and 512, float32, log-prob and entropy, forward and backward.
 Each case runs in a process of its own, as a process's peak memory never falls; the cases of a round take turns.
@@ -57,9 +57,11 @@ def measure(way: str, width: int, entropy: bool) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "seconds": seconds, "extra_gib": (peak - before) / 2**20, "value": chosen.mean().item(),
+        "seconds": seconds,
+        "extra_gib": (peak - before) / 2**20,
+        "value": chosen.mean().item(),
         "gradient": hidden.grad.norm().item(),
-    }  # fmt: skip
+    }
 
 
 def case(width: int, entropy: bool) -> dict[str, Any]:
@@ -81,11 +83,12 @@ def case(width: int, entropy: bool) -> dict[str, Any]:
         way: {name: statistics.median(row[name] for row in rows) for name in rows[0]} for way, rows in found.items()
     }
     row = {
-        "width": width, "entropy": entropy,
+        "width": width,
+        "entropy": entropy,
         **{way: {k: round(v, 6) for k, v in m.items()} for way, m in middle.items()},
         "memory_ratio": round(middle["chunked"]["extra_gib"] / middle["whole"]["extra_gib"], 4),
         "time_ratio": round(middle["chunked"]["seconds"] / middle["whole"]["seconds"], 3),
-    }  # fmt: skip
+    }
     print(json.dumps(row), flush=True)
     return row
 
@@ -101,8 +104,13 @@ def main() -> None:
         return
     record = Run.collect(compose(TrainSettings, ["scale=mini"]))
     rows = [case(width, entropy) for width, entropy in ((128, False), (128, True), (512, False))]
-    result = {"vocabulary": VOCABULARY, "tokens": TOKENS, "rounds": ROUNDS, "rows": rows,
-              "provenance": record.provenance()}  # fmt: skip
+    result = {
+        "vocabulary": VOCABULARY,
+        "tokens": TOKENS,
+        "rounds": ROUNDS,
+        "rows": rows,
+        "provenance": record.provenance(),
+    }
     OUT.write_text(json.dumps(result, indent=2) + "\n")
 
 

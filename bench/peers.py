@@ -25,12 +25,12 @@ from trl import GRPOConfig, GRPOTrainer
 from configs import Run
 from models.loader import VisionLanguageModel, load
 from train.backend import TorchBackend
+from train.distributed import Ranks
 from train.losses.averages import spread, token_shares
 from train.objective import token_losses, total_loss
 from train.rollout import Experience
 from train.scores import FixedScores
 from train.update import Updater, step_advantages
-from train.world import World
 
 OUT = Path(__file__).with_suffix(".json")
 
@@ -38,26 +38,41 @@ OUT = Path(__file__).with_suffix(".json")
 def trainer_of(path: str, group: int, rows: int, beta: float, folder: str) -> GRPOTrainer:
     """Token mean over the mini-batch, clipped, k3 to the reference, no gradient checkpointing: what we do."""
     arguments = GRPOConfig(
-        output_dir=folder, use_cpu=True, bf16=False, report_to="none", gradient_checkpointing=False, beta=beta,
-        loss_type="bnpo", use_bias_correction_kl=False, epsilon=0.2, epsilon_high=0.3, num_generations=group,
+        output_dir=folder,
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        gradient_checkpointing=False,
+        beta=beta,
+        loss_type="bnpo",
+        use_bias_correction_kl=False,
+        epsilon=0.2,
+        epsilon_high=0.3,
+        num_generations=group,
         per_device_train_batch_size=rows,
-    )  # fmt: skip
+    )
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(path, padding_side="left")
     data = Dataset.from_list([{"prompt": [{"role": "user", "content": "?"}]}])
     trainer = GRPOTrainer(
-        model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=arguments, train_dataset=data,
+        model,
+        reward_funcs=lambda completions, **_: [0.0] * len(completions),
+        args=arguments,
+        train_dataset=data,
         processing_class=processor,
-    )  # fmt: skip
+    )
     trainer.current_gradient_accumulation_steps = 1
     trainer.model.train()
     return trainer
 
 
 def inputs_of(
-    experience: Experience, model: VisionLanguageModel, groups: range, advantages: list[torch.Tensor],
+    experience: Experience,
+    model: VisionLanguageModel,
+    groups: range,
+    advantages: list[torch.Tensor],
     reference: dict[int, torch.Tensor],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The batch as TRL's own rollouts leave it: prompts padded on the left, pictures repeated for every answer."""
     rows = [row for g in groups for row in experience.rows_of(g)]
     prompts = [experience.group(model, g).prompt for g in groups for _ in experience.rows_of(g)]
@@ -71,14 +86,16 @@ def inputs_of(
     return {
         "prompt_ids": left([prompt.ids for prompt in prompts], model.pad_id),
         "prompt_mask": left([torch.ones_like(prompt.ids) for prompt in prompts], 0),
-        "completion_ids": answers, "completion_mask": torch.ones_like(answers),
+        "completion_ids": answers,
+        "completion_mask": torch.ones_like(answers),
         "advantages": torch.stack([advantages[row][0] for row in rows]),
         "ref_per_token_logps": torch.stack([reference[row] for row in rows]),
-        "num_items_in_batch": torch.tensor(answers.numel()), "num_images": [1] * len(rows),
+        "num_items_in_batch": torch.tensor(answers.numel()),
+        "num_images": [1] * len(rows),
         "pixel_values": torch.cat([prompt.vision["pixel_values"] for prompt in prompts]),
         "image_grid_thw": torch.cat([prompt.vision["image_grid_thw"] for prompt in prompts]),
         "mm_token_type_ids": torch.cat([kinds, torch.zeros_like(answers)], dim=1),
-    }  # fmt: skip
+    }
 
 
 def gradient_gap(first: torch.nn.Module, second: torch.nn.Module) -> float:
@@ -96,8 +113,8 @@ def compare(group: int, response: int) -> dict[str, Any]:
         assert settings.losses.reference_kl
         trainer = trainer_of(settings.model.path, group, size * group, settings.losses.reference_kl.coef, folder)
     models = {way: load(replace(settings.model, scoring=way)) for way in ("shared", "plain")}
-    experience, world = experience_of(models["shared"], group, response), World()
-    advantages = step_advantages(experience, FixedScores(), settings, world)
+    experience, ranks = experience_of(models["shared"], group, response), Ranks()
+    advantages = step_advantages(experience, FixedScores(), settings, ranks)
     rows = [row for g in range(size) for row in experience.rows_of(g)]
     torch.manual_seed(0)
     with torch.no_grad():
@@ -112,7 +129,7 @@ def compare(group: int, response: int) -> dict[str, Any]:
     def ours(way: str) -> None:
         model = models[way]
         model.module.zero_grad()
-        updater = Updater(model, TorchBackend(model, settings), settings, world)
+        updater = Updater(model, TorchBackend(model, settings), settings, ranks)
         batch = updater.batch(experience, FixedScores(reference=reference), advantages, list(range(size)), 1)
         shares = token_shares([response] * len(rows), settings.losses.average, response)
         terms, _ = token_losses(settings.losses, batch)
@@ -124,10 +141,12 @@ def compare(group: int, response: int) -> dict[str, Any]:
     gaps = {way: gradient_gap(model.module, trainer.model) for way, model in models.items()}
     seconds = medians(work)
     row = {
-        "group": group, "response": response, "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "group": group,
+        "response": response,
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "trl_over_ours": round(seconds["trl"] / seconds["ours"], 2),
         "gradient_gap_to_trl": gaps,
-    }  # fmt: skip
+    }
     print(json.dumps(row), flush=True)
     return row
 

@@ -1,4 +1,4 @@
-"""Seconds and size of a report of two runs on 2,000 samples: `python bench/report.py`; writes bench/report.json.
+"""Seconds and size of a report of two runs on 2,000 samples: `python -m bench.report`; writes bench/report.json.
 
 Both runs are the shipped tiny model, asked twice with different seeds (k=2), so that no trained run is needed; that
 takes about a minute and is not counted. Then `python -m analysis report runs=a,b` runs as a person would run it, in a
@@ -50,9 +50,13 @@ def main() -> None:
         samples = pd.read_parquet(runs[0] / "predictions.parquet", columns=["sample_id"]).sample_id.nunique()
         results = {name: measure(runs, options, Path(folder) / "report") for name, options in CASES.items()}
     record: dict[str, Any] = {
-        "runs": len(runs), "samples": samples, "responses_per_sample": K, "load_average_1_min_before": load_before,
-        "results": results, "provenance": Run.collect(EvalSettings()).provenance(),
-    }  # fmt: skip
+        "runs": len(runs),
+        "samples": samples,
+        "responses_per_sample": K,
+        "load_average_1_min_before": load_before,
+        "results": results,
+        "provenance": Run.collect(EvalSettings()).provenance(),
+    }
     OUT.write_text(json.dumps(record, indent=2) + "\n")
     print(json.dumps(results, indent=2))
 

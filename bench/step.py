@@ -1,4 +1,4 @@
-"""What the fast path saves in a step's scoring and learning: `python bench/step.py`; writes bench/step.{json,png}.
+"""What the fast path saves in a step's scoring and learning: `python -m bench.step`; writes bench/step.{json,png}.
 
 One process, the shipped tiny model, the same prompts, responses and weights for every variant, in turns:
 
@@ -32,31 +32,42 @@ from models.head import token_statistics
 from models.loader import VisionLanguageModel, load
 from models.response import Response
 from train.backend import TorchBackend
-from train.checkpoint import Place
-from train.loop import make_lab, one_step
+from train.checkpoint import Progress
+from train.distributed import Ranks
+from train.loop import make_state, one_step
 from train.rollout import Experience
 from train.scores import Reference, fixed_scores
 from train.settings import TrainSettings
 from train.update import Updater
-from train.world import World
 
 OUT = Path(__file__).with_suffix(".json")
 RUNS, PROMPTS = 7, 6
 # How a variant scores, whether pictures pass once, and whether logits are kept.
 VARIANTS = {
-    "plain": ("plain", False, True), "vision once": ("plain", True, True), "shared": ("shared", True, True),
+    "plain": ("plain", False, True),
+    "vision once": ("plain", True, True),
+    "shared": ("shared", True, True),
     "shared + chunked": ("shared", True, False),
-}  # fmt: skip
+}
 FAST = "shared + chunked"
 
 
 def settings_of(method: str, group: int) -> TrainSettings:
     """Two updates a step, so that old log-probs are scored; all groups of an update in one micro-batch."""
-    return compose(TrainSettings, [
-        f"method={method}", "scale=mini", f"rollouts.prompts={PROMPTS}", f"rollouts.group={group}",
-        f"optimiser.minibatch_prompts={PROMPTS // 2}", "model.min_pixels=65536", "model.max_pixels=65536",
-        "optimiser.micro_tokens=65536", "optimiser.learning_rate=0",
-    ])  # fmt: skip
+    return compose(
+        TrainSettings,
+        [
+            f"method={method}",
+            "scale=mini",
+            f"rollouts.prompts={PROMPTS}",
+            f"rollouts.group={group}",
+            f"optimiser.minibatch_prompts={PROMPTS // 2}",
+            "model.min_pixels=65536",
+            "model.max_pixels=65536",
+            "optimiser.micro_tokens=65536",
+            "optimiser.learning_rate=0",
+        ],
+    )
 
 
 def experience_of(model: VisionLanguageModel, group: int, response: int) -> Experience:
@@ -70,9 +81,20 @@ def experience_of(model: VisionLanguageModel, group: int, response: int) -> Expe
     reward_N = torch.rand(len(responses), generator=draw)
     prompts = {prompt.sample_id: prompt for prompt in model.encode(samples)}
     return Experience(
-        samples, responses, [], [len(prompt.ids) for prompt in prompts.values()], {}, reward_N, reward_N.round(),
-        torch.arange(PROMPTS).repeat_interleave(group), [], PROMPTS, 1, PROMPTS, prompts,
-    )  # fmt: skip
+        samples,
+        responses,
+        [],
+        [len(prompt.ids) for prompt in prompts.values()],
+        {},
+        reward_N,
+        reward_N.round(),
+        torch.arange(PROMPTS).repeat_interleave(group),
+        [],
+        PROMPTS,
+        1,
+        PROMPTS,
+        prompts,
+    )
 
 
 def whole_statistics(hidden_KD: Any, head: Any, targets_K: Any, temperature: float, entropy: bool) -> tuple:
@@ -88,14 +110,14 @@ def step_of(method: str, group: int, response: int, variant: str) -> Callable[[]
     settings = settings_of(method, group)
     settings.model.scoring = "auto" if once else "plain"
     model, reference = load(settings.model), load(settings.model)
-    model.path = reference.path = path
+    model.scoring_path = reference.scoring_path = path
     reference.module.requires_grad_(False)
-    updater = Updater(model, TorchBackend(model, settings), settings, World())
+    updater = Updater(model, TorchBackend(model, settings), settings, Ranks())
     experience = experience_of(model, group, response)
 
     def step() -> None:
         models.scoring.token_statistics = whole_statistics if whole else token_statistics
-        fixed = fixed_scores(model, Reference(reference), experience, settings, 1, World())
+        fixed = fixed_scores(model, Reference(reference), experience, settings, 1, Ranks())
         updater.step(experience, fixed, 1)
 
     return step
@@ -138,10 +160,12 @@ def variants_row(method: str, group: int, response: int, variants: Iterable[str]
     work = {variant: step_of(method, group, response, variant) for variant in variants}
     seconds = medians(work)
     row: dict[str, Any] = {
-        "method": method, "group": group, "response": response,
+        "method": method,
+        "group": group,
+        "response": response,
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "speedup": {name: round(seconds["plain"] / value, 2) for name, value in seconds.items()},
-    }  # fmt: skip
+    }
     if counted:
         products = {name: flops(one) for name, one in work.items()}
         row["gigaflops"] = {name: round(value / 1e9, 1) for name, value in products.items()}
@@ -165,15 +189,15 @@ class NoTracker:
 
 def whole_steps() -> dict[str, Any]:
     """Steps with their rollouts, GRPO and PAPO_G in turns on the same prompts and samples (the rate is 0)."""
-    labs, places, trackers = {}, {}, {}
+    states, places, trackers = {}, {}, {}
     for method in ("grpo", "papo_g"):
-        labs[method] = make_lab(
-            compose(TrainSettings, [f"method={method}", "scale=mini", "optimiser.learning_rate=0"]), World()
+        states[method] = make_state(
+            compose(TrainSettings, [f"method={method}", "scale=mini", "optimiser.learning_rate=0"]), Ranks()
         )
-        places[method], trackers[method] = Place(0, 0, 0), NoTracker()
+        places[method], trackers[method] = Progress(0, 0, 0), NoTracker()
     for _ in range(2 * RUNS + 1):
-        for method, lab in labs.items():
-            places[method] = one_step(lab, places[method], trackers[method])
+        for method, state in states.items():
+            places[method] = one_step(state, places[method], trackers[method])
     steps = {method: tracker.parts[1:] for method, tracker in trackers.items()}
     ratios = [
         papo["timing_s/step"] / grpo["timing_s/step"]
@@ -207,9 +231,13 @@ def main() -> None:
     sweep = [variants_row("papo_g", group, response, ("plain", FAST), counted=False) for group, response in points]
     by_group = {row["group"]: row["seconds"][FAST] for row in sweep if row["response"] == 32}
     result = {
-        "table": table, "sweep": sweep, "group_16_over_8": round(by_group[16] / by_group[8], 2),
-        "whole_step": whole_steps(), "threads": torch.get_num_threads(), "provenance": record.provenance(),
-    }  # fmt: skip
+        "table": table,
+        "sweep": sweep,
+        "group_16_over_8": round(by_group[16] / by_group[8], 2),
+        "whole_step": whole_steps(),
+        "threads": torch.get_num_threads(),
+        "provenance": record.provenance(),
+    }
     draw(sweep)
     OUT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps({name: result[name] for name in ("group_16_over_8", "whole_step")}, indent=2))

@@ -1,4 +1,4 @@
-"""Rollouts and updates per second, and memory, of whole runs by sampler and backend: `python bench/train_step.py`.
+"""Rollouts and updates per second, and memory, of whole runs by sampler and backend: `python -m bench.train_step`.
 
 Each row is one real run of the tiny model (20 steps of 24 prompts x 8 responses, two updates each) in a process of its
 own, one after the other; medians over steps 6 to 20. Writes bench/train_step.json.
@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from configs import Run, read_jsonl
+from common import read_jsonl
+from configs import Run
 
 OUT = Path(__file__).with_suffix(".json")
 STEPS, ROLLOUTS, UPDATES = 20, 24 * 8, 2
@@ -35,11 +36,15 @@ def measure(options: list[str], folder: Path) -> dict[str, float]:
 
     growth = rows[-1]["perf/max_memory_gb"] / rows[4]["perf/max_memory_gb"] - 1
     return {
-        "rollouts_per_s": ROLLOUTS / median("gen"), "updates_per_s": UPDATES / median("update_actor"),
-        "seconds_per_step": median("step"), "seconds_sync": median("sync"), "seconds_score": median("score"),
-        "first_step_s": rows[0]["timing_s/step"], "peak_memory_gb": rows[-1]["perf/max_memory_gb"],
+        "rollouts_per_s": ROLLOUTS / median("gen"),
+        "updates_per_s": UPDATES / median("update_actor"),
+        "seconds_per_step": median("step"),
+        "seconds_sync": median("sync"),
+        "seconds_score": median("score"),
+        "first_step_s": rows[0]["timing_s/step"],
+        "peak_memory_gb": rows[-1]["perf/max_memory_gb"],
         "memory_growth_step_5_to_20": growth,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import zip_longest
 from typing import Any, get_args, get_origin
 
-from configs.errors import UserError
+from common.errors import UserError
 from configs.settings import children, is_piece, type_at, type_text, walk, without_none
 
 COMMAND_LINE = "on the command line"

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from common.errors import UserError
 from configs.compose import ROOT, compose, to_yaml
-from configs.errors import UserError
 from configs.groups import groups_of
 from configs.settings import SettingRow, describe
 

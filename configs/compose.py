@@ -8,9 +8,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
+from common.errors import UserError
+from common.files import atomic_write_text
 from configs.check import COMMAND_LINE, checked
-from configs.errors import UserError
-from configs.files import atomic_write_text
 from configs.groups import Group, GroupReader, Layer, groups_of, merge, read_yaml
 from configs.settings import REQUIRED, children, default_of, is_piece, type_at, without_none
 

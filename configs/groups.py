@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from common.errors import UserError
 from configs.check import COMMAND_LINE, checked, unknown_choice
-from configs.errors import UserError
 from configs.settings import REQUIRED, children, default_of, is_piece, without_none
 
 SCALE = "scale"

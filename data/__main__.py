@@ -4,7 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs import UserError, command, setting
+from common import UserError
+from configs import command, setting
 from data.views import ViewSettings, check_view
 
 

@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from configs import UserError, atomic_path, atomic_write_text, command, setting, write_jsonl
-from configs.parallel import as_finished
-from configs.progress import progress
+from common import UserError, atomic_path, atomic_write_text, write_jsonl
+from common.parallel import as_finished
+from common.progress import progress
+from configs import command, setting
 from data.fingerprints import BITS, Fingerprint, close_pairs, difference, fingerprint, glance, nearest, variants
 from data.images import FileImage, ImageSource
 from data.mini import world

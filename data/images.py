@@ -8,7 +8,7 @@ from typing import Protocol
 
 from PIL import Image, UnidentifiedImageError
 
-from configs import UserError
+from common import UserError
 
 
 class ImageSource(Protocol):

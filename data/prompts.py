@@ -1,6 +1,6 @@
 """Prompt templates: what stands around a question."""
 
-from configs import UserError
+from common import UserError
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
 # PAPO's training and evaluation instruction (arXiv 2507.06448; same intent, our wording where the paper gives none).

@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from configs import UserError, read_jsonl, setting
+from common import UserError, read_jsonl
+from configs import setting
 from data.images import BytesImage, FileImage, ImageSource, PillowImage
 from data.mini import world
 from data.sample import IMAGE_PLACEHOLDER, Sample

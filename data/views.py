@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from configs import UserError, setting
+from common import UserError
+from configs import setting
 
 Maker = Callable[[Image.Image, "ViewSettings", np.random.Generator], Image.Image]
 
@@ -59,8 +60,13 @@ def unchanged(image: Image.Image, view: ViewSettings, rng: np.random.Generator) 
 
 
 MAKERS: dict[str, Maker] = {
-    "patch_black": patch_black, "blank": blank, "gray": gray, "blur": blur, "gauss": gauss, "none": unchanged,
-}  # fmt: skip
+    "patch_black": patch_black,
+    "blank": blank,
+    "gray": gray,
+    "blur": blur,
+    "gauss": gauss,
+    "none": unchanged,
+}
 
 
 def check_view(name: str, view: ViewSettings) -> None:

@@ -15,9 +15,11 @@ def main() -> None:
     python = FOLDER / "bin" / "python"
     ours = sysconfig.get_path("purelib")
     theirs = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True,
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
         check=True,
-    ).stdout.strip()  # fmt: skip
+    ).stdout.strip()
     # addsitedir also runs our .pth files: the hook that torchvision needs beside a CPU torch.
     (Path(theirs) / "percept.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
     # Its dependencies are there already, at the versions that fit each other.

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from configs import Run, UserError, atomic_write_text, command, setting, sha256_of, write_jsonl
-from configs.progress import progress
+from common import UserError, atomic_write_text, sha256_of, write_jsonl
+from common.progress import progress
+from configs import Run, command, setting
 from data import Sample
 from eval.benchmark import Scorer
 from eval.output import markdown, read_predictions
@@ -124,8 +125,15 @@ def audit_text(table: pd.DataFrame, disputes: int, notes: Sequence[str]) -> str:
         agreement = "—" if pd.isna(line["agreement"]) else f"{100 * line['agreement']:.2f} %"
         kappa = "—" if pd.isna(line["kappa"]) else f"{line['kappa']:.3f}"
         rows.append([str(line[name]) for name in ("column", "first", "second", *COUNTS)] + [agreement, kappa])
-    lines = ["# Do the scorers agree?", "", markdown(header, rows), "",
-             f"Disputed responses: {disputes}, in disputed.jsonl.", "", *(f"- {note}" for note in notes)]  # fmt: skip
+    lines = [
+        "# Do the scorers agree?",
+        "",
+        markdown(header, rows),
+        "",
+        f"Disputed responses: {disputes}, in disputed.jsonl.",
+        "",
+        *(f"- {note}" for note in notes),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -136,15 +144,22 @@ def write_audit(
     table, disputes = agreement_table(judged, scorers), disputed(judged, scorers)
     stopped = {name: dict(Counter(r for r in judged[f"reason_{name}"] if r in STOPPED)) for name in scorers}
     notes = ["Agreement and Cohen's kappa leave out unscored responses.", *notes]
-    notes += [f"{name} stopped at a limit and said wrong: {count} {reason}." for name, reasons in stopped.items()
-              for reason, count in reasons.items()]  # fmt: skip
+    notes += [
+        f"{name} stopped at a limit and said wrong: {count} {reason}."
+        for name, reasons in stopped.items()
+        for reason, count in reasons.items()
+    ]
     text = audit_text(table, len(disputes), notes)
     lines = table.astype(object).where(table.notna(), None).to_dict("records")
     content = {
         "scorers": {name: sorted(judged[f"grader_{name}"].dropna().unique()) for name in scorers},
-        "responses": len(judged), "disputed": len(disputes), "stopped": stopped, "agreement": lines,
-        "notes": notes, **(record or {}),
-    }  # fmt: skip
+        "responses": len(judged),
+        "disputed": len(disputes),
+        "stopped": stopped,
+        "agreement": lines,
+        "notes": notes,
+        **(record or {}),
+    }
     write_jsonl(folder / "disputed.jsonl", disputes)
     atomic_write_text(folder / "audit.md", text)
     atomic_write_text(folder / "audit.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -155,9 +170,14 @@ def sample_of(row: Any) -> Sample:
     """What the graders need to know of a problem, from a line of the predictions."""
     choices, answer_type = getattr(row, "choices", None), getattr(row, "answer_type", None)
     return Sample(
-        row.sample_id, "", "", (), row.gold, answer_type=answer_type if isinstance(answer_type, str) else None,
+        row.sample_id,
+        "",
+        "",
+        (),
+        row.gold,
+        answer_type=answer_type if isinstance(answer_type, str) else None,
         choices=() if choices is None else tuple(map(str, choices)),
-    )  # fmt: skip
+    )
 
 
 def check_scorers(names: Sequence[str]) -> None:
@@ -193,10 +213,13 @@ def audit(settings: EvalAuditSettings) -> None:
     judged = regrade(predictions, samples, {name: by_grader(name) for name in settings.scorers})
     notes = [
         f"Graders of verify on the texts of {folder}; a benchmark's official rule is not among them.",
-        *(f"The predictions have no column {name}: the graders did not know it." for name in ("choices", "answer_type")
-          if name not in predictions),
+        *(
+            f"The predictions have no column {name}: the graders did not know it."
+            for name in ("choices", "answer_type")
+            if name not in predictions
+        ),
         *what_changed(judged, settings.scorers),
-    ]  # fmt: skip
+    ]
     revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}"}
     record = {"run": asdict(Run.collect(settings, revisions=revisions))}
     print(write_audit(judged, settings.scorers, folder, notes, record), end="")

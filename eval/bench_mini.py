@@ -1,6 +1,6 @@
 """The mini benchmark: the nine columns of the mini world's test split."""
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.mini import world
 from data.mini.columns import COLUMNS, VERSIONS

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs import atomic_write_text, command, setting
+from common import atomic_write_text
+from configs import command, setting
 
 if TYPE_CHECKING:
     from eval.benchmark import Benchmark
@@ -50,9 +51,14 @@ def count(items: int | None) -> str:
 
 def table_row(benchmark: "Benchmark") -> list[str]:
     return [
-        link(benchmark.name), benchmark.title, count(benchmark.rows), benchmark.cluster or "one item",
-        benchmark.judged or NONE, "yes" if benchmark.summary else NONE, benchmark.licence,
-    ]  # fmt: skip
+        link(benchmark.name),
+        benchmark.title,
+        count(benchmark.rows),
+        benchmark.cluster or "one item",
+        benchmark.judged or NONE,
+        "yes" if benchmark.summary else NONE,
+        benchmark.licence,
+    ]
 
 
 def introduction(benchmark: "Benchmark") -> str:
@@ -113,24 +119,30 @@ def catalogue_text() -> str:
     benchmarks = list(BENCHMARKS.values())
     judged = sum(bool(benchmark.judged) for benchmark in benchmarks)
     lines = [
-        "# Benchmarks", "",
+        "# Benchmarks",
+        "",
         f"{len(benchmarks)} benchmarks; where several read one data set, each reads or scores it in its own way. "
         f"Written by `{COMMAND}` from [eval/benchmarks](../eval/benchmarks); do not edit this page. "
-        "[add_a_benchmark.md](add_a_benchmark.md) says how one is added and what the scorers are.", "",
-        markdown(HEADER, [table_row(benchmark) for benchmark in benchmarks]), "",
+        "[add_a_benchmark.md](add_a_benchmark.md) says how one is added and what the scorers are.",
+        "",
+        markdown(HEADER, [table_row(benchmark) for benchmark in benchmarks]),
+        "",
         "- items: what the authors publish, after the filter; an evaluation says so where it finds another number.",
         "- one problem is: what items share that are no independent draws; intervals and subsets keep those together.",
         f"- judge: what a language model is asked where the official rule alone cannot decide ({judged} benchmarks); "
         "without a judge such responses are unscored, and `python -m eval.compare` leaves their items out.",
         *(f"  - `{kind}`: {question}" for kind, question in JUDGE_QUESTIONS.items()),
         "- own metrics: metrics of the authors beside the share of right responses.",
-        "- licence: as the source of the rows states it; look there before you pass rows on.", "",
-        "## One by one", "",
+        "- licence: as the source of the rows states it; look there before you pass rows on.",
+        "",
+        "## One by one",
+        "",
         "A section leaves out what its benchmark has none of: filter, judge, breakdowns, own metrics, clusters, "
-        "several pictures.", "",
+        "several pictures.",
+        "",
         *(line for benchmark in benchmarks for line in section(benchmark)),
         *suite_lines(),
-    ]  # fmt: skip
+    ]
     return "\n".join(lines) + "\n"
 
 

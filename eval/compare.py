@@ -6,15 +6,28 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs import Run, UserError, atomic_write_text, command, setting, sha256_of
+from common import UserError, atomic_write_text, sha256_of
+from configs import Run, command, setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from eval.paired import LeftOut, PairedItems, PairedResult
 
-HEADER = ["columns", "items", "first", "second", "difference in points (95 %)", "p", "p (Holm)", "only first",
-          "only second", "McNemar p", "McNemar p (Holm)", "visible"]  # fmt: skip
+HEADER = [
+    "columns",
+    "items",
+    "first",
+    "second",
+    "difference in points (95 %)",
+    "p",
+    "p (Holm)",
+    "only first",
+    "only second",
+    "McNemar p",
+    "McNemar p (Holm)",
+    "visible",
+]
 LEFT_OUT_HEADER = ["left out", "unscored in first", "unscored in second"]  # behind `items`, where any are left out
 
 
@@ -38,8 +51,18 @@ def table_row(line: "PairedResult") -> list[str]:
     points = f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]"
     visible = "unknown" if line.smallest_visible is None else f"{100 * line.smallest_visible:.1f}"
     tests = [f"{p:.2g}" for p in (line.p_difference, line.p_difference_holm, line.p_mcnemar, line.p_mcnemar_holm)]
-    return [line.part, str(line.items), f"{100 * line.first:.1f}", f"{100 * line.second:.1f}", points, *tests[:2],
-            str(line.only_first), str(line.only_second), *tests[2:], visible]  # fmt: skip
+    return [
+        line.part,
+        str(line.items),
+        f"{100 * line.first:.1f}",
+        f"{100 * line.second:.1f}",
+        points,
+        *tests[:2],
+        str(line.only_first),
+        str(line.only_second),
+        *tests[2:],
+        visible,
+    ]
 
 
 @dataclass(frozen=True)
@@ -61,8 +84,10 @@ class Line:
         from eval.paired import PairedResult
 
         nothing = dict.fromkeys(field.name for field in fields(PairedResult)) | {
-            "part": self.part, "items": 0, "clusters": 0,
-        }  # fmt: skip
+            "part": self.part,
+            "items": 0,
+            "clusters": 0,
+        }
         return (self.result.record() if self.result else nothing) | self.left_out.record()
 
 
@@ -164,16 +189,29 @@ def compare(settings: EvalCompareSettings) -> None:
     graded = not all(frame[settings.verdict].isin([True, False]).all() for frame in (first, second))
     said = notes(settings, items, results, lines, graded) + graded_note(frames, settings.verdict)
     header = [*HEADER[:2], *LEFT_OUT_HEADER, *HEADER[2:]] if gap.left_out else HEADER
-    text = "\n".join([
-        "# Comparison of two evaluations", "", markdown(header, [line.cells(gap.left_out > 0) for line in lines]), "",
-        sentences[-1], "", *(f"- {note}" for note in said),
-    ]) + "\n"  # fmt: skip
+    text = (
+        "\n".join(
+            [
+                "# Comparison of two evaluations",
+                "",
+                markdown(header, [line.cells(gap.left_out > 0) for line in lines]),
+                "",
+                sentences[-1],
+                "",
+                *(f"- {note}" for note in said),
+            ]
+        )
+        + "\n"
+    )
     revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders}
     record = {
-        "first_k": items.first_k, "second_k": items.second_k, "lines": [line.record() for line in lines],
+        "first_k": items.first_k,
+        "second_k": items.second_k,
+        "lines": [line.record() for line in lines],
         "without_items": [line.part for line in lines if line.result is None],
-        "power": sentences, "run": asdict(Run.collect(settings, revisions=revisions)),
-    }  # fmt: skip
+        "power": sentences,
+        "run": asdict(Run.collect(settings, revisions=revisions)),
+    }
     out = Path(settings.out or settings.second)
     atomic_write_text(out / "compare.md", text)
     atomic_write_text(out / "compare.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from configs import UserError, read_jsonl
+from common import UserError, read_jsonl
 from data import Sample
 from data.images import FileImage
 from data.sample import IMAGE_PLACEHOLDER
@@ -88,9 +88,14 @@ def load(
         reasons = "; ".join(f"{count} left out: {reason}" for reason, count in left_out.items()) or "it has no rows"
         raise UserError(f"benchmark {benchmark.name} holds no item to answer ({reasons}); check {', '.join(files)}")
     return Loaded(
-        benchmark, samples if items is None else subset(benchmark, samples, items, seed), left_out, rows, files,
-        list(pictures), doubtful_golds,
-    )  # fmt: skip
+        benchmark,
+        samples if items is None else subset(benchmark, samples, items, seed),
+        left_out,
+        rows,
+        files,
+        list(pictures),
+        doubtful_golds,
+    )
 
 
 def cluster_of(benchmark: Benchmark, sample: Sample) -> str:

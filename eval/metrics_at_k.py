@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from configs import UserError
+from common import UserError
 from eval.statistics import mean_variance, share_interval
 from verify.equality import MAXIMUM_LENGTH, is_wordy, plain_text
 from verify.notation import compact, tidy

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from configs import UserError, atomic_write_text
+from common import UserError, atomic_write_text
 
 MISSING = "—"
 

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from configs import UserError, atomic_write_text
+from common import UserError, atomic_write_text
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import picture_uri
 
@@ -46,10 +46,12 @@ def text_or_none(value: Any) -> str | None:
 def response_data(row: Mapping[str, Any], scorers: list[str]) -> dict[str, Any]:
     verdicts = [row[PREFIX + name] for name in scorers]
     return {
-        "k": int(row["k"]), "text": str(row["text"]), "extracted": text_or_none(row["extracted"]),
+        "k": int(row["k"]),
+        "text": str(row["text"]),
+        "extracted": text_or_none(row["extracted"]),
         "cut": row["finish_reason"] == "length",
         "verdicts": [None if pd.isna(verdict) else bool(verdict) for verdict in verdicts],
-    }  # fmt: skip
+    }
 
 
 def unseen_choices(sample: Sample) -> list[str]:
@@ -70,16 +72,26 @@ def page_data(predictions: pd.DataFrame, samples: Mapping[str, Sample], items: i
     for sample_id in ids:
         sample, part = samples[sample_id], by_id[sample_id].sort_values("k")
         places = [pictures.setdefault(data_uri(image.open()), len(pictures)) for image in sample.images]
-        rows.append({
-            "id": sample_id, "column": str(part.column.iloc[0]), "gold": str(part.gold.iloc[0]),
-            "question": sample.question.replace(IMAGE_PLACEHOLDER, "[picture] " if len(places) > 1 else "").strip(),
-            "choices": unseen_choices(sample), "pictures": places,
-            "responses": [response_data(row, scorers) for row in part.to_dict("records")],
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": sample_id,
+                "column": str(part.column.iloc[0]),
+                "gold": str(part.gold.iloc[0]),
+                "question": sample.question.replace(
+                    IMAGE_PLACEHOLDER, "[picture] " if len(places) > 1 else ""
+                ).strip(),
+                "choices": unseen_choices(sample),
+                "pictures": places,
+                "responses": [response_data(row, scorers) for row in part.to_dict("records")],
+            }
+        )
     return {
-        "scorers": scorers, "columns": predictions.column.astype(str).unique().tolist(), "items": rows,
-        "pictures": list(pictures), "left_out": predictions.sample_id.nunique() - len(ids),
-    }  # fmt: skip
+        "scorers": scorers,
+        "columns": predictions.column.astype(str).unique().tolist(),
+        "items": rows,
+        "pictures": list(pictures),
+        "left_out": predictions.sample_id.nunique() - len(ids),
+    }
 
 
 def count_sentence(data: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from scipy.stats import permutation_test
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from configs import UserError
+from common import UserError
 from eval.statistics import ROUNDING, mcnemar_exact, mean_of_columns
 
 ALPHA, POWER = 0.05, 0.8
@@ -38,9 +38,13 @@ class PairedItems:
 
     def only(self, chosen: np.ndarray) -> "PairedItems":
         return replace(
-            self, part_I=self.part_I[chosen], column_I=self.column_I[chosen], cluster_I=self.cluster_I[chosen],
-            first_I=self.first_I[chosen], second_I=self.second_I[chosen],
-        )  # fmt: skip
+            self,
+            part_I=self.part_I[chosen],
+            column_I=self.column_I[chosen],
+            cluster_I=self.cluster_I[chosen],
+            first_I=self.first_I[chosen],
+            second_I=self.second_I[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,11 @@ class LeftOut:
 
     def record(self) -> dict[str, int]:
         return {
-            "left_out": self.left_out, "left_out_first": self.left_out_first,
-            "left_out_second": self.left_out_second, "left_out_both": self.left_out_both,
-        }  # fmt: skip
+            "left_out": self.left_out,
+            "left_out_first": self.left_out_first,
+            "left_out_second": self.left_out_second,
+            "left_out_both": self.left_out_both,
+        }
 
     @classmethod
     def total(cls, lines: "Iterable[LeftOut]") -> "LeftOut":
@@ -181,10 +187,14 @@ def pair(
     frame = first.drop_duplicates("sample_id").set_index("sample_id").loc[first_means.index]
     columns, clusters = (frame[name].fillna("").astype(str) for name in ("column", "cluster"))
     return PairedItems(
-        part_of_items(first, by).loc[first_means.index].to_numpy(dtype=object), columns.to_numpy(dtype=object),
-        clusters.to_numpy(dtype=object), first_means.to_numpy(), second_means.loc[first_means.index].to_numpy(),
-        first_k, second_k,
-    )  # fmt: skip
+        part_of_items(first, by).loc[first_means.index].to_numpy(dtype=object),
+        columns.to_numpy(dtype=object),
+        clusters.to_numpy(dtype=object),
+        first_means.to_numpy(),
+        second_means.loc[first_means.index].to_numpy(),
+        first_k,
+        second_k,
+    )
 
 
 def cluster_sums(values_I: np.ndarray, items: PairedItems) -> pd.Series:
@@ -234,10 +244,22 @@ def compare_part(name: str, items: PairedItems, seed: int) -> PairedResult:
     majority = mcnemar_exact(items.first_I > 0.5, items.second_I > 0.5)
     p_difference = sign_flip_p(contributions, seed)
     return PairedResult(
-        name, len(differences), len(contributions), float(weights @ items.first_I), float(weights @ items.second_I),
-        mean, low, high, p_difference, p_difference, majority.only_first, majority.only_second, majority.p_value,
-        majority.p_value, smallest_visible_difference(items),
-    )  # fmt: skip
+        name,
+        len(differences),
+        len(contributions),
+        float(weights @ items.first_I),
+        float(weights @ items.second_I),
+        mean,
+        low,
+        high,
+        p_difference,
+        p_difference,
+        majority.only_first,
+        majority.only_second,
+        majority.p_value,
+        majority.p_value,
+        smallest_visible_difference(items),
+    )
 
 
 def compare_items(items: PairedItems, seed: int = 0) -> list[PairedResult]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.images import BytesImage, ImageSource
 from data.sample import IMAGE_PLACEHOLDER

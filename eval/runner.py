@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from configs import Run, UserError, atomic_path, atomic_write_text, save_resolved, sha256_of
-from configs.progress import progress
+from common import UserError, atomic_path, atomic_write_text, sha256_of
+from common.progress import progress
+from configs import Run, save_resolved
 from data.views import check_view
 from eval.audit import write_audit
 from eval.output import with_text, write_scores
@@ -80,22 +81,29 @@ def evaluate(settings: EvalSettings) -> None:
     tables = {task.name: judged_table(task, responses[task.name], names, judge) for task in answered}
     predictions = pd.concat(tables.values(), ignore_index=True)
     scores: dict[str, Any] = {
-        "bench": single, "k": settings.k, "grader": names[0],
+        "bench": single,
+        "k": settings.k,
+        "grader": names[0],
         "left_out": sum(map(len, too_long.values())) + sum(sum(task.left_out.values()) for task in tasks),
         "cut_by_length": int((predictions.finish_reason == "length").sum()),
         "columns": column_scores(predictions, names[0]),
         "averages": suite_averages(settings.bench if tasks[0].benchmark else tasks[0].name, predictions, names[0]),
         "benchmarks": {t.name: task_record(t, tables[t.name], names, too_long[t.name]) for t in answered},
         "judge": judge.provenance() if judge else None,
-    }  # fmt: skip
+    }
     write(settings, out, record, predictions, scores, answered, names)
     tell(out, scores)
 
 
 def write(
-    settings: EvalSettings, out: Path, record: Run, predictions: pd.DataFrame, scores: dict[str, Any],
-    tasks: Sequence[Task], names: Sequence[str],
-) -> None:  # fmt: skip
+    settings: EvalSettings,
+    out: Path,
+    record: Run,
+    predictions: pd.DataFrame,
+    scores: dict[str, Any],
+    tasks: Sequence[Task],
+    names: Sequence[str],
+) -> None:
     """Everything that an evaluation leaves; scores.json comes last and says that it is complete."""
     for column in [name for name in predictions if predictions[name].dtype == object and name.startswith("correct")]:
         predictions[column] = predictions[column].astype("boolean")

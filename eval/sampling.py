@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from configs import UserError, sha256_of
+from common import UserError, sha256_of
 from data import Sample
 from eval.settings import EvalSettings
 from eval.store import ResponseStore, key_of
@@ -64,11 +64,17 @@ def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]
     # Pictures inside the rows' own files count with those; where none lie beside them the address stays without.
     beside = {"pictures": task.pictures.digest} if task.pictures.paths else {}
     return beside | {
-        "revision": revision, "model": model, "bench": task.version, "template": task.template,
-        "view": asdict(settings.view), "sampling": sampling, "seed": settings.seed, "engine": settings.engine,
+        "revision": revision,
+        "model": model,
+        "bench": task.version,
+        "template": task.template,
+        "view": asdict(settings.view),
+        "sampling": sampling,
+        "seed": settings.seed,
+        "engine": settings.engine,
         "served": settings.server.model if settings.engine == "server" else "",
         "rows": [sha256_of(Path(file)) if Path(file).exists() else file for file in task.files],
-    }  # fmt: skip
+    }
 
 
 def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, out: Path) -> dict[str, ResponseStore]:
@@ -79,9 +85,7 @@ def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, ou
     }
 
 
-def missing_of(
-    tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int
-) -> list[tuple[Task, Sample, int]]:  # fmt: skip
+def missing_of(tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int) -> list[tuple[Task, Sample, int]]:
     """Samples that lack responses, and how many."""
     found = [(task, sample, stores[task.name].lacks(sample.id, count)) for task in tasks for sample in task.samples]
     return [(task, sample, lack) for task, sample, lack in found if lack]
@@ -120,17 +124,26 @@ def sample_tasks(
 
 
 def answer(
-    sampler: Sampler, prompts: Sequence[tuple[str, Encoded]], stores: dict[str, ResponseStore],
-    settings: EvalSettings, advance: Advance,
-) -> None:  # fmt: skip
+    sampler: Sampler,
+    prompts: Sequence[tuple[str, Encoded]],
+    stores: dict[str, ResponseStore],
+    settings: EvalSettings,
+    advance: Advance,
+) -> None:
     """The missing responses to some prompts, written down as soon as they are there."""
     store_of = {prompt.sample_id: stores[name] for name, prompt in prompts}
     asked = ((name, k) for name in store_of for k in range(settings.k))
     known = {(name, k) for name, k in asked if (name, k) in store_of[name].responses}
     sampler.engine.sample(
-        [prompt for _, prompt in prompts], settings.k, settings.sampling, settings.seed, view_name(settings), advance,
-        finished=lambda response: store_of[response.sample_id].add(response), skip=known,
-    )  # fmt: skip
+        [prompt for _, prompt in prompts],
+        settings.k,
+        settings.sampling,
+        settings.seed,
+        view_name(settings),
+        advance,
+        finished=lambda response: store_of[response.sample_id].add(response),
+        skip=known,
+    )
 
 
 def view_name(settings: EvalSettings) -> str:

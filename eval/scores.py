@@ -105,14 +105,21 @@ def task_record(task: Task, table: pd.DataFrame, scorers: Sequence[str], too_lon
     """Everything about one benchmark."""
     decides = scorers[0]
     return {
-        "version": task.version, "rows": task.rows, "items": len(task.samples), "left_out": dict(task.left_out),
-        "too_long": list(too_long), "deviation": task.deviation, "doubtful_golds": list(task.doubtful_golds),
-        "files": list(task.files), "template": task.template,
+        "version": task.version,
+        "rows": task.rows,
+        "items": len(task.samples),
+        "left_out": dict(task.left_out),
+        "too_long": list(too_long),
+        "deviation": task.deviation,
+        "doubtful_golds": list(task.doubtful_golds),
+        "files": list(task.files),
+        "template": task.template,
         "cut_by_length": int((table.finish_reason == "length").sum()),
         "scorers": {name: scorer_record(table, name) for name in scorers},
-        "at_k": at_k(table, decides), "breakdowns": breakdown(task, table, decides),
+        "at_k": at_k(table, decides),
+        "breakdowns": breakdown(task, table, decides),
         "metrics": {name: own_metrics(task, table, name) for name in scorers},
-    }  # fmt: skip
+    }
 
 
 def suite_averages(suite: str, table: pd.DataFrame, scorer: str) -> dict[str, dict[str, float]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from configs import UserError, sha256_of
+from common import UserError, sha256_of
 from models.response import Response
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from eval import bench_mini
 from eval.audit import by_grader
@@ -99,10 +99,14 @@ def check_room(settings: EvalSettings) -> None:
 
 def mini_task(settings: EvalSettings) -> Task:
     return Task(
-        bench_mini.NAME, bench_mini.VERSION, bench_mini.samples(settings.items, settings.split),
-        template(settings, settings.model.prompt), by_grader("robust"), bench_mini.cluster_of,
+        bench_mini.NAME,
+        bench_mini.VERSION,
+        bench_mini.samples(settings.items, settings.split),
+        template(settings, settings.model.prompt),
+        by_grader("robust"),
+        bench_mini.cluster_of,
         breakdowns=("dependency", "version", "kind"),
-    )  # fmt: skip
+    )
 
 
 def benchmark_task(
@@ -114,11 +118,21 @@ def benchmark_task(
     # PAPO's prompt goes around its own suite; other benchmarks bring the instruction of their authors.
     own = "papo" if benchmark.name.startswith("papo_") else "question_only"
     return Task(
-        benchmark.name, benchmark.version, loaded.samples, template(settings, own), benchmark.official,
-        lambda sample: cluster_of(benchmark, sample), benchmark, benchmark.breakdowns, loaded.rows,
-        dict(loaded.left_out), loaded.deviation, tuple(loaded.files), PictureFiles(tuple(loaded.pictures)),
+        benchmark.name,
+        benchmark.version,
+        loaded.samples,
+        template(settings, own),
+        benchmark.official,
+        lambda sample: cluster_of(benchmark, sample),
+        benchmark,
+        benchmark.breakdowns,
+        loaded.rows,
+        dict(loaded.left_out),
+        loaded.deviation,
+        tuple(loaded.files),
+        PictureFiles(tuple(loaded.pictures)),
         tuple(loaded.doubtful_golds),
-    )  # fmt: skip
+    )
 
 
 def template(settings: EvalSettings, own: str) -> str:

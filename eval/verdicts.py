@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from configs import UserError
-from configs.progress import progress
+from common import UserError
+from common.progress import progress
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
 from eval.audit import by_grader, regrade
@@ -51,14 +51,26 @@ def table_of(task: Task, responses: Sequence[Response]) -> pd.DataFrame:
     for response in responses:
         sample = by_id[response.sample_id]
         tags = sample.tags
-        rows.append({
-            "sample_id": sample.id, "bench": task.name, "column": task.column(sample),
-            "subset": tags.get("subset", ""), "dependency": tags.get("dependency", ""),
-            "version": tags.get("version", ""),
-            "cluster": task.cluster(sample), "k": response.k, "view": response.view, "text": response.text,
-            "token_ids": response.token_ids, "finish_reason": response.finish_reason, "gold": sample.answer,
-            "choices": list(sample.choices), "answer_type": sample.answer_type, "format_ok": format_ok(response.text),
-        })  # fmt: skip
+        rows.append(
+            {
+                "sample_id": sample.id,
+                "bench": task.name,
+                "column": task.column(sample),
+                "subset": tags.get("subset", ""),
+                "dependency": tags.get("dependency", ""),
+                "version": tags.get("version", ""),
+                "cluster": task.cluster(sample),
+                "k": response.k,
+                "view": response.view,
+                "text": response.text,
+                "token_ids": response.token_ids,
+                "finish_reason": response.finish_reason,
+                "gold": sample.answer,
+                "choices": list(sample.choices),
+                "answer_type": sample.answer_type,
+                "format_ok": format_ok(response.text),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -136,6 +148,9 @@ def from_extraction(task: Task, sample: Sample, text: str, judgement: Judgement)
 
 def parts_of(found: Verdict) -> dict[str, Any]:
     return {
-        "correct": found.correct, "extracted": found.extracted, "reason": found.reason, "grader": found.grader,
+        "correct": found.correct,
+        "extracted": found.extracted,
+        "reason": found.reason,
+        "grader": found.grader,
         "score": float(found.correct),
-    }  # fmt: skip
+    }

@@ -22,10 +22,12 @@ def target_layers(module: Any, targets: str) -> list[str]:
     language = language_path(module)
     head = module.get_output_embeddings()
     return [
-        name for name, layer in module.named_modules()
-        if isinstance(layer, torch.nn.Linear) and layer is not head
+        name
+        for name, layer in module.named_modules()
+        if isinstance(layer, torch.nn.Linear)
+        and layer is not head
         and (targets == "all" or is_language(name, language))
-    ]  # fmt: skip
+    ]
 
 
 def add_adapters(module: Any, settings: LoraSettings) -> None:
@@ -33,9 +35,12 @@ def add_adapters(module: Any, settings: LoraSettings) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, bias="none",
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        bias="none",
         target_modules=target_layers(module, settings.targets),
-    )  # fmt: skip
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         inject_adapter_in_model(config, module, adapter_name=ADAPTER)

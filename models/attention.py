@@ -32,9 +32,14 @@ def install(module: Any) -> None:
 
 
 def attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
-    layout: Layout | None = None, **options: Any,
-) -> tuple[Tensor, None]:  # fmt: skip
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    layout: Layout | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
     """The function that transformers calls in every layer."""
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
@@ -44,7 +49,7 @@ def attention(
 @torch.compiler.disable  # else every layout would be compiled anew
 def grouped_attention(
     query_1HLD: Tensor, key_1ELD: Tensor, value_1ELD: Tensor, layout: Layout, scale: float
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """[1, L, H, D]. The row is cut once, as the gradient of a cut is as long as what was cut."""
     cuts = [x[0].transpose(0, 1).split(layout.sizes) for x in (query_1HLD, key_1ELD, value_1ELD)]
     outputs: list[Tensor] = []

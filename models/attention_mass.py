@@ -26,7 +26,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-from configs import UserError
+from common import UserError
 from models.loader import VisionLanguageModel
 from models.scoring import Group, plain_hidden
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.views import ViewSettings
 from models.kl import k1, k3
@@ -94,9 +94,11 @@ def response_scores(logp_NT: Tensor, masked_logp_NT: Tensor, mask_NT: Tensor) ->
     found = summarise(k3(logp_NT, masked_logp_NT), mask_NT, DEPENDENT_K3)
     signed = summarise(k1(logp_NT, masked_logp_NT), mask_NT, DEPENDENT_K3)
     return {
-        "k3_mean": found.mean_N, "share_above": found.share_above_N, "top_decile": found.top_decile_N,
+        "k3_mean": found.mean_N,
+        "share_above": found.share_above_N,
+        "top_decile": found.top_decile_N,
         "k1_mean": signed.mean_N,
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,12 @@ def micro_batches(prompts: Sequence[Prompt], batch: int) -> Iterator[list[Prompt
 
 
 def two_views(
-    model: VisionLanguageModel, part: Sequence[Prompt], token_ids: Sequence[Sequence[int]], view: ViewSettings,
+    model: VisionLanguageModel,
+    part: Sequence[Prompt],
+    token_ids: Sequence[Sequence[int]],
+    view: ViewSettings,
     seed: int,
-) -> tuple[list[Group], list[Group]]:  # fmt: skip
+) -> tuple[list[Group], list[Group]]:
     """Groups behind the real and behind the corrupted pictures; the responses in both stand in the same order."""
     clean, asked, answers = [], [], []
     for prompt in part:
@@ -166,19 +171,30 @@ def score_part(
     lengths = [len(ids) for group in clean for ids in group.responses]
     scores = model.score(clean, against=masked, temperature=temperature, entropy=entropy, kl=kl)
     columns = {
-        "logprobs_T": scores.logprobs_NT, "masked_logprobs_T": scores.against_logprobs_NT,
-        "entropy_T": scores.entropy_NT, "masked_entropy_T": scores.against_entropy_NT, "kl_T": scores.kl_NT,
-    }  # fmt: skip
+        "logprobs_T": scores.logprobs_NT,
+        "masked_logprobs_T": scores.against_logprobs_NT,
+        "entropy_T": scores.entropy_NT,
+        "masked_entropy_T": scores.against_entropy_NT,
+        "kl_T": scores.kl_NT,
+    }
     there = {name: value.cpu() for name, value in columns.items() if value is not None}
     return [{name: value[n, :length] for name, value in there.items()} for n, length in enumerate(lengths)]
 
 
 @torch.no_grad()
 def score_two_views(
-    model: VisionLanguageModel, samples: Sequence[Sample], token_ids: Sequence[Sequence[int]], view: ViewSettings,
-    seed: int = 0, batch: int = 32, *, temperature: float = 1.0, entropy: bool = False, kl: bool = False,
+    model: VisionLanguageModel,
+    samples: Sequence[Sample],
+    token_ids: Sequence[Sequence[int]],
+    view: ViewSettings,
+    seed: int = 0,
+    batch: int = 32,
+    *,
+    temperature: float = 1.0,
+    entropy: bool = False,
+    kl: bool = False,
     progress: Callable[[int, str], None] = lambda done, note: None,
-) -> list[ViewScores]:  # fmt: skip
+) -> list[ViewScores]:
     """Scores of each response on its sample's pictures and on the corrupted ones, in the order given.
 
     A sample stands once for each of its responses. Its prompt passes once per view with all of them, and both views

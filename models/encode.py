@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.images import PillowImage
 from data.prompts import chat_messages
@@ -74,7 +74,7 @@ class Encoder:
 
     def see_all(
         self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int = 0
-    ) -> list[Encoded]:  # fmt: skip
+    ) -> list[Encoded]:
         """Each sample's prompt through a view, by the number of its draw; where pixels carry a grid, only the pictures
         are made anew."""
         seen = iter(self.with_new_pictures([one for one in asked if GRID in one[1].vision], view, seed))
@@ -85,7 +85,7 @@ class Encoder:
 
     def with_new_pictures(
         self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int
-    ) -> list[Encoded]:  # fmt: skip
+    ) -> list[Encoded]:
         """All pictures in one call of the processor, as a call costs more than a small picture."""
         if not asked:
             return []

@@ -34,7 +34,7 @@ def forward(progress: Progress, before: int, done: int, note: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
+class EnginePrompt:
     """A prompt as an engine's own processor makes it."""
 
     ids: list[int]
@@ -46,16 +46,23 @@ class Engine(Protocol):
     """A sampler with weights that follow the policy's."""
 
     def sample(
-        self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
-    ) -> list[Response]:  # fmt: skip
+        self,
+        prompts: Sequence[Encoded],
+        count: int,
+        settings: SamplingSettings,
+        seed: int,
+        view: str = "clean",
+        progress: Progress = silent,
+        finished: Finished = unheard,
+        skip: Names = frozenset(),
+    ) -> list[Response]:
         """`count` responses to each prompt, without those in `skip`; equal seeds give equal ones, however batched.
 
         `finished` gets each response as soon as it is there: whoever writes them down can stop and go on later.
         """
         ...
 
-    def seen(self, prompt: Encoded) -> Seen | None:
+    def seen(self, prompt: Encoded) -> EnginePrompt | None:
         """What the engine makes of a prompt; None where it takes the trainer's tokens and pixels as they are."""
         ...
 
@@ -85,9 +92,16 @@ class HfEngine:
             self.own = dict(named_weights(self.model.module))
 
     def sample(
-        self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
-    ) -> list[Response]:  # fmt: skip
+        self,
+        prompts: Sequence[Encoded],
+        count: int,
+        settings: SamplingSettings,
+        seed: int,
+        view: str = "clean",
+        progress: Progress = silent,
+        finished: Finished = unheard,
+        skip: Names = frozenset(),
+    ) -> list[Response]:
         alike: dict[tuple[int, ...], list[Encoded]] = {}  # prompts that lack the same numbers share batches
         for prompt in prompts:
             missing = tuple(k for k in range(count) if (prompt.sample_id, k) not in skip)
@@ -99,7 +113,7 @@ class HfEngine:
                 found += self.model.sample(part, count, settings, seed, view, onward, finished, missing)
         return found
 
-    def seen(self, prompt: Encoded) -> Seen | None:
+    def seen(self, prompt: Encoded) -> EnginePrompt | None:
         return None
 
     @torch.no_grad()

@@ -6,15 +6,22 @@ from typing import Any
 
 import torch
 
-from configs import UserError
+from common import UserError
 
 # Families whose packed rows were shown to equal plain ones (positions, deepstack); others take the plain path.
 SHARED_PREFIX_FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 # Tokens that stand for pictures or frame them, by the names that configs and processors give their ids.
 PICTURE_TOKENS = (
-    "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "fake_image_token_id",
-    "start_image_token_id", "end_image_token_id", "boi_token_id", "eoi_token_id",
-)  # fmt: skip
+    "image_token_id",
+    "video_token_id",
+    "vision_start_token_id",
+    "vision_end_token_id",
+    "fake_image_token_id",
+    "start_image_token_id",
+    "end_image_token_id",
+    "boi_token_id",
+    "eoi_token_id",
+)
 # Names under which a model is told which tokens are image tokens.
 TOKEN_KINDS = ("mm_token_type_ids", "token_type_ids")
 PER_TOKEN_KEYS = ("input_ids", "attention_mask", *TOKEN_KINDS)

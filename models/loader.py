@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.views import ViewSettings
 from models.adapters import adapters_off, add_adapters, save_adapter
@@ -47,7 +47,7 @@ class VisionLanguageModel:
         self.settings = settings
         self.tokenizer = processor.tokenizer
         self.family = module.config.model_type
-        self.path = scoring_path(settings, self.family)
+        self.scoring_path = choose_scoring_path(settings, self.family)
         self.token_kinds_name = token_kinds_name(module)
         self.image_token_id: int = image_token_id(module)
         self.eos_ids: list[int] = end_ids(module, self.tokenizer)
@@ -56,7 +56,7 @@ class VisionLanguageModel:
         self.forbidden_ids = sorted({*picture_token_ids(module, processor), self.pad_id} - {*self.eos_ids})
         self.encoder = Encoder(processor, settings, self.image_token_id)
         self.pictures: PictureTower | None = None
-        if self.path == "shared":
+        if self.scoring_path == "shared":
             self.pictures = PictureTower(module.model.visual, keep=vision_is_fixed(settings))
             install(module)
         # Whoever shards the weights (DeepSpeed) puts an engine that wraps a Scorer in its place.
@@ -84,10 +84,16 @@ class VisionLanguageModel:
         return self.scorer(groups, **options)
 
     def sample(
-        self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
+        self,
+        prompts: Sequence[Encoded],
+        count: int,
+        settings: SamplingSettings,
+        seed: int,
+        view: str = "clean",
         progress: Callable[[int, str], None] = lambda done, note: None,
-        finished: Callable[[Response], None] = lambda response: None, numbers: Sequence[int] = (),
-    ) -> list[Response]:  # fmt: skip
+        finished: Callable[[Response], None] = lambda response: None,
+        numbers: Sequence[int] = (),
+    ) -> list[Response]:
         """`count` responses to each prompt; each is fixed by seed, sample id and its number, not by its batch.
 
         `numbers`: only these of the `count`.
@@ -184,13 +190,13 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
 
 
 @cache
-def say(line: str) -> None:
+def log_once(line: str) -> None:
     """Once in a run: by its first process, however many models are loaded."""
     if os.environ.get("RANK", "0") == "0":
         print(line, file=sys.stderr, flush=True)
 
 
-def scoring_path(settings: ModelSettings, family: str) -> str:
+def choose_scoring_path(settings: ModelSettings, family: str) -> str:
     """Shared where it is exact and wanted; the slow way is said aloud, with its reason."""
     exact = family in SHARED_PREFIX_FAMILIES
     only = f"sharing a group's prompt was shown to be exact for {', '.join(SHARED_PREFIX_FAMILIES)} only"
@@ -198,7 +204,7 @@ def scoring_path(settings: ModelSettings, family: str) -> str:
         raise UserError(f"model.scoring=shared does not fit family {family}: {only}; set model.scoring=auto")
     if settings.scoring == "plain" or not exact:
         kept = "; its vision tower is fixed, but passes again on every use" if vision_is_fixed(settings) else ""
-        say(
+        log_once(
             f"model {settings.name}: family {family} is scored one row per response with its own prompt and picture; "
             f"{'model.scoring=plain asks for it' if exact else only}{kept}"
         )

@@ -63,6 +63,9 @@ def pack(groups: Sequence[PackedGroup], prefix_positions: Sequence[Tensor]) -> P
             target += tokens[start:]
         layout.append((len(group.prefix), tuple(len(tokens) - 1 for tokens in group.continuations if len(tokens) > 1)))
     return PackedBatch(
-        torch.tensor([ids]), torch.cat(positions, dim=1)[:, None], Layout(tuple(layout)), torch.tensor(source),
+        torch.tensor([ids]),
+        torch.cat(positions, dim=1)[:, None],
+        Layout(tuple(layout)),
+        torch.tensor(source),
         torch.tensor(target),
-    )  # fmt: skip
+    )

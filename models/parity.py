@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from models.encode import Encoded
-from models.engine import Engine, Seen
-from models.loader import VisionLanguageModel, say
+from models.engine import Engine, EnginePrompt
+from models.loader import VisionLanguageModel, log_once
 from models.scoring import Group
 from models.settings import SamplingSettings
 
@@ -44,7 +44,7 @@ class ParityReport:
                 f"{gap}, above engine.gap_bound {bound:g}: sync the weights, use one model.dtype for both, or set "
                 "engine.kind=hf"
             )
-        say(f"parity: {'token ids, pixels and positions equal; ' if self.compared_inputs else ''}{gap}")
+        log_once(f"parity: {'token ids, pixels and positions equal; ' if self.compared_inputs else ''}{gap}")
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def parity(
     return ParityReport(differences, compared, len(gaps), float(gaps.mean()), float(gaps.max()))
 
 
-def unlike(model: VisionLanguageModel, prompt: Encoded, seen: Seen) -> Iterator[str]:
+def unlike(model: VisionLanguageModel, prompt: Encoded, seen: EnginePrompt) -> Iterator[str]:
     """Sentences on what the engine sees otherwise."""
     name, ours = prompt.sample_id, prompt.ids.tolist()
     if ours != seen.ids:

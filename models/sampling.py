@@ -133,9 +133,13 @@ def finished_response(
 
 @torch.no_grad()
 def sample_batch(
-    model: "VisionLanguageModel", prompts: Sequence[Encoded], ks: Sequence[int], settings: SamplingSettings,
-    seed: int, view: str,
-) -> list[Response]:  # fmt: skip
+    model: "VisionLanguageModel",
+    prompts: Sequence[Encoded],
+    ks: Sequence[int],
+    settings: SamplingSettings,
+    seed: int,
+    view: str,
+) -> list[Response]:
     """The responses number `ks` to each prompt of one batch, prompt by prompt."""
     device = model.module.device
     tokens = left_padded(prompts, model.pad_id, model.token_kinds_name)
@@ -144,9 +148,13 @@ def sample_batch(
     numbers_NT = torch.from_numpy(np.stack([chance(seed, *name, settings.max_new_tokens) for name in names]))
     draw = TokenDraw(numbers_NT.to(device), settings, model.forbidden_ids)
     config = OneChoice(
-        do_sample=False, max_new_tokens=settings.max_new_tokens, num_return_sequences=len(ks),
-        eos_token_id=model.eos_ids, pad_token_id=model.pad_id, use_cache=True,
-    )  # fmt: skip
+        do_sample=False,
+        max_new_tokens=settings.max_new_tokens,
+        num_return_sequences=len(ks),
+        eos_token_id=model.eos_ids,
+        pad_token_id=model.pad_id,
+        use_cache=True,
+    )
     with ready_to_sample(model.module):
         ids_NL = model.module.generate(
             **inputs, generation_config=config, logits_processor=LogitsProcessorList([draw])

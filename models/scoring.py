@@ -84,10 +84,13 @@ def shared_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tupl
     batch = pack(rows, positions)
     device = model.module.device
     hidden_1LD = model.module.model(
-        input_ids=batch.ids_1L.to(device), attention_mask=NO_MASK.to(device), layout=batch.layout,
-        position_ids=batch.positions_31L.to(device), use_cache=False,
+        input_ids=batch.ids_1L.to(device),
+        attention_mask=NO_MASK.to(device),
+        layout=batch.layout,
+        position_ids=batch.positions_31L.to(device),
+        use_cache=False,
         **model.picture_inputs([group.prompt for group in groups]),
-    ).last_hidden_state  # fmt: skip
+    ).last_hidden_state
     return hidden_1LD[0].index_select(0, batch.source_K.to(device)), batch.target_K.to(device)
 
 
@@ -158,4 +161,4 @@ class Scorer(torch.nn.Module):
         self.model = model  # no torch module, so it is not a child
 
     def forward(self, groups: Sequence[Group], **options: Any) -> Scores:
-        return score_groups(self.model, groups, **{"path": self.model.path, **options})
+        return score_groups(self.model, groups, **{"path": self.model.scoring_path, **options})

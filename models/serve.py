@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from configs import UserError, command, setting
-from configs.endpoint import SERVER_KEY as KEY
+from common import UserError
+from common.endpoint import SERVER_KEY as KEY
+from configs import command, setting
 from models.settings import ModelSettings
 
 OPEN_PATHS = ("/health", "/ping")  # say only that the server lives
@@ -81,13 +82,21 @@ def arguments(settings: ServeSettings) -> list[str]:
     most = min(wanted, getattr(text, "max_position_embeddings", wanted))
     limits = {"size": {"shortest_edge": model.min_pixels, "longest_edge": model.max_pixels}}
     flags: dict[str, Any] = {
-        "model": model.path, "served-model-name": model.name, "host": settings.host, "port": settings.port,
-        "dtype": model.dtype, "load-format": "safetensors", "generation-config": "vllm", "max-model-len": most,
-        "mm-processor-kwargs": json.dumps(limits), "seed": 0, "middleware": "models.serve.KeyGate",
+        "model": model.path,
+        "served-model-name": model.name,
+        "host": settings.host,
+        "port": settings.port,
+        "dtype": model.dtype,
+        "load-format": "safetensors",
+        "generation-config": "vllm",
+        "max-model-len": most,
+        "mm-processor-kwargs": json.dumps(limits),
+        "seed": 0,
+        "middleware": "models.serve.KeyGate",
         "uvicorn-log-level": "warning",
         # An empty list would allow every host; this one names none that exists.
         "allowed-media-domains": "nothing.invalid",
-    }  # fmt: skip
+    }
     if torch.cuda.is_available():
         flags["gpu-memory-utilization"] = settings.memory_share
     else:

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
-from configs import UserError
-from configs.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
-from configs.parallel import as_finished
+from common import UserError
+from common.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
+from common.parallel import as_finished
 from data.images import png_bytes
 from models.encode import Encoded, Encoder, check_template, view_seed
 from models.engine import Finished, Names, Progress, silent, unheard
@@ -28,7 +28,7 @@ from models.settings import ModelSettings, SamplingSettings
 FORBIDDEN = -100.0  # the strongest bias that the protocol has
 
 
-class Front(Protocol):
+class ModelFrontend(Protocol):
     """What this side must know of the model: a whole one has it, `load_front` gives it without weights."""
 
     processor: Any
@@ -98,24 +98,33 @@ class Job:
 class ServerEngine:
     """`sample` as all engines have it; the weights are the server's, so nothing is synchronised."""
 
-    def __init__(self, front: Front, settings: ServerSettings, **clock: Any) -> None:
+    def __init__(self, front: ModelFrontend, settings: ServerSettings, **clock: Any) -> None:
         if settings.workers < 1 or settings.timeout_s <= 0 or settings.total_s <= 0:
             raise UserError("the server engine needs workers, timeout_s and total_s above 0")
         self.front = front
         self.settings = settings
         self.endpoint = Endpoint(
-            settings.base_url, key_from(SERVER_KEY),
+            settings.base_url,
+            key_from(SERVER_KEY),
             Patience(timeout_s=settings.timeout_s, total_s=settings.total_s),
             help="start it with `python -m models.serve model=<name>`, or sample with engine.kind=hf",
-            key_help=f"put the key it was started with into the environment variable {SERVER_KEY}", **clock,
-        )  # fmt: skip
+            key_help=f"put the key it was started with into the environment variable {SERVER_KEY}",
+            **clock,
+        )
         self.name = settings.model or self.endpoint.only_model()
         self.template = Template(front.processor)
 
     def sample(
-        self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
-    ) -> list[Response]:  # fmt: skip
+        self,
+        prompts: Sequence[Encoded],
+        count: int,
+        settings: SamplingSettings,
+        seed: int,
+        view: str = "clean",
+        progress: Progress = silent,
+        finished: Finished = unheard,
+        skip: Names = frozenset(),
+    ) -> list[Response]:
         """`count` responses to each prompt, prompt by prompt, without those in `skip` (sample id, k).
 
         `finished` gets each response as soon as it is there, in this thread: whoever writes them down can stop and go
@@ -144,14 +153,27 @@ class ServerEngine:
     def body(self, job: Job, settings: SamplingSettings, seed: int) -> dict[str, Any]:
         """Everything that could change the draw is written out; nothing is left to a server's defaults."""
         return {
-            "model": self.name, "messages": [{"role": "user", "content": job.content}], "n": 1,
-            "temperature": settings.temperature, "top_p": settings.top_p, "top_k": settings.top_k, "min_p": 0.0,
-            "presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0,
-            "max_tokens": settings.max_new_tokens, "min_tokens": 0, "stop": [], "ignore_eos": False,
-            "stop_token_ids": self.front.eos_ids, "seed": request_seed(seed, job.prompt.sample_id, job.k),
+            "model": self.name,
+            "messages": [{"role": "user", "content": job.content}],
+            "n": 1,
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "top_k": settings.top_k,
+            "min_p": 0.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "repetition_penalty": 1.0,
+            "max_tokens": settings.max_new_tokens,
+            "min_tokens": 0,
+            "stop": [],
+            "ignore_eos": False,
+            "stop_token_ids": self.front.eos_ids,
+            "seed": request_seed(seed, job.prompt.sample_id, job.k),
             "logit_bias": {str(token): FORBIDDEN for token in self.front.forbidden_ids},
-            "logprobs": True, "top_logprobs": 0, "return_token_ids": True,
-        }  # fmt: skip
+            "logprobs": True,
+            "top_logprobs": 0,
+            "return_token_ids": True,
+        }
 
     def respond(self, job: Job, settings: SamplingSettings, seed: int, view: str) -> Response:
         """One request, in a thread of its own."""
@@ -202,8 +224,10 @@ def request_seed(seed: int, sample_id: str, k: int) -> int:
 def with_pictures(content: list[dict[str, Any]], images: Sequence[Image.Image]) -> list[dict[str, Any]]:
     """The parts as the protocol has them; PNG, so that the pixels stay as they are."""
     pictures = iter(images)
-    return [{"type": "image_url", "image_url": {"url": data_url(next(pictures))}} if part["type"] == "image" else part
-            for part in content]  # fmt: skip
+    return [
+        {"type": "image_url", "image_url": {"url": data_url(next(pictures))}} if part["type"] == "image" else part
+        for part in content
+    ]
 
 
 def data_url(image: Image.Image) -> str:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from common.endpoint import LOCAL_URL
 from configs import setting
-from configs.endpoint import LOCAL_URL
 
 
 @dataclass

@@ -20,7 +20,7 @@ KEY = "percept_row"  # where a request's sampling parameters say which row of th
 
 
 @dataclass
-class Sheet:
+class SamplingPlan:
     """What one call of `sample` asks for, and the log-probs found so far."""
 
     names: list[tuple[str, int]] = field(default_factory=list)  # sample id and k of every row
@@ -51,10 +51,10 @@ class Drawing:
     tokens: list[int]
 
 
-class SheetDraw(LogitsProcessor):
+class SamplingPlanDraw(LogitsProcessor):
     """Draws for all requests of a step at once; `sheet` is set by the subclass of each engine."""
 
-    sheet: Sheet
+    sheet: SamplingPlan
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
         self.active: dict[int, Drawing] = {}  # by place in the batch
@@ -80,6 +80,6 @@ class SheetDraw(LogitsProcessor):
         return logits.fill_(-torch.inf).scatter_(-1, chosen_N1, 0.0)
 
 
-def processor_for(sheet_owner: Any) -> type[SheetDraw]:
+def processor_for(sheet_owner: Any) -> type[SamplingPlanDraw]:
     """A processor class that reads the sheet its engine has at the moment."""
-    return type("EngineDraw", (SheetDraw,), {"sheet": property(lambda self: sheet_owner.sheet)})
+    return type("EngineDraw", (SamplingPlanDraw,), {"sheet": property(lambda self: sheet_owner.sheet)})

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import distributed
 
-from configs import UserError
+from common import UserError
 from models.encode import Encoded
-from models.engine import Finished, Names, Progress, Seen, Weights, silent, unheard
+from models.engine import EnginePrompt, Finished, Names, Progress, Weights, silent, unheard
 from models.loader import VisionLanguageModel
 from models.response import Response
 from models.sampling import finished_response
@@ -62,10 +62,19 @@ def engine_options(model: VisionLanguageModel, settings: EngineSettings, samplin
     on_gpu = uses_gpu(model)
     several = distributed.is_initialized() and distributed.get_world_size() > 1
     options: dict[str, Any] = {
-        "model": source.path, "revision": source.revision, "tokenizer_revision": source.revision,
-        "trust_remote_code": source.trust_remote_code, "dtype": source.dtype, "load_format": "safetensors",
-        "use_tqdm_on_load": False, "max_model_len": room(model, sampling), "max_num_seqs": sampling.batch, "seed": 0,
-        "generation_config": "vllm", "enable_prefix_caching": True, "logprobs_mode": "raw_logprobs",
+        "model": source.path,
+        "revision": source.revision,
+        "tokenizer_revision": source.revision,
+        "trust_remote_code": source.trust_remote_code,
+        "dtype": source.dtype,
+        "load_format": "safetensors",
+        "use_tqdm_on_load": False,
+        "max_model_len": room(model, sampling),
+        "max_num_seqs": sampling.batch,
+        "seed": 0,
+        "generation_config": "vllm",
+        "enable_prefix_caching": True,
+        "logprobs_mode": "raw_logprobs",
         # A picture has at least one token, so no prompt within the limit holds more.
         "limit_mm_per_prompt": {"image": source.max_prompt_tokens, "video": 0},
         "mm_processor_kwargs": processor_options(model),
@@ -73,7 +82,7 @@ def engine_options(model: VisionLanguageModel, settings: EngineSettings, samplin
         "mm_device_do_normalize": False,  # the trainer's pixels come from the processor, not from the vision tower
         # The draw must know how many tokens a request has.
         "async_scheduling": False,
-    }  # fmt: skip
+    }
     if several:  # each process has an engine of its own beside the trainer's process group, without traffic
         options["distributed_executor_backend"] = "external_launcher"
     if on_gpu:
@@ -96,9 +105,9 @@ class VllmEngine:
         with undisturbed(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             self.vllm = import_vllm()
-            from models.vllm_draw import Sheet, processor_for
+            from models.vllm_draw import SamplingPlan, processor_for
 
-            self.sheet = Sheet()
+            self.sheet = SamplingPlan()
             try:
                 self.llm = self.vllm.LLM(**options, logits_processors=[processor_for(self)])
             except (RuntimeError, ValueError, AssertionError) as error:
@@ -112,10 +121,17 @@ class VllmEngine:
             atexit.register(leave_group)
 
     def sample(
-        self, prompts: Sequence[Encoded], count: int, settings: SamplingSettings, seed: int, view: str = "clean",
-        progress: Progress = silent, finished: Finished = unheard, skip: Names = frozenset(),
-    ) -> list[Response]:  # fmt: skip
-        from models.vllm_draw import Sheet
+        self,
+        prompts: Sequence[Encoded],
+        count: int,
+        settings: SamplingSettings,
+        seed: int,
+        view: str = "clean",
+        progress: Progress = silent,
+        finished: Finished = unheard,
+        skip: Names = frozenset(),
+    ) -> list[Response]:
+        from models.vllm_draw import SamplingPlan
 
         if settings.max_new_tokens > self.limit.max_new_tokens:
             raise UserError(
@@ -124,7 +140,7 @@ class VllmEngine:
             )
         rows = [(p, k) for p in prompts for k in range(count) if (p.sample_id, k) not in skip]
         names = [(prompt.sample_id, k) for prompt, k in rows]
-        self.sheet = Sheet(names, settings, seed, self.model.forbidden_ids)
+        self.sheet = SamplingPlan(names, settings, seed, self.model.forbidden_ids)
         found: dict[int, Response] = {}
         with undisturbed(), self.alive():
             for row, tokens in self.run([prompt for prompt, _ in rows], settings):
@@ -148,7 +164,7 @@ class VllmEngine:
         """As the encoder's processor treats the text."""
         return self.model.encoder.options(text, []).get("text_kwargs", {})
 
-    def seen(self, prompt: Encoded) -> Seen:
+    def seen(self, prompt: Encoded) -> EnginePrompt:
         """Tokens, pixels and positions from vLLM's own processor and model."""
         with undisturbed(), self.alive():
             inputs = self.rendered(prompt)
@@ -169,7 +185,7 @@ class VllmEngine:
             for name, ours in prompt.vision.items()
             if name in flat
         }
-        return Seen(ids, vision, positions)
+        return EnginePrompt(ids, vision, positions)
 
     def run(self, prompts: Sequence[Encoded], settings: SamplingSettings) -> Iterator[tuple[int, list[int]]]:
         """Rows and their token ids as they end; vLLM fills its batch with the next."""
@@ -189,11 +205,26 @@ class VllmEngine:
         from models.vllm_draw import KEY
 
         return self.vllm.SamplingParams(
-            n=1, temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, repetition_penalty=1.0, presence_penalty=0.0,
-            frequency_penalty=0.0, min_tokens=0, max_tokens=settings.max_new_tokens, logprobs=None, stop=None,
-            stop_token_ids=self.model.eos_ids, ignore_eos=False, bad_words=None, logit_bias=None, detokenize=False,
-            output_kind=self.vllm.sampling_params.RequestOutputKind.FINAL_ONLY, extra_args={KEY: row},
-        )  # fmt: skip
+            n=1,
+            temperature=0.0,
+            top_p=1.0,
+            top_k=0,
+            min_p=0.0,
+            repetition_penalty=1.0,
+            presence_penalty=0.0,
+            frequency_penalty=0.0,
+            min_tokens=0,
+            max_tokens=settings.max_new_tokens,
+            logprobs=None,
+            stop=None,
+            stop_token_ids=self.model.eos_ids,
+            ignore_eos=False,
+            bad_words=None,
+            logit_bias=None,
+            detokenize=False,
+            output_kind=self.vllm.sampling_params.RequestOutputKind.FINAL_ONLY,
+            extra_args={KEY: row},
+        )
 
     def sync(self, weights: Weights) -> None:
         """Weights go from memory to memory; what was computed with the old ones is forgotten."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import distributed
 
-from configs import UserError
+from common import UserError
 
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine must live in this process to take weights from its memory

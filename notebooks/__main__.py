@@ -8,7 +8,11 @@ from notebooks.settings import NotebookSettings
 if __name__ == "__main__":
     sys.exit(
         command(
-            NotebookSettings, "notebooks.execute:run", sys.argv[1:], prog="python -m notebooks", summary=str(__doc__),
+            NotebookSettings,
+            "notebooks.execute:run",
+            sys.argv[1:],
+            prog="python -m notebooks",
+            summary=str(__doc__),
             positional=["names"],
         )
-    )  # fmt: skip
+    )

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs import UserError, atomic_write_text
-from configs.progress import progress
+from common import UserError, atomic_write_text
+from common.progress import progress
 from notebooks.settings import NotebookSettings
 
 if TYPE_CHECKING:
@@ -64,9 +64,12 @@ def kernel_of(folder: Path) -> Any:
     from jupyter_client.manager import AsyncKernelManager
 
     return AsyncKernelManager(
-        kernel_name=KERNEL["name"], kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), transport="ipc",
-        ip=str(folder / "kernel"), connection_file=str(folder / "kernel.json"),
-    )  # fmt: skip
+        kernel_name=KERNEL["name"],
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+        transport="ipc",
+        ip=str(folder / "kernel"),
+        connection_file=str(folder / "kernel.json"),
+    )
 
 
 def execute(path: Path, variables: dict[str, str], timeout_s: int = 900) -> "NotebookNode":
@@ -78,16 +81,16 @@ def execute(path: Path, variables: dict[str, str], timeout_s: int = 900) -> "Not
     except ImportError:
         raise UserError(NEEDED) from None
     at, code = {"cell": "(start)"}, [cell.id for cell in notebook.cells if cell.cell_type == "code"]
-    with (
-        tempfile.TemporaryDirectory(prefix="percept-") as folder,
-        progress(path.stem, len(code)) as advance,
-    ):
+    with tempfile.TemporaryDirectory(prefix="percept-") as folder, progress(path.stem, len(code)) as advance:
         client = NotebookClient(
-            notebook, km=kernel_of(Path(folder)), timeout=timeout_s, record_timing=False,
+            notebook,
+            km=kernel_of(Path(folder)),
+            timeout=timeout_s,
+            record_timing=False,
             resources={"metadata": {"path": str(ROOT)}},
             on_cell_start=lambda cell, cell_index: at.update(cell=cell.id),
             on_cell_executed=lambda cell, cell_index, execute_reply: advance(code.index(cell.id) + 1, ""),
-        )  # fmt: skip
+        )
         try:
             client.execute(env=os.environ | QUIET | {"IPYTHONDIR": folder} | variables, cleanup_kc=True)
         except CellExecutionError as error:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from analysis.figures import save
 from analysis.report.records import Table
 from analysis.runs import OpenRuns, open_runs
-from configs import UserError
+from common import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 108  # characters of a printed line

@@ -33,9 +33,13 @@ def random_tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tiny_settings(folder: Path) -> ModelSettings:
     return ModelSettings(
-        name="tiny", path=str(folder), prompt="question_only", min_pixels=16384, max_pixels=65536,
+        name="tiny",
+        path=str(folder),
+        prompt="question_only",
+        min_pixels=16384,
+        max_pixels=65536,
         max_prompt_tokens=256,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

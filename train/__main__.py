@@ -8,7 +8,11 @@ from train.settings import TrainSettings
 if __name__ == "__main__":
     sys.exit(
         command(
-            TrainSettings, "train.loop:train", sys.argv[1:], prog="python -m train", summary=str(__doc__),
+            TrainSettings,
+            "train.loop:train",
+            sys.argv[1:],
+            prog="python -m train",
+            summary=str(__doc__),
             dry="train.estimate_text:print_estimate",
         )
-    )  # fmt: skip
+    )

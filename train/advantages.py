@@ -57,8 +57,11 @@ def leave_one_out(reward_G: Tensor) -> Tensor:
 
 
 PER_GROUP: dict[str, Callable[[Tensor], Tensor]] = {
-    "grpo": standardised, "drgrpo": centred, "rloo": leave_one_out, "reinforce_pp_baseline": centred,
-}  # fmt: skip
+    "grpo": standardised,
+    "drgrpo": centred,
+    "rloo": leave_one_out,
+    "reinforce_pp_baseline": centred,
+}
 
 
 def by_group(per_group: Callable[[Tensor], Tensor], reward_N: Tensor, group_N: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from train import objective
 from train.objective import ScoredBatch
 from train.settings import LossSettings

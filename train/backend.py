@@ -10,11 +10,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from models.loader import VisionLanguageModel
 from models.weights import Gather
+from train.distributed import Ranks
 from train.settings import TrainSettings
-from train.world import World
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -112,10 +112,10 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def make_backend(model: VisionLanguageModel, settings: TrainSettings, world: World) -> Backend:
+def make_backend(model: VisionLanguageModel, settings: TrainSettings, ranks: Ranks) -> Backend:
     """The backend that the settings name; DeepSpeed is imported only where it is used."""
     if settings.parallel.backend == "torch":
         return TorchBackend(model, settings)
     from train.deepspeed_backend import DeepSpeedBackend
 
-    return DeepSpeedBackend(model, settings, world)
+    return DeepSpeedBackend(model, settings, ranks)

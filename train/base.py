@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from configs import Run, atomic_path, command, setting, sha256_of
-from configs.progress import progress
+from common import atomic_path, sha256_of
+from common.progress import progress
+from configs import Run, command, setting
 from data.mini.demonstrations import CLEAN, Noise
 from data.mini.lessons import Lesson, lesson
 from data.mini.world import MAX_OBJECTS, WORLD_VERSION
@@ -110,9 +111,14 @@ class Teacher:
         positions_31P, _ = self.model.model.get_rope_index(prefix_ids, kinds, vision["image_grid_thw"][:1])
         batch = pack(rows, [positions_31P[:, 0]] * len(rows))
         hidden_1LD = self.model.model(
-            input_ids=batch.ids_1L, attention_mask=NO_MASK, position_ids=batch.positions_31L, layout=batch.layout,
-            pixel_values=vision["pixel_values"], image_grid_thw=vision["image_grid_thw"], use_cache=False,
-        ).last_hidden_state  # fmt: skip
+            input_ids=batch.ids_1L,
+            attention_mask=NO_MASK,
+            position_ids=batch.positions_31L,
+            layout=batch.layout,
+            pixel_values=vision["pixel_values"],
+            image_grid_thw=vision["image_grid_thw"],
+            use_cache=False,
+        ).last_hidden_state
         logits_TV = self.model.lm_head(hidden_1LD[0].index_select(0, batch.source_K))
         targets_T = batch.target_K
         accuracy = (logits_TV.detach().argmax(-1) == targets_T).float().mean().item()
@@ -155,8 +161,12 @@ class Teacher:
 
 def keep_state(path: Path, teacher: Teacher, step: int) -> None:
     """The checkpoint from which the same command goes on."""
-    state = {"model": teacher.model.state_dict(), "optimizer": teacher.optimizer.state_dict(), "step": step,
-             "course": teacher.course}  # fmt: skip
+    state = {
+        "model": teacher.model.state_dict(),
+        "optimizer": teacher.optimizer.state_dict(),
+        "step": step,
+        "course": teacher.course,
+    }
     with atomic_path(path) as unfinished:
         torch.save(state, unfinished)
 
@@ -181,8 +191,13 @@ def teach_course(teacher: Teacher, start: int, work: Path) -> None:
             loss, accuracy = teacher.step(number)
             advance(number + 1, f"loss {loss:.3f}")
             if number % 20 == 0:
-                row = {"course": teacher.course, "step": number, "loss": loss, "token_accuracy": accuracy,
-                       "seconds": time.monotonic() - began}  # fmt: skip
+                row = {
+                    "course": teacher.course,
+                    "step": number,
+                    "loss": loss,
+                    "token_accuracy": accuracy,
+                    "seconds": time.monotonic() - began,
+                }
                 file.write(json.dumps(row) + "\n")
                 file.flush()
             if (number + 1) % 200 == 0 or number + 1 == steps:

@@ -14,17 +14,17 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from configs import UserError, atomic_write_text
+from common import UserError, atomic_write_text
 from train.backend import Backend
+from train.distributed import Ranks
 from train.settings import ParallelSettings
 from train.update import Updater
-from train.world import World
 
 FORMAT = 2
 
 
 @dataclass
-class Place:
+class Progress:
     """Where a run stands."""
 
     step: int = 0
@@ -41,8 +41,8 @@ def complete_checkpoints(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step_??????"))
 
 
-def shard_name(world: World) -> str:
-    return f"shard_{world.rank:03d}_of_{world.size:03d}.safetensors"
+def shard_name(ranks: Ranks) -> str:
+    return f"shard_{ranks.rank:03d}_of_{ranks.size:03d}.safetensors"
 
 
 @contextmanager
@@ -58,43 +58,43 @@ def disk_trouble(run: Path, step: int, work: Path) -> Iterator[None]:
         ) from None
 
 
-def save_checkpoint(run: Path, place: Place, updater: Updater, world: World, keep: int) -> None:
+def save_checkpoint(run: Path, place: Progress, updater: Updater, ranks: Ranks, keep: int) -> None:
     """Write a checkpoint, then forget the oldest beyond `keep`. All processes take part."""
     target = checkpoint_folder(run, place.step)
     work = target.with_name(f".writing_{target.name}")
     with disk_trouble(run, place.step, work):
-        if world.main:
+        if ranks.main:
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
-        world.wait()
+        ranks.wait()
         state = {name: value.cpu().contiguous() for name, value in updater.backend.state().items()}
-        save_file(state, work / shard_name(world))
-        updater.model.save(work, gather=updater.backend.gather, writes=world.main)
-        world.wait()
-        if world.main:
+        save_file(state, work / shard_name(ranks))
+        updater.model.save(work, gather=updater.backend.gather, writes=ranks.main)
+        ranks.wait()
+        if ranks.main:
             parallel = asdict(updater.settings.parallel)
-            record = {"format": FORMAT, **asdict(place), "processes": world.size, "parallel": parallel}
+            record = {"format": FORMAT, **asdict(place), "processes": ranks.size, "parallel": parallel}
             atomic_write_text(work / "state.json", json.dumps(record))
             shutil.rmtree(target, ignore_errors=True)
             work.rename(target)
             for old in complete_checkpoints(run)[:-keep]:
                 shutil.rmtree(old)
-    world.wait()
+    ranks.wait()
 
 
-def load_checkpoint(run: Path, backend: Backend, parallel: ParallelSettings, world: World) -> Place:
+def load_checkpoint(run: Path, backend: Backend, parallel: ParallelSettings, ranks: Ranks) -> Progress:
     """Put the newest checkpoint into weights and optimiser; the beginning where there is none."""
     found = complete_checkpoints(run)
     if not found:
-        return Place()
+        return Progress()
     folder = found[-1]
     record = json.loads((folder / "state.json").read_text())
     if record["format"] != FORMAT:
         raise UserError(f"{folder} has checkpoint format {record['format']}, this is {FORMAT}; start a new run")
-    if record["processes"] != world.size or record["parallel"] != asdict(parallel):
+    if record["processes"] != ranks.size or record["parallel"] != asdict(parallel):
         raise UserError(
             f"{folder} was written by {record['processes']} process(es) with {record['parallel']}; go on with the "
             f"same, or begin a new run from its weights (model.path={folder} run=<another folder>)"
         )
-    backend.load_state(load_file(folder / shard_name(world)))
-    return Place(record["step"], record["updates"], record["position"])
+    backend.load_state(load_file(folder / shard_name(ranks)))
+    return Progress(record["step"], record["updates"], record["position"])

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from models.loader import VisionLanguageModel
 from models.scoring import Scorer
 from train.backend import adamw, load_optimizer_state, optimizer_state, set_rate
+from train.distributed import Ranks
 from train.settings import TrainSettings
-from train.world import World
 
 NEVER = 1 << 62
 
@@ -30,12 +30,17 @@ def deepspeed_config(settings: TrainSettings) -> dict[str, Any]:
         zero["offload_param"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
     half = settings.model.dtype == "bfloat16"
     return {
-        "train_micro_batch_size_per_gpu": 1, "gradient_accumulation_steps": 1,
-        "gradient_clipping": settings.optimiser.gradient_clip, "steps_per_print": NEVER,
-        "zero_optimization": zero, "zero_allow_untested_optimizer": True, "zero_force_ds_cpu_optimizer": False,
-        "bf16": {"enabled": half}, "communication_data_type": "fp32",
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": settings.optimiser.gradient_clip,
+        "steps_per_print": NEVER,
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "bf16": {"enabled": half},
+        "communication_data_type": "fp32",
         **({"data_types": {"grad_accum_dtype": "fp32"}} if half and stage > 1 else {}),
-    }  # fmt: skip
+    }
 
 
 def refuse_impossible(settings: TrainSettings) -> None:
@@ -69,15 +74,17 @@ def import_deepspeed() -> Any:
 class DeepSpeedBackend:
     """The policy's scoring call wrapped in a DeepSpeed engine."""
 
-    def __init__(self, model: VisionLanguageModel, settings: TrainSettings, world: World):
+    def __init__(self, model: VisionLanguageModel, settings: TrainSettings, ranks: Ranks):
         refuse_impossible(settings)
         deepspeed = import_deepspeed()
-        self.stage, self.world = settings.parallel.zero_stage, world
+        self.stage, self.ranks = settings.parallel.zero_stage, ranks
         self.parameters = [p for p in model.module.parameters() if p.requires_grad]
         self.engine, *_ = deepspeed.initialize(
-            model=Scorer(model), optimizer=adamw(self.parameters, settings), config=deepspeed_config(settings),
+            model=Scorer(model),
+            optimizer=adamw(self.parameters, settings),
+            config=deepspeed_config(settings),
             dist_init_required=False,
-        )  # fmt: skip
+        )
         model.scorer = self.engine
         self.gather = deepspeed.zero.GatheredParameters if self.stage == 3 else None
 
@@ -89,7 +96,7 @@ class DeepSpeedBackend:
     def backward(self, loss: Tensor, last: bool) -> None:
         self.engine.set_gradient_accumulation_boundary(last)
         # DeepSpeed averages over processes, we need the sum.
-        self.engine.backward(loss * self.world.size)
+        self.engine.backward(loss * self.ranks.size)
 
     def step(self, rate: float) -> float:
         set_rate(self.optimizer, rate)

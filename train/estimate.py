@@ -17,7 +17,7 @@ from train.shape import Shape, read_shape
 
 GIB = 1 << 30
 STAGES = (0, 1, 2, 3)
-WORLDS = (1, 2, 4, 8, 16)
+GPU_COUNTS = (1, 2, 4, 8, 16)
 FLOAT32 = 4
 ADAM_BYTES = 2 * FLOAT32  # both moments
 BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's reduce bucket; two of them overlap
@@ -69,10 +69,10 @@ class Pass:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One run on `world` GPUs."""
+    """One run on `gpus` GPUs."""
 
     settings: TrainSettings
-    world: int
+    gpus: int
     shape: Shape
     image_tokens: int
     prompt_tokens: int
@@ -103,23 +103,25 @@ def token_bytes(width: int, query: int, key: int, inner_kept: int, size: int) ->
 def activations(shape: Shape, tokens: int, patches: int, size: int, *, checkpointing: bool, vision: bool) -> float:
     """Bytes kept for the backward pass; with checkpointing every layer's input and one layer in full."""
     language = token_bytes(shape.width, shape.query_width, shape.key_width, 4 * shape.inner, size) * tokens
-    eyes = token_bytes(shape.vision_width, shape.vision_width, shape.vision_width, shape.vision_inner, size) * patches
+    vision_bytes = (
+        token_bytes(shape.vision_width, shape.vision_width, shape.vision_width, shape.vision_inner, size) * patches
+    )
     if not checkpointing:
-        return language * shape.layers + (eyes * shape.vision_layers if vision else 0)
+        return language * shape.layers + (vision_bytes * shape.vision_layers if vision else 0)
     inputs = shape.width * shape.layers * tokens
     if vision:
         inputs += shape.vision_width * shape.vision_layers * patches
-    return inputs * size + max(language, eyes if vision else 0)
+    return inputs * size + max(language, vision_bytes if vision else 0)
 
 
-def zero_memory(stage: int, world: int, shape: Shape, settings: TrainSettings, work: float, sampler: float) -> Memory:
+def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, work: float, sampler: float) -> Memory:
     """Bytes at one ZeRO stage; `work` is what learning needs beside weights, gradients and optimiser."""
     size, offload = bytes_of(settings), settings.parallel.offload
     master = FLOAT32 if size < FLOAT32 else 0
     whole = size * shape.total
-    weights = whole / (world if stage == 3 else 1)
-    gradients = (FLOAT32 if stage else size) * shape.trainable / (world if stage >= 2 else 1)
-    optimiser = (ADAM_BYTES + master) * shape.trainable / (world if stage >= 1 else 1)
+    weights = whole / (gpus if stage == 3 else 1)
+    gradients = (FLOAT32 if stage else size) * shape.trainable / (gpus if stage >= 2 else 1)
+    optimiser = (ADAM_BYTES + master) * shape.trainable / (gpus if stage >= 1 else 1)
     term = settings.losses.reference_kl
     # With adapters the reference is the policy without them.
     reference = weights if term and term.coef and not settings.model.lora else 0.0
@@ -160,14 +162,14 @@ def walk(shape: Shape, rows: int, prompt: int, responses: int, response: int) ->
     return linear + attention + head, rows * length
 
 
-def scoring_passes(shape: Shape, settings: TrainSettings, world: int, prompt: int, response: int) -> list[Pass]:
+def scoring_passes(shape: Shape, settings: TrainSettings, gpus: int, prompt: int, response: int) -> list[Pass]:
     """The passes that the method asks for, after the samples are there."""
     model, group, losses = settings.model, settings.rollouts.group, settings.losses
     patches = image_tokens(shape, model) * shape.merge**2
-    speed = world * ASSUMED.peak_flops[model.dtype] * ASSUMED.utilisation
+    speed = gpus * ASSUMED.peak_flops[model.dtype] * ASSUMED.utilisation
     learning = 1 + (2 if model.lora is None else 1) + model.gradient_checkpointing
     still = vision_is_fixed(model)
-    eyes = 1 if still else learning
+    vision_bytes = 1 if still else learning
 
     def one(name: str, times: int, eye_times: int, shared: bool = True, left: int = 0) -> Pass:
         together = shared and shape.shares_prefix
@@ -187,8 +189,8 @@ def scoring_passes(shape: Shape, settings: TrainSettings, world: int, prompt: in
     if term := losses.perception_kl:
         with_gradient = term.gradient != "clean"
         shared = settings.views[term.view].draw == "per_prompt"
-        passes.append(one("masked", learning if with_gradient else 1, eyes if with_gradient else 1, shared))
-    return [*passes, one("actor", learning, eyes)]
+        passes.append(one("masked", learning if with_gradient else 1, vision_bytes if with_gradient else 1, shared))
+    return [*passes, one("actor", learning, vision_bytes)]
 
 
 def image_tokens(shape: Shape, model: ModelSettings) -> int:
@@ -196,7 +198,7 @@ def image_tokens(shape: Shape, model: ModelSettings) -> int:
     return model.max_pixels // (shape.patch * shape.merge) ** 2
 
 
-def sampling_pass(shape: Shape, settings: TrainSettings, world: int, prompt: int, response: int) -> tuple[Pass, float]:
+def sampling_pass(shape: Shape, settings: TrainSettings, gpus: int, prompt: int, response: int) -> tuple[Pass, float]:
     """Prompts read once, responses token by token; also the tokens that one GPU samples in a second."""
     rollouts, peak = settings.rollouts, ASSUMED.peak_flops[settings.model.dtype]
     rounds = ASSUMED.filter_rounds if rollouts.filter else 1
@@ -206,7 +208,7 @@ def sampling_pass(shape: Shape, settings: TrainSettings, world: int, prompt: int
     tokens = rounds * rollouts.prompts * rollouts.group * response
     patches = rounds * rollouts.prompts * image_tokens(shape, settings.model) * shape.merge**2
     reading = walk(shape, rounds * rollouts.prompts, prompt, 0, 0)[0] + 2 * shape.vision * patches
-    seconds = reading / (world * peak * ASSUMED.utilisation) + tokens / (world * rate)
+    seconds = reading / (gpus * peak * ASSUMED.utilisation) + tokens / (gpus * rate)
     return Pass("sample", tokens, patches, reading + per_token * tokens, seconds), rate
 
 
@@ -215,8 +217,8 @@ def packed_keys(shape: Shape, length: int, size: int) -> int:
     return 2 * length * shape.query_width * size if shape.shares_prefix else 0
 
 
-def estimate(settings: TrainSettings, world: int, shape: Shape | None = None) -> Estimate:
-    """Costs of a run on `world` GPUs; a shape that was read already need not be read again."""
+def estimate(settings: TrainSettings, gpus: int, shape: Shape | None = None) -> Estimate:
+    """Costs of a run on `gpus` GPUs; a shape that was read already need not be read again."""
     shape = shape or read_shape(settings.model)
     model, group, longest = settings.model, settings.rollouts.group, settings.rollouts.sampling.max_new_tokens
     size, picture = bytes_of(settings), image_tokens(shape, model)
@@ -230,19 +232,20 @@ def estimate(settings: TrainSettings, world: int, shape: Shape | None = None) ->
     term, learns = settings.losses.perception_kl, not vision_is_fixed(model)
     branches = 2 if term and term.gradient != "clean" else 1  # both views wait for one backward pass
     kept = {
-        flag: branches * (
+        flag: branches
+        * (
             activations(shape, micro, patches, size, checkpointing=flag, vision=learns)
             + behind * (1 if flag else shape.layers)
         )
         for flag in (False, True)
-    }  # fmt: skip
+    }
     entropy = settings.losses.entropy
     per_logit = LOGIT_BYTES + (ENTROPY_BYTES if entropy and entropy.kind == "full" else 0)
     logits = float(min(CHUNK_NUMBERS, micro * shape.vocabulary) * per_logit)
-    features = settings.rollouts.prompts // world * picture * shape.width * size if not learns else 0
+    features = settings.rollouts.prompts // gpus * picture * shape.width * size if not learns else 0
     sampler = sampler_bytes(shape, settings, prompt)
     work = kept[model.gradient_checkpointing] + logits + min(features, KEPT_BYTES)
-    zero = {stage: zero_memory(stage, world, shape, settings, work, sampler) for stage in STAGES}
-    sample, rate = sampling_pass(shape, settings, world, prompt, response)
-    passes = [sample, *scoring_passes(shape, settings, world, prompt, response)]
-    return Estimate(settings, world, shape, picture, prompt, response, kept, logits, sampler, zero, passes, rate)
+    zero = {stage: zero_memory(stage, gpus, shape, settings, work, sampler) for stage in STAGES}
+    sample, rate = sampling_pass(shape, settings, gpus, prompt, response)
+    passes = [sample, *scoring_passes(shape, settings, gpus, prompt, response)]
+    return Estimate(settings, gpus, shape, picture, prompt, response, kept, logits, sampler, zero, passes, rate)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from train.estimate import ASSUMED, GIB, SMALL, STAGES, WORLDS, Estimate, Memory, estimate
+from train.estimate import ASSUMED, GIB, GPU_COUNTS, SMALL, STAGES, Estimate, Memory, estimate
 from train.settings import TrainSettings, check
 from train.shape import read_shape
 
@@ -50,21 +50,24 @@ def render(estimate: Estimate) -> str:
         [str(stage), *(gib(getattr(m, name)) for name in names), gib(m.learning), gib(m.sampling), verdict(m)]
         for stage, m in estimate.zero.items()
     ]
-    kept, gpus = estimate.activations, f"{estimate.world} GPU{'s' if estimate.world > 1 else ''}"
-    return "\n".join([
-        f"parameters: {counts}, all {count_text(shape.total)}, learning {count_text(shape.trainable)}",
-        f"  shape: {shape.source}",
-        f"a step on {gpus}: {rollouts.prompts} prompts x {rollouts.group} responses; prompt up to "
-        f"{estimate.prompt_tokens} tokens, {estimate.image_tokens} of them the picture's; response "
-        f"{estimate.response_tokens} of at most {rollouts.sampling.max_new_tokens}",
-        *columns(passes),
-        f"GiB of each GPU by ZeRO stage, on {gpus} (learning and sampling are the peaks; host is the "
-        "machine's memory)",
-        *columns(memory),
-        f"  in learning: activations {gib(kept[True])} with model.gradient_checkpointing, {gib(kept[False])} without "
-        f"(now {'with' if model.gradient_checkpointing else 'without'}), largest chunk of logits "
-        f"{gib(estimate.logits)}; in sampling: {rollouts.engine.kind} {gib(estimate.sampler)}",
-    ])  # fmt: skip
+    kept, shown = estimate.activations, f"{estimate.gpus} GPU{'s' if estimate.gpus > 1 else ''}"
+    return "\n".join(
+        [
+            f"parameters: {counts}, all {count_text(shape.total)}, learning {count_text(shape.trainable)}",
+            f"  shape: {shape.source}",
+            f"a step on {shown}: {rollouts.prompts} prompts x {rollouts.group} responses; prompt up to "
+            f"{estimate.prompt_tokens} tokens, {estimate.image_tokens} of them the picture's; response "
+            f"{estimate.response_tokens} of at most {rollouts.sampling.max_new_tokens}",
+            *columns(passes),
+            f"GiB of each GPU by ZeRO stage, on {shown} (learning and sampling are the peaks; host is the "
+            "machine's memory)",
+            *columns(memory),
+            f"  in learning: activations {gib(kept[True])} with model.gradient_checkpointing, "
+            f"{gib(kept[False])} without "
+            f"(now {'with' if model.gradient_checkpointing else 'without'}), largest chunk of logits "
+            f"{gib(estimate.logits)}; in sampling: {rollouts.engine.kind} {gib(estimate.sampler)}",
+        ]
+    )
 
 
 def render_worlds(estimates: Sequence[Estimate]) -> str:
@@ -75,7 +78,7 @@ def render_worlds(estimates: Sequence[Estimate]) -> str:
             "refused" if m.refused else gib(max(m.learning, m.sampling)) + (" fits" if m.fits else "   no")
             for m in one.zero.values()
         ]
-        rows.append([str(one.world), *peaks, f"{one.hours:.1f}", f"{one.hours * one.world:.0f}"])
+        rows.append([str(one.gpus), *peaks, f"{one.hours:.1f}", f"{one.hours * one.gpus:.0f}"])
     settings = estimates[0].settings
     shares = f"GPUs that optimiser.minibatch_prompts={settings.optimiser.minibatch_prompts} can be shared by"
     return "\n".join([f"{shares}: peak GiB of each, of {ASSUMED.gpu_gib}; hours of the run", *columns(rows)])
@@ -121,8 +124,8 @@ def print_estimate(settings: TrainSettings) -> None:
     if os.environ.get("RANK", "0") != "0":
         return
     shape = read_shape(settings.model)
-    worlds = [world for world in WORLDS if settings.optimiser.minibatch_prompts % world == 0]
-    estimates = [estimate(settings, world, shape) for world in worlds]
+    counts = [gpus for gpus in GPU_COUNTS if settings.optimiser.minibatch_prompts % gpus == 0]
+    estimates = [estimate(settings, gpus, shape) for gpus in counts]
     started = os.environ.get("WORLD_SIZE")
     shown = estimate(settings, int(started), shape) if started else chosen(estimates)
     lines = [*render(shown).split("\n"), *render_worlds(estimates).split("\n"), "assumed:"]

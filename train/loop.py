@@ -10,32 +10,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs import Run, UserError, load_resolved, save_resolved, sha256_of, to_dict
-from configs.progress import progress
+from common import UserError, sha256_of
+from common.progress import progress
+from configs import Run, load_resolved, save_resolved, to_dict
 from data.sources import Samples
 from models.engine import Engine, make_engine
-from models.loader import VisionLanguageModel, load, say
+from models.loader import VisionLanguageModel, load, log_once
 from models.parity import parity
 from models.weights import named_weights
 from train.backend import make_backend
-from train.checkpoint import Place, load_checkpoint, save_checkpoint
+from train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.distributed import Ranks, start_ranks, stop_ranks
 from train.rollout import collect
 from train.scores import Reference, fixed_scores
 from train.settings import TrainSettings, check, check_shares
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
-from train.world import World, start_world, stop_world
 
 MAY_CHANGE = ("steps", "keep", "run", "dry_run")  # settings that a resumed run may give anew
 PARITY_PROMPTS = 4
 
 
 @dataclass
-class Lab:
+class TrainState:
     """Everything that one step uses."""
 
     settings: TrainSettings
-    world: World
+    ranks: Ranks
     data: Samples
     model: VisionLanguageModel
     reference: Reference | None
@@ -47,7 +48,7 @@ def run_folder(settings: TrainSettings) -> Path:
     return Path(settings.run or f"runs/{settings.scale}/{settings.method}/seed{settings.seed}")
 
 
-def claim(run: Path, settings: TrainSettings) -> None:
+def claim_run_folder(run: Path, settings: TrainSettings) -> None:
     """Take the run folder for these settings, or refuse if it belongs to others."""
     saved, record = run / "config.yaml", run / "run.json"
     if saved.exists():
@@ -87,26 +88,28 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[f"timing_s/{name}"] = round(time.perf_counter() - start, 4)
 
 
-def one_step(lab: Lab, place: Place, tracker: Tracker | None) -> Place:
+def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Progress:
     """One rollout and its updates."""
     step, timing = place.step + 1, dict[str, float]()
     with timed(timing, "step"):
         with timed(timing, "gen"):
-            experience = collect(lab.engine, lab.model, lab.data, place.position, lab.settings, step, lab.world)
-            lab.engine.sleep()
+            experience = collect(
+                state.engine, state.model, state.data, place.position, state.settings, step, state.ranks
+            )
+            state.engine.sleep()
         with timed(timing, "score"):
-            fixed = fixed_scores(lab.model, lab.reference, experience, lab.settings, step, lab.world)
+            fixed = fixed_scores(state.model, state.reference, experience, state.settings, step, state.ranks)
         with timed(timing, "update_actor"):
-            learnt = lab.updater.step(experience, fixed, step)
+            learnt = state.updater.step(experience, fixed, step)
         with timed(timing, "sync"):
-            lab.engine.wake()  # weights cannot be put into an engine that sleeps
-            lab.engine.sync(named_weights(lab.model.module, lab.updater.backend.gather))
-    metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, fixed.old, lab.world)
+            state.engine.wake()  # weights cannot be put into an engine that sleeps
+            state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
+    metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, fixed.old, state.ranks)
     if tracker:
         tracker.log(step, metrics, timing, sum(map(experience.tokens, range(len(experience.samples)))))
-        tracker.keep_rollouts(step, experience, lab.model)
-    lab.model.forget_pictures()
-    return Place(step, lab.updater.updates, experience.position)
+        tracker.keep_rollouts(step, experience, state.model)
+    state.model.forget_pictures()
+    return Progress(step, state.updater.updates, experience.position)
 
 
 def make_reference(model: VisionLanguageModel, settings: TrainSettings) -> Reference | None:
@@ -125,64 +128,66 @@ def make_reference(model: VisionLanguageModel, settings: TrainSettings) -> Refer
     return Reference(reference)
 
 
-def make_lab(settings: TrainSettings, world: World) -> Lab:
+def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     """Load everything."""
     data = Samples(settings.data, settings.seed)
     model = load(settings.model)
     model.module.train()
-    if model.path == "shared":  # the loader itself says why a family is not
-        say(f"{settings.model.name}: a group's prompt and pictures pass once for all its responses ({model.family})")
+    if model.scoring_path == "shared":  # the loader itself says why a family is not
+        log_once(
+            f"{settings.model.name}: a group's prompt and pictures pass once for all its responses ({model.family})"
+        )
     reference = make_reference(model, settings)
-    backend = make_backend(model, settings, world)
+    backend = make_backend(model, settings, ranks)
     engine = make_engine(
         model, settings.rollouts.engine, settings.rollouts.sampling, own_copy=backend.gather is not None
     )
-    return Lab(settings, world, data, model, reference, engine, Updater(model, backend, settings, world))
+    return TrainState(settings, ranks, data, model, reference, engine, Updater(model, backend, settings, ranks))
 
 
-def open_gate(lab: Lab) -> None:
+def check_parity(state: TrainState) -> None:
     """Refuse to start where sampler and trainer do not see the same tokens, pictures and probabilities."""
-    lab.engine.sync(named_weights(lab.model.module, lab.updater.backend.gather))
-    prompts = lab.model.encode(lab.data.take(0, PARITY_PROMPTS))
-    rollouts = lab.settings.rollouts
-    parity(lab.model, lab.engine, prompts, rollouts.sampling).check(rollouts.engine.gap_bound)
+    state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
+    prompts = state.model.encode(state.data.take(0, PARITY_PROMPTS))
+    rollouts = state.settings.rollouts
+    parity(state.model, state.engine, prompts, rollouts.sampling).check(rollouts.engine.gap_bound)
 
 
 def train(settings: TrainSettings) -> None:
     """Run to the last step, from wherever the run folder stands."""
     check(settings)
-    world = start_world(settings.parallel.backend)
-    check_shares(settings, world.size)
+    ranks = start_ranks(settings.parallel.backend)
+    check_shares(settings, ranks.size)
     run = run_folder(settings)
-    if world.main:
-        claim(run, settings)
-    world.wait()
+    if ranks.main:
+        claim_run_folder(run, settings)
+    ranks.wait()
     if (run / "final" / "config.json").exists() and (run / "finished.json").exists():
         print(f"{run} is finished already")
     else:
-        to_the_end(run, make_lab(settings, world))
-    stop_world()
+        run_until_done(run, make_state(settings, ranks))
+    stop_ranks()
 
 
-def to_the_end(run: Path, lab: Lab) -> None:
+def run_until_done(run: Path, state: TrainState) -> None:
     """Steps, checkpoints and the final weights."""
-    settings, world = lab.settings, lab.world
-    place = load_checkpoint(run, lab.updater.backend, settings.parallel, world)
-    lab.updater.updates = place.updates
-    open_gate(lab)
-    tracker = Tracker(run, settings, place.step) if world.main else None
+    settings, ranks = state.settings, state.ranks
+    place = load_checkpoint(run, state.updater.backend, settings.parallel, ranks)
+    state.updater.updates = place.updates
+    check_parity(state)
+    tracker = Tracker(run, settings, place.step) if ranks.main else None
     with progress(f"train {settings.method}", settings.steps, place.step) as advance:
         while place.step < settings.steps:
-            place = one_step(lab, place, tracker)
+            place = one_step(state, place, tracker)
             if tracker:
                 advance(place.step, f"reward {tracker.rows[-1]['critic/rewards/mean']:.3f}")
             if place.step % settings.keep.checkpoint_every == 0 or place.step == settings.steps:
-                save_checkpoint(run, place, lab.updater, world, settings.keep.checkpoints)
-    lab.model.save(run / "final", gather=lab.updater.backend.gather, writes=world.main)
+                save_checkpoint(run, place, state.updater, ranks, settings.keep.checkpoints)
+    state.model.save(run / "final", gather=state.updater.backend.gather, writes=ranks.main)
     if tracker:
         tracker.finish({"steps": settings.steps, "weights": weights_digest(run / "final")})
         print(f"finished: {run}")
-    world.wait()
+    ranks.wait()
 
 
 def weights_digest(folder: Path) -> str:

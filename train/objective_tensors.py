@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from models.kl import k1
 from train.advantages import advantages
 from train.audit import check_constant
@@ -85,9 +85,8 @@ def token_advantages(settings: ObjectiveCommand, given: dict[str, Tensor], kept:
     coef = settings.losses.reward_kl
     kl_rows = [k1(given["old_logp"][i], given["ref_logp"][i])[valid_NT[i]] for i in rows] if coef else None
     values = advantages(
-        settings.advantage.kind, given["reward"][kept], given["group"][kept], valid_NT[kept].sum(1), kl_rows,
-        coef,
-    )  # fmt: skip
+        settings.advantage.kind, given["reward"][kept], given["group"][kept], valid_NT[kept].sum(1), kl_rows, coef
+    )
     advantage_NT = torch.zeros_like(given["logp"])
     for row, value in zip(rows, values, strict=True):
         advantage_NT[row, valid_NT[row]] = value.to(advantage_NT.dtype)
@@ -101,11 +100,17 @@ def batch_of(
     live = [name for name in given if name in ("logp", "entropy") or name.startswith("logp_")]
     leaves = {name: given[name].clone().requires_grad_() for name in live}
     batch = ScoredBatch(
-        leaves["logp"], given["old_logp"], given["mask"] * kept[:, None], token_advantages(settings, given, kept),
-        torch.ones_like(given["logp"]) * kept[:, None], given.get("ref_logp"),
+        leaves["logp"],
+        given["old_logp"],
+        given["mask"] * kept[:, None],
+        token_advantages(settings, given, kept),
+        torch.ones_like(given["logp"]) * kept[:, None],
+        given.get("ref_logp"),
         {name.removeprefix("logp_"): leaf for name, leaf in leaves.items() if name.startswith("logp_")},
-        given.get("engine_logp"), leaves.get("entropy"), given.get("accuracy"),
-    )  # fmt: skip
+        given.get("engine_logp"),
+        leaves.get("entropy"),
+        given.get("accuracy"),
+    )
     return batch, leaves
 
 
@@ -128,9 +133,11 @@ def objective(settings: ObjectiveCommand, given: dict[str, Tensor]) -> dict[str,
     loss.backward()
     lengths_N = (batch.mask_NT > 0).sum(1)
     result = {
-        "loss": loss.detach(), "weights": combined_weights(settings.losses, batch),
-        "advantage": batch.advantage_NT.sum(1) / lengths_N.clamp(min=1), "advantage_tokens": batch.advantage_NT,
-    }  # fmt: skip
+        "loss": loss.detach(),
+        "weights": combined_weights(settings.losses, batch),
+        "advantage": batch.advantage_NT.sum(1) / lengths_N.clamp(min=1),
+        "advantage_tokens": batch.advantage_NT,
+    }
     for name, leaf in leaves.items():
         result[f"grad_{name}"] = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
     result |= {f"loss/{name}": total_loss({name: value}, shares_NT).detach() for name, value in terms.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.sources import Samples
 from models.encode import Encoded
@@ -19,11 +19,11 @@ from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.response import Response
 from models.scoring import Group
+from train.distributed import Ranks
 from train.rewards import REWARD_TERMS, overlong_penalty
 from train.settings import FilterSettings, TrainSettings
-from train.world import World
 from verify import Verdict
-from verify.judge import judge
+from verify.samples import grade_sample
 
 CLEAN = "clean"  # the prompt as it is, beside the names of views
 Wanted = tuple[str, int]  # what is scored (CLEAN or a view's name), and of which group
@@ -45,7 +45,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Thrown:
+class Discarded:
     """A prompt that was sampled and not learnt from."""
 
     sample_id: str
@@ -65,7 +65,7 @@ class Experience:
     reward_N: Tensor
     accuracy_N: Tensor
     group_N: Tensor
-    thrown: list[Thrown]
+    discarded: list[Discarded]
     generated: int  # prompts sampled to fill the step
     rounds: int
     position: int  # where the next step's data begin
@@ -135,24 +135,29 @@ def step_seed(settings: TrainSettings, step: int) -> int:
 
 
 def answer(
-    engine: Engine, model: VisionLanguageModel, samples: Sequence[Sample], settings: TrainSettings, seed: int,
-    world: World, encoded: dict[str, Encoded],
-) -> list[Answered]:  # fmt: skip
+    engine: Engine,
+    model: VisionLanguageModel,
+    samples: Sequence[Sample],
+    settings: TrainSettings,
+    seed: int,
+    ranks: Ranks,
+    encoded: dict[str, Encoded],
+) -> list[Answered]:
     """Sample and judge a group of responses to every prompt; each process its share, all get everything."""
-    count, mine = settings.rollouts.group, world.mine(range(len(samples)))
+    count, mine = settings.rollouts.group, ranks.mine(range(len(samples)))
     prompts = {index: model.encoder.encode(samples[index]) for index in mine}
     fitting = [index for index in mine if model.encoder.fits(prompts[index])]
     responses = engine.sample([prompts[i] for i in fitting], count, settings.rollouts.sampling, seed)
     found = [Answered(index, 0, [], []) for index in mine if index not in fitting]
     for place, index in enumerate(fitting):
         own = responses[place * count : (place + 1) * count]
-        verdicts = [judge(samples[index], response.text, settings.grader) for response in own]
+        verdicts = [grade_sample(samples[index], response.text, settings.grader) for response in own]
         found.append(Answered(index, len(prompts[index].ids), own, verdicts))
         encoded[samples[index].id] = prompts[index]
-    return sorted(world.gather(found), key=lambda answered: answered.index)
+    return sorted(ranks.gather(found), key=lambda answered: answered.index)
 
 
-def reason_to_throw(answered: Answered, rules: FilterSettings | None) -> str | None:
+def reason_to_discard(answered: Answered, rules: FilterSettings | None) -> str | None:
     """Why a prompt is not learnt from, or None; the filter looks at accuracy alone, never at other rewards."""
     if not answered.prompt_tokens:
         return "too_long"
@@ -164,37 +169,47 @@ def reason_to_throw(answered: Answered, rules: FilterSettings | None) -> str | N
 
 
 def collect(
-    engine: Engine, model: VisionLanguageModel, data: Samples, position: int, settings: TrainSettings, step: int,
-    world: World,
-) -> Experience:  # fmt: skip
+    engine: Engine,
+    model: VisionLanguageModel,
+    data: Samples,
+    position: int,
+    settings: TrainSettings,
+    step: int,
+    ranks: Ranks,
+) -> Experience:
     """Sample until the step has its prompts: those that fit, and with dynamic sampling those of mixed accuracy."""
     rules, wanted = settings.rollouts.filter, settings.rollouts.prompts
     kept: list[tuple[Sample, Answered]] = []
-    thrown: list[Thrown] = []
+    discarded: list[Discarded] = []
     encoded: dict[str, Encoded] = {}
     generated, rounds = 0, rules.rounds if rules else REFILL_ROUNDS
     for number in range(rounds):
         samples = data.take(position, rules.prompts if rules else wanted - len(kept))
         position, generated = position + len(samples), generated + len(samples)
         seed = step_seed(settings, step) * 64 + number  # a prompt drawn twice in a step is answered anew
-        for answered in answer(engine, model, samples, settings, seed, world, encoded):
+        for answered in answer(engine, model, samples, settings, seed, ranks, encoded):
             sample = samples[answered.index]
-            why = reason_to_throw(answered, rules) or ("surplus" if len(kept) == wanted else None)
+            why = reason_to_discard(answered, rules) or ("surplus" if len(kept) == wanted else None)
             if why:
-                thrown.append(Thrown(sample.id, answered.accuracy, why))
+                discarded.append(Discarded(sample.id, answered.accuracy, why))
             else:
                 kept.append((sample, answered))
         if len(kept) == wanted:
             used = {sample.id for sample, _ in kept}
             encoded = {name: prompt for name, prompt in encoded.items() if name in used}
-            return experience_of(kept, thrown, generated, number + 1, position, encoded, settings)
-    raise UserError(nothing_left(step, kept, thrown, settings))
+            return experience_of(kept, discarded, generated, number + 1, position, encoded, settings)
+    raise UserError(nothing_left(step, kept, discarded, settings))
 
 
 def experience_of(
-    kept: list[tuple[Sample, Answered]], thrown: list[Thrown], generated: int, rounds: int, position: int,
-    encoded: dict[str, Encoded], settings: TrainSettings,
-) -> Experience:  # fmt: skip
+    kept: list[tuple[Sample, Answered]],
+    discarded: list[Discarded],
+    generated: int,
+    rounds: int,
+    position: int,
+    encoded: dict[str, Encoded],
+    settings: TrainSettings,
+) -> Experience:
     """The kept groups with their rewards."""
     responses = [response for _, answered in kept for response in answered.responses]
     verdicts = [verdict for _, answered in kept for verdict in answered.verdicts]
@@ -206,25 +221,34 @@ def experience_of(
         terms["overlong"] = torch.tensor([overlong_penalty(n, limit, settings.rollouts.overlong) for n in lengths])
         reward_N = reward_N + terms["overlong"]
     return Experience(
-        [sample for sample, _ in kept], responses, verdicts, [answered.prompt_tokens for _, answered in kept], terms,
-        reward_N, torch.tensor([float(v.correct) for v in verdicts]),
-        torch.arange(len(kept)).repeat_interleave(settings.rollouts.group), thrown, generated, rounds, position,
+        [sample for sample, _ in kept],
+        responses,
+        verdicts,
+        [answered.prompt_tokens for _, answered in kept],
+        terms,
+        reward_N,
+        torch.tensor([float(v.correct) for v in verdicts]),
+        torch.arange(len(kept)).repeat_interleave(settings.rollouts.group),
+        discarded,
+        generated,
+        rounds,
+        position,
         encoded,
-    )  # fmt: skip
+    )
 
 
-def nothing_left(step: int, kept: list, thrown: list[Thrown], settings: TrainSettings) -> str:
+def nothing_left(step: int, kept: list, discarded: list[Discarded], settings: TrainSettings) -> str:
     """The sentence of a step that could not be filled, with the histogram of what was found."""
-    reasons = ", ".join(f"{count} {why}" for why, count in sorted(Counter(t.why for t in thrown).items()))
+    reasons = ", ".join(f"{count} {why}" for why, count in sorted(Counter(t.why for t in discarded).items()))
     if not settings.rollouts.filter:
         return (
             f"step {step} found {len(kept)} of {settings.rollouts.prompts} prompts within model.max_prompt_tokens "
             f"({reasons}); raise it or check the data"
         )
-    histogram = Counter(round(t.accuracy, 2) for t in thrown if t.why in ("all_right", "all_wrong"))
+    histogram = Counter(round(t.accuracy, 2) for t in discarded if t.why in ("all_right", "all_wrong"))
     shown = ", ".join(f"{accuracy:.2f}: {count}" for accuracy, count in sorted(histogram.items()))
     return (
         f"step {step} found {len(kept)} of {settings.rollouts.prompts} prompts of mixed accuracy in "
-        f"{settings.rollouts.filter.rounds} rounds (thrown away by accuracy {shown or 'none'}; {reasons}); take "
+        f"{settings.rollouts.filter.rounds} rounds (discarded away by accuracy {shown or 'none'}; {reasons}); take "
         "easier or harder data, more responses per prompt, or raise rollouts.filter.rounds"
     )

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from models.loader import VisionLanguageModel
+from train.distributed import Ranks
 from train.rollout import CLEAN, Experience, Wanted
 from train.settings import TrainSettings
-from train.world import World
 
 Rows = dict[int, Tensor]  # number of the response -> its log-probs [T]
 
@@ -60,44 +60,52 @@ def filled(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def score_options(settings: TrainSettings, world: World) -> dict:
+def score_options(settings: TrainSettings, ranks: Ranks) -> dict:
     """How every pass scores: at the rollout temperature, and with a picture in each batch where processes wait."""
-    sharded = world.size > 1 or settings.parallel.backend == "deepspeed"
+    sharded = ranks.size > 1 or settings.parallel.backend == "deepspeed"
     return {"temperature": settings.rollouts.sampling.temperature or 1.0, "with_picture": sharded}
 
 
 def plan(
-    experience: Experience, kinds: dict[str, Sequence[int]], settings: TrainSettings, world: World
+    experience: Experience, kinds: dict[str, Sequence[int]], settings: TrainSettings, ranks: Ranks
 ) -> list[list[Wanted]]:
     """This process's micro-batches over all kinds, so that clean and corrupted prompts pass the model together."""
     shares = [
-        [(kind, g) for kind, groups in kinds.items() for g in groups[rank :: world.size]] for rank in range(world.size)
+        [(kind, g) for kind, groups in kinds.items() for g in groups[rank :: ranks.size]] for rank in range(ranks.size)
     ]
     tokens = [[experience.tokens(g) for _, g in share] for share in shares]
-    own = shares[world.rank]
-    return [[own[i] for i in part] for part in micro_batches(tokens, settings.optimiser.micro_tokens, world.rank)]
+    own = shares[ranks.rank]
+    return [[own[i] for i in part] for part in micro_batches(tokens, settings.optimiser.micro_tokens, ranks.rank)]
 
 
 @torch.no_grad()
 def scored_rows(
-    model: VisionLanguageModel, experience: Experience, kinds: dict[str, Sequence[int]], settings: TrainSettings,
-    step: int, world: World,
-) -> dict[str, Rows]:  # fmt: skip
+    model: VisionLanguageModel,
+    experience: Experience,
+    kinds: dict[str, Sequence[int]],
+    settings: TrainSettings,
+    step: int,
+    ranks: Ranks,
+) -> dict[str, Rows]:
     """Log-probs of this process's responses by kind, unpadded, without gradient."""
     found: dict[str, Rows] = {kind: {} for kind in kinds}
-    for part in plan(experience, kinds, settings, world):
+    for part in plan(experience, kinds, settings, ranks):
         groups = [group for own in experience.groups(model, part, settings, step) for group in own]
         places = [(kind, row) for kind, g in part for row in experience.rows_of(g)]
-        scores = model.score(groups, **score_options(settings, world))
+        scores = model.score(groups, **score_options(settings, ranks))
         for (kind, row), logprobs_T in zip(places, scores.logprobs_NT, strict=True):
             found[kind][row] = logprobs_T[: len(experience.responses[row].token_ids)].cpu()
     return found
 
 
 def fixed_scores(
-    model: VisionLanguageModel, reference: Reference | None, experience: Experience, settings: TrainSettings,
-    step: int, world: World,
-) -> FixedScores:  # fmt: skip
+    model: VisionLanguageModel,
+    reference: Reference | None,
+    experience: Experience,
+    settings: TrainSettings,
+    step: int,
+    ranks: Ranks,
+) -> FixedScores:
     """What the method asks for and no update makes by itself: one pass of the policy, one of the reference."""
     everybody = range(len(experience.samples))
     # A KL in the reward is needed before the first update, and then of all.
@@ -106,9 +114,9 @@ def fixed_scores(
     term = settings.losses.perception_kl
     if term and term.gradient == "clean":
         kinds[term.view] = everybody
-    found = scored_rows(model, experience, kinds, settings, step, world)
+    found = scored_rows(model, experience, kinds, settings, step, ranks)
     before = None
     if reference:
         with reference.switched():
-            before = scored_rows(reference.model, experience, {CLEAN: everybody}, settings, step, world)[CLEAN]
+            before = scored_rows(reference.model, experience, {CLEAN: everybody}, settings, step, ranks)[CLEAN]
     return FixedScores(found.pop(CLEAN), before, found)

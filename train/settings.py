@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from configs import UserError, setting
+from common import UserError
+from configs import setting
 from data.sources import DataSettings
 from data.views import ViewSettings, check_view
 from models import EngineSettings, ModelSettings, SamplingSettings
@@ -75,9 +76,10 @@ class LossSettings:
     entropy: EntropySettings | None = setting(None, "surprisal of sampled tokens")
     nll: NllSettings | None = setting(None, "log-likelihood of correct answers")
     average: Literal["token", "response", "constant", "four"] = setting(
-        "token", "mean over tokens of the mini-batch, over responses (GRPO as published), over responses x "
-        "max_new_tokens (Dr.GRPO), or over tokens in blocks of four responses (PAPO's released micro-batches)"
-    )  # fmt: skip
+        "token",
+        "mean over tokens of the mini-batch, over responses (GRPO as published), over responses x "
+        "max_new_tokens (Dr.GRPO), or over tokens in blocks of four responses (PAPO's released micro-batches)",
+    )
     constant: list[str] = setting(
         factory=list, help="terms known to carry no gradient, which the gradient audit lets pass"
     )

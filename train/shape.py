@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from configs import UserError
+from common import UserError
 from configs.compose import ROOT
 from models.adapters import target_layers
 from models.families import SHARED_PREFIX_FAMILIES, is_language, language_path
@@ -79,12 +79,23 @@ def read_shape(model: ModelSettings) -> Shape:
     gated = any("gate_proj" in name for name in sizes if not is_language(name, language))
     return Shape(
         Path(source).relative_to(ROOT.parent).as_posix() if source.startswith(str(ROOT)) else source,
-        vision, sum(sizes.values()) - vision - embeddings, embeddings, trainable(module, model),
-        text.num_hidden_layers, text.hidden_size, text.num_attention_heads * head_width,
-        text.num_key_value_heads * head_width, text.intermediate_size, text.vocab_size,
-        getattr(eyes, "depth", None) or eyes.num_hidden_layers, eye_width, eye_inner * (4 if gated else 2),
-        eyes.patch_size, getattr(eyes, "spatial_merge_size", 1), config.model_type in SHARED_PREFIX_FAMILIES,
-    )  # fmt: skip
+        vision,
+        sum(sizes.values()) - vision - embeddings,
+        embeddings,
+        trainable(module, model),
+        text.num_hidden_layers,
+        text.hidden_size,
+        text.num_attention_heads * head_width,
+        text.num_key_value_heads * head_width,
+        text.intermediate_size,
+        text.vocab_size,
+        getattr(eyes, "depth", None) or eyes.num_hidden_layers,
+        eye_width,
+        eye_inner * (4 if gated else 2),
+        eyes.patch_size,
+        getattr(eyes, "spatial_merge_size", 1),
+        config.model_type in SHARED_PREFIX_FAMILIES,
+    )
 
 
 def trainable(module: Any, model: ModelSettings) -> int:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from configs import UserError, atomic_write_text, command, compose, setting
+from common import UserError, atomic_write_text
+from configs import command, compose, setting
 from train.settings import TrainSettings, check, check_shares
 
 
@@ -107,10 +108,15 @@ def script_path(settings: SlurmCommand) -> Path:
 def script_text(settings: SlurmCommand, overrides: Sequence[str]) -> str:
     """The whole script; everything a user gave is quoted."""
     return SCRIPT.format(
-        header=header(settings), script=checked_header("script", script_path(settings).as_posix()),
-        nodes=settings.nodes, gpus=settings.gpus, cpus=settings.cpus, all_cpus=settings.cpus * settings.gpus,
-        requeues=settings.requeues, overrides=shlex.join(overrides),
-    )  # fmt: skip
+        header=header(settings),
+        script=checked_header("script", script_path(settings).as_posix()),
+        nodes=settings.nodes,
+        gpus=settings.gpus,
+        cpus=settings.cpus,
+        all_cpus=settings.cpus * settings.gpus,
+        requeues=settings.requeues,
+        overrides=shlex.join(overrides),
+    )
 
 
 def deepspeed_command(settings: SlurmCommand, overrides: Sequence[str]) -> str:

@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from PIL import Image
 
-from configs import atomic_write_text, read_jsonl, to_dict, write_jsonl
+from common import atomic_write_text, read_jsonl, write_jsonl
+from configs import to_dict
 from models.loader import VisionLanguageModel
 from models.response import Response
 from train.collapse import signals
+from train.distributed import Ranks
 from train.rollout import Experience
 from train.scores import Rows
 from train.settings import TrainSettings
-from train.world import World
 
 PICTURES = 4  # shown on W&B
 
@@ -33,8 +34,8 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
     lengths = torch.tensor([len(response.token_ids) for response in responses], dtype=torch.float32)
     cut = sum(response.finish_reason == "length" for response in responses)
     group_means = [rewards[experience.group_N == g] for g in experience.group_N.unique()]
-    why = Counter(thrown.why for thrown in experience.thrown)
-    judged = [t.accuracy for t in experience.thrown if t.why != "too_long"]
+    why = Counter(discarded.why for discarded in experience.discarded)
+    judged = [t.accuracy for t in experience.discarded if t.why != "too_long"]
     kept = experience.accuracy_N.view(len(experience.samples), -1).mean(1).tolist()
     metrics = {
         "critic/rewards/mean": rewards.mean().item(),
@@ -53,10 +54,10 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
     return metrics | {f"reward/{name}": value.mean().item() for name, value in experience.reward_terms.items()}
 
 
-def engine_gap(responses: list[Response], old: Rows, world: World) -> dict[str, float]:
+def engine_gap(responses: list[Response], old: Rows, ranks: Ranks) -> dict[str, float]:
     """Difference per token between the sampler's and the trainer's log-prob: mean and largest."""
     gaps = [(torch.tensor(responses[n].logprobs) - row).abs() for n, row in old.items()]
-    found = world.gather([(sum(g.sum().item() for g in gaps), sum(map(len, gaps)), max(g.max().item() for g in gaps))])
+    found = ranks.gather([(sum(g.sum().item() for g in gaps), sum(map(len, gaps)), max(g.max().item() for g in gaps))])
     total, count, largest = sum(f[0] for f in found), sum(f[1] for f in found), max(f[2] for f in found)
     return {"rollout/engine_gap": largest, "rollout/engine_gap_mean": total / count}
 
@@ -94,10 +95,15 @@ class Tracker:
 
         identity = hashlib.sha256(str(self.run.resolve()).encode()).hexdigest()[:16]
         return wandb.init(
-            project="percept", id=identity, resume="allow", mode=self.settings.keep.wandb, dir=str(self.run),
+            project="percept",
+            id=identity,
+            resume="allow",
+            mode=self.settings.keep.wandb,
+            dir=str(self.run),
             name=f"{self.settings.scale}/{self.settings.method}/seed{self.settings.seed}",
-            config=to_dict(self.settings), settings=wandb.Settings(console="off", x_disable_stats=True),
-        )  # fmt: skip
+            config=to_dict(self.settings),
+            settings=wandb.Settings(console="off", x_disable_stats=True),
+        )
 
     def log(self, step: int, metrics: dict[str, float], timing: dict[str, float], tokens: int) -> None:
         """One row per step in each file."""
@@ -105,9 +111,11 @@ class Tracker:
         seconds = timing["timing_s/step"]
         peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         timing |= {
-            "perf/total_num_tokens": tokens, "perf/throughput": tokens / seconds, "perf/time_per_step": seconds,
+            "perf/total_num_tokens": tokens,
+            "perf/throughput": tokens / seconds,
+            "perf/time_per_step": seconds,
             "perf/max_memory_gb": peak_kib / 2**20,
-        }  # fmt: skip
+        }
         if torch.cuda.is_available():
             timing["perf/max_gpu_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
         self.rows.append({"step": step, **metrics})
@@ -122,7 +130,7 @@ class Tracker:
 
     def keep_rollouts(self, step: int, experience: Experience, model: VisionLanguageModel) -> None:
         """What the filter threw away, every step; the responses and their pictures now and then."""
-        self.append("filtered.jsonl", [{"step": step, **vars(thrown)} for thrown in experience.thrown])
+        self.append("filtered.jsonl", [{"step": step, **vars(discarded)} for discarded in experience.discarded])
         every = self.settings.keep.rollouts_every
         if every and (step % every == 0 or step == 1):
             write_jsonl(self.run / "rollouts" / f"step_{step:06d}.jsonl", experience.rows())

@@ -10,33 +10,33 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from configs import UserError
+from common import UserError
 from models.dependency import response_scores
 from models.kl import k1
 from models.loader import VisionLanguageModel
 from train.advantages import advantages
 from train.audit import audit
 from train.backend import Backend
+from train.distributed import Ranks
 from train.losses.averages import spread, token_shares, weighted_sum
 from train.objective import ScoredBatch, losses_at, token_losses, token_mean, total_loss
 from train.rollout import CLEAN, Experience
 from train.scores import FixedScores, Rows, plan, score_options
 from train.settings import LossSettings, TrainSettings
-from train.world import World
 
 
 def padded(rows: Sequence[Tensor], device: torch.device) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).to(device)
 
 
-def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainSettings, world: World) -> list[Tensor]:
+def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainSettings, ranks: Ranks) -> list[Tensor]:
     """One advantage per token of every response of the step, the same on every process."""
     lengths_N = torch.tensor([len(response.token_ids) for response in experience.responses])
     kl_rows, coef = None, settings.losses.reward_kl
     if coef:
         assert fixed.reference is not None
         own = [(n, k1(fixed.old[n], fixed.reference[n]).tolist()) for n in fixed.old]
-        kl_rows = [torch.tensor(row) for _, row in sorted(world.gather(own))]
+        kl_rows = [torch.tensor(row) for _, row in sorted(ranks.gather(own))]
     return advantages(settings.advantage.kind, experience.reward_N, experience.group_N, lengths_N, kl_rows, coef)
 
 
@@ -56,14 +56,14 @@ def dependency_metrics(losses: LossSettings, batch: ScoredBatch) -> dict[str, Te
 class Updater:
     """The policy with its optimiser, and what a step of learning needs besides."""
 
-    def __init__(self, model: VisionLanguageModel, backend: Backend, settings: TrainSettings, world: World):
-        self.model, self.backend, self.settings, self.world = model, backend, settings, world
+    def __init__(self, model: VisionLanguageModel, backend: Backend, settings: TrainSettings, ranks: Ranks):
+        self.model, self.backend, self.settings, self.ranks = model, backend, settings, ranks
         self.updates = 0
 
     def step(self, experience: Experience, fixed: FixedScores, step: int) -> dict[str, float]:
         """All mini-batches of one experience; metrics are means over tokens and updates."""
         losses = losses_at(self.settings.losses, step - 1, self.settings.steps)
-        advantage_rows = step_advantages(experience, fixed, self.settings, self.world)
+        advantage_rows = step_advantages(experience, fixed, self.settings, self.ranks)
         size = self.settings.optimiser.minibatch_prompts
         totals: dict[str, float] = {}
         starts = range(0, len(experience.samples), size)
@@ -74,9 +74,14 @@ class Updater:
         return totals
 
     def update(
-        self, experience: Experience, fixed: FixedScores, advantage_rows: list[Tensor], chosen: Sequence[int],
-        losses: LossSettings, step: int,
-    ) -> dict[str, float]:  # fmt: skip
+        self,
+        experience: Experience,
+        fixed: FixedScores,
+        advantage_rows: list[Tensor],
+        chosen: Sequence[int],
+        losses: LossSettings,
+        step: int,
+    ) -> dict[str, float]:
         """One optimiser step on the chosen groups."""
         rows = [row for g in chosen for row in experience.rows_of(g)]
         lengths = [len(experience.responses[row].token_ids) for row in rows]
@@ -84,7 +89,7 @@ class Updater:
         share = dict(zip(rows, token_shares(lengths, losses.average, limit), strict=True))
         answers = max(1, sum(length > 0 for length in lengths))
         metrics: dict[str, float] = {}
-        parts = plan(experience, {CLEAN: chosen}, self.settings, self.world)
+        parts = plan(experience, {CLEAN: chosen}, self.settings, self.ranks)
         for number, part in enumerate(parts):
             groups = [g for _, g in part]
             batch = self.batch(experience, fixed, advantage_rows, groups, step)
@@ -105,7 +110,7 @@ class Updater:
         if not math.isfinite(norm):
             raise UserError(f"the gradient is not finite at step {step}; the last checkpoint is kept, lower the rate")
         self.updates += 1
-        return {**self.world.sum(metrics), "actor/grad_norm": norm}
+        return {**self.ranks.sum(metrics), "actor/grad_norm": norm}
 
     def batch(
         self, experience: Experience, fixed: FixedScores, advantage_rows: list[Tensor], groups: list[int], step: int
@@ -117,9 +122,11 @@ class Updater:
             wanted = [(term.view, g) for g in groups]
             masked = [m for own in experience.groups(self.model, wanted, self.settings, step) for m in own]
         scores = self.model.score(
-            [experience.group(self.model, g) for g in groups], against=masked,
-            entropy=entropy is not None and entropy.kind == "full", **score_options(self.settings, self.world),
-        )  # fmt: skip
+            [experience.group(self.model, g) for g in groups],
+            against=masked,
+            entropy=entropy is not None and entropy.kind == "full",
+            **score_options(self.settings, self.ranks),
+        )
         logp_NT = scores.logprobs_NT
         rows = [row for g in groups for row in experience.rows_of(g)]
         if groups[0] < self.settings.optimiser.minibatch_prompts:
@@ -135,11 +142,17 @@ class Updater:
             views[term.view] = scores.against_logprobs_NT
         engine_rows = [torch.tensor(experience.responses[row].logprobs) for row in rows]
         return ScoredBatch(
-            logp_NT=logp_NT, old_logp_NT=given(fixed.old), mask_NT=scores.mask_NT, advantage_NT=given(advantage_rows),
-             weights_NT=torch.ones_like(logp_NT), ref_logp_NT=given(fixed.reference),
-            view_logp_NT=views, engine_logp_NT=padded(engine_rows, logp_NT.device), entropy_NT=scores.entropy_NT,
+            logp_NT=logp_NT,
+            old_logp_NT=given(fixed.old),
+            mask_NT=scores.mask_NT,
+            advantage_NT=given(advantage_rows),
+            weights_NT=torch.ones_like(logp_NT),
+            ref_logp_NT=given(fixed.reference),
+            view_logp_NT=views,
+            engine_logp_NT=padded(engine_rows, logp_NT.device),
+            entropy_NT=scores.entropy_NT,
             accuracy_N=experience.accuracy_N[rows].to(logp_NT.device),
-        )  # fmt: skip
+        )
 
     def rate(self) -> float:
         """Learning rate of the coming update."""

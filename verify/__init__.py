@@ -6,7 +6,7 @@ comparison. Two graders: "robust" (ours) and "papo" (what PAPO's reward and eval
 
 from collections.abc import Sequence
 
-from configs.errors import UserError
+from common.errors import UserError
 from verify.extract import extract_boxed
 from verify.papo import grade_papo
 from verify.robust import grade_robust

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from configs.errors import UserError
+from common.errors import UserError
 from verify import GRADERS, Verdict, grade
 
 _PROGRESS_EVERY_S = 10.0

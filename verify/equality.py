@@ -236,9 +236,10 @@ def _has_names(collection: Collection) -> bool:
 def _same_approximation(gold: str, prediction: str, nesting: int) -> bool:
     """`2\\sqrt{2} \\approx 2.83` counts as either of its sides, provided that they are close to each other."""
     return any(
-        _same(left, right, nesting) for left in _sides_of_approximation(gold)
+        _same(left, right, nesting)
+        for left in _sides_of_approximation(gold)
         for right in _sides_of_approximation(prediction)
-    )  # fmt: skip
+    )
 
 
 def _sides_of_approximation(text: str) -> list[str]:

@@ -17,11 +17,21 @@ _CLEARLY_DIFFERENT = 1e-5
 _SURELY_EQUAL = 1e-12
 _CONSTANTS = {r"\pi": cmath.pi, "e": cmath.e, "i": 1j}
 _FUNCTIONS = {
-    "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "sinh": cmath.sinh, "cosh": cmath.cosh, "tanh": cmath.tanh,
-    "arcsin": cmath.asin, "arccos": cmath.acos, "arctan": cmath.atan, "ln": cmath.log, "exp": cmath.exp,
-    "sec": lambda value: 1 / cmath.cos(value), "csc": lambda value: 1 / cmath.sin(value),
+    "sin": cmath.sin,
+    "cos": cmath.cos,
+    "tan": cmath.tan,
+    "sinh": cmath.sinh,
+    "cosh": cmath.cosh,
+    "tanh": cmath.tanh,
+    "arcsin": cmath.asin,
+    "arccos": cmath.acos,
+    "arctan": cmath.atan,
+    "ln": cmath.log,
+    "exp": cmath.exp,
+    "sec": lambda value: 1 / cmath.cos(value),
+    "csc": lambda value: 1 / cmath.sin(value),
     "cot": lambda value: 1 / cmath.tan(value),
-}  # fmt: skip
+}
 _ERRORS = (OverflowError, ZeroDivisionError, ValueError)
 
 

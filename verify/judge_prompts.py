@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from configs.errors import UserError
+from common.errors import UserError
 
 LONGEST_REPLY = 4000  # characters; a verdict has a few
 MARKED = (

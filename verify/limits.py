@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from configs.errors import UserError
+from common.errors import UserError
 
 Outcome = Literal["equal", "different", "too_long", "time_limit", "memory_limit", "worker_died"]
 Kind = Literal["latex", "plain", "mathvision", "vlmevalkit", "emma", "same_formula", "math_verify"]

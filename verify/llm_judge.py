@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from configs.endpoint import LOCAL_URL, SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, is_loopback, key_from
-from configs.errors import UserError
-from configs.parallel import as_finished
+from common.endpoint import LOCAL_URL, SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, is_loopback, key_from
+from common.errors import UserError
+from common.parallel import as_finished
 from configs.settings import setting
 from verify.judge_cache import Reply, ReplyCache
 from verify.judge_prompts import TEMPLATES, UNSCORED, Case, Judgement, messages, parse, template_of
@@ -52,12 +52,13 @@ class LlmJudge:
             raise UserError("the judge needs workers, timeout_s and total_s above 0")
         self.settings = settings
         self.endpoint = Endpoint(
-            settings.base_url, judge_key(settings.base_url),
+            settings.base_url,
+            judge_key(settings.base_url),
             Patience(timeout_s=settings.timeout_s, total_s=settings.total_s),
             help="start a judge there with `python -m models.serve model=<name>`, or leave the judge off",
             key_help=f"put its key into the environment variable {JUDGE_KEY} ({SERVER_KEY} goes to this machine only)",
             **clock,
-        )  # fmt: skip
+        )
         self.cache = ReplyCache(Path(settings.cache))
         self.counts: Counter[str] = Counter()  # calls, cached, tokens ...
         self.reasons: Counter[str] = Counter()  # of the judgements
@@ -90,9 +91,16 @@ class LlmJudge:
 
     def body(self, case: Case) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "model": self.model, "messages": messages(case), "temperature": 0, "top_p": 1, "seed": 0, "n": 1,
-            "presence_penalty": 0, "frequency_penalty": 0, "max_tokens": self.settings.max_reply_tokens,
-        }  # fmt: skip
+            "model": self.model,
+            "messages": messages(case),
+            "temperature": 0,
+            "top_p": 1,
+            "seed": 0,
+            "n": 1,
+            "presence_penalty": 0,
+            "frequency_penalty": 0,
+            "max_tokens": self.settings.max_reply_tokens,
+        }
         if self.settings.vllm_fields:  # else a server may take them from the model's own generation config
             body |= {"top_k": 0, "min_p": 0, "repetition_penalty": 1}
         return body

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.images import PillowImage
 from data.views import ViewSettings, fit_pixels
@@ -43,9 +43,7 @@ def blackened_views(image: Image.Image, grid: tuple[int, int]) -> list[Image.Ima
     return [without_cell(image, grid, row, column) for row in range(rows) for column in range(columns)]
 
 
-def cell_views(
-    model: VisionLanguageModel, sample: Sample, grid: tuple[int, int], picture: int = 0
-) -> list[Encoded]:  # fmt: skip
+def cell_views(model: VisionLanguageModel, sample: Sample, grid: tuple[int, int], picture: int = 0) -> list[Encoded]:
     """The prompt as it is, then with one cell after the other of a picture blackened, row by row.
 
     The cells lie on picture number `picture` at the size at which the processor gets it.
@@ -64,9 +62,13 @@ def cell_views(
 
 @torch.no_grad()
 def patch_effects(
-    model: VisionLanguageModel, sample: Sample, token_ids: Sequence[int], position: int, grid: tuple[int, int],
+    model: VisionLanguageModel,
+    sample: Sample,
+    token_ids: Sequence[int],
+    position: int,
+    grid: tuple[int, int],
     picture: int = 0,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """What blackening each cell of a rows x columns grid costs token `position` in log-prob, [rows, columns].
 
     Positive: the token was likelier with that cell to be seen. All cells pass the model in one call, and only what

@@ -17,9 +17,9 @@ from analysis.dependency.profile import profile
 from analysis.report.scores import Scored as ReportScored
 from analysis.report.scores import scored_rows, set_template, templates_of, weights_of
 from analysis.report.summary import nats
-from analysis.runs import RunView
-from configs import UserError
-from configs.progress import progress
+from analysis.runs import OpenedRun
+from common import UserError
+from common.progress import progress
 from data import IMAGE_PLACEHOLDER, Sample
 from models.attention_mass import attention_mass
 from models.dependency import ViewScores
@@ -57,13 +57,13 @@ class Scored:
         return self.tokens[self.tokens.sample_id == sample_id]
 
 
-def drawn_ids(view: RunView, items: int, seed: int) -> list[str]:
+def drawn_ids(view: OpenedRun, items: int, seed: int) -> list[str]:
     """`items` of a run's items at random; a larger draw with the same seed holds the smaller one."""
     ids = np.array(sorted(view.predictions.sample_id.unique()))
     return ids[np.random.default_rng(seed).permutation(len(ids))[:items]].tolist()
 
 
-def score_run(view: RunView, items: int, seed: int) -> Scored:
+def score_run(view: OpenedRun, items: int, seed: int) -> Scored:
     if "token_ids" not in view.predictions:
         raise UserError(f"the predictions of {view.name} have no token_ids, so nothing can be scored; evaluate again")
     ids = drawn_ids(view, items, seed)
@@ -79,7 +79,7 @@ def score_run(view: RunView, items: int, seed: int) -> Scored:
     return Scored(view.name, model, samples, frame.loc[list(scores)], scores, found.frame, templates, told)
 
 
-def score_runs(views: Sequence[RunView], items: int, seed: int = 0) -> list[Scored]:
+def score_runs(views: Sequence[OpenedRun], items: int, seed: int = 0) -> list[Scored]:
     """The same items under every run, as the report scores them."""
     return [score_run(view, items, seed) for view in views]
 

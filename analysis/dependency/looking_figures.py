@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.dependency.looking import PatchEffects, Scored
 from analysis.figures.dependency import SCORES
 from analysis.figures.style import GREY, PAGE, canvas, display_names, ink_on, paper_style, run_looks
-from configs import UserError
+from common import UserError
 
 PER_LINE = 106  # characters of a response on one line of the drawing
 SHADES = "OrRd"
@@ -81,8 +81,15 @@ def effects_figure(found: Sequence[PatchEffects]) -> Figure:
     for axes, one, name in zip(grid[1:], found, display_names([one.run for one in found]), strict=True):
         width, height = one.picture.size
         axes.imshow(one.picture.convert("L"), cmap="gray", alpha=0.35, interpolation="nearest")
-        drawn = axes.imshow(one.effects, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.65,
-                            extent=(0, width, height, 0), interpolation="nearest")  # fmt: skip
+        drawn = axes.imshow(
+            one.effects,
+            cmap="RdBu_r",
+            vmin=-most,
+            vmax=most,
+            alpha=0.65,
+            extent=(0, width, height, 0),
+            interpolation="nearest",
+        )
         rows, columns = one.effects.shape
         for (row, column), value in np.ndenumerate(one.effects):
             place = ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
@@ -92,8 +99,15 @@ def effects_figure(found: Sequence[PatchEffects]) -> Figure:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-    figure.colorbar(drawn, ax=list(grid), location="bottom", fraction=0.05, aspect=50, shrink=0.5,
-                    label="loss of log-probability (nats)")  # fmt: skip
+    figure.colorbar(
+        drawn,
+        ax=list(grid),
+        location="bottom",
+        fraction=0.05,
+        aspect=50,
+        shrink=0.5,
+        label="loss of log-probability (nats)",
+    )
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from analysis.dependency.cells import cell_views
-from configs import UserError
+from common import UserError
 from data import Sample
 from models.kl import k1
 from models.loader import VisionLanguageModel

@@ -30,7 +30,7 @@ import pandas as pd
 import torch
 
 from analysis.errors import diagnose
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.mini.chains import CHAIN
 from eval.statistics import bootstrap_weights
@@ -152,9 +152,11 @@ def check_frame(rows: Sequence[Mapping[str, Any]], scores: Sequence[ViewScores],
 
 
 def token_frame(
-    responses: pd.DataFrame, samples: Mapping[str, Sample], scores: Sequence[ViewScores],
+    responses: pd.DataFrame,
+    samples: Mapping[str, Sample],
+    scores: Sequence[ViewScores],
     texts: Sequence[Sequence[str]],
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """One row per token: where it stands, what it is, how its answer ended, and every score that there is.
 
     `responses` are rows of an evaluation's predictions (sample_id, text, correct; cluster and error_class where they
@@ -168,12 +170,16 @@ def token_frame(
     mini = [samples[rows[number]["sample_id"]].source == "mini" for number in there]
     kinds = [word_classes(texts[number], own) for number, own in zip(there, mini, strict=True)]
     answers = answer_frame({number: rows[number] for number in there}, samples)
-    return answers.loc[answers.index.repeat(counts)].reset_index(drop=True).assign(
-        position=np.concatenate([(np.arange(count) + 0.5) / count for count in counts]),
-        text=[text for number in there for text in texts[number]],
-        word_class=[kind for own in kinds for kind in own],
-        **score_columns([scores[number] for number in there]),
-    )  # fmt: skip
+    return (
+        answers.loc[answers.index.repeat(counts)]
+        .reset_index(drop=True)
+        .assign(
+            position=np.concatenate([(np.arange(count) + 0.5) / count for count in counts]),
+            text=[text for number in there for text in texts[number]],
+            word_class=[kind for own in kinds for kind in own],
+            **score_columns([scores[number] for number in there]),
+        )
+    )
 
 
 def interval(values_R: np.ndarray, cluster_R: np.ndarray, weights_BC: np.ndarray) -> tuple[float, float]:
@@ -209,7 +215,7 @@ def profile(frame: pd.DataFrame, score: str, by: Sequence[str], seed: int = 0) -
 
 def by_position(
     frame: pd.DataFrame, score: str = "k3", bins: int = 10, by: Sequence[str] = (), seed: int = 0
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Along the chain in equal parts, each named by its middle; a short response may have no token in some part."""
     binned = frame.assign(position=(np.floor(frame.position * bins).clip(upper=bins - 1) + 0.5) / bins)
     return profile(binned, score, [*by, "position"], seed)

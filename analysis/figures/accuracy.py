@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import COLUMN, GREY, INK, PAGE, canvas, legend_above, paper_style, run_looks, shortened
 from analysis.table import GROUPS
-from configs import UserError
+from common import UserError
 
 
 @paper_style
@@ -20,9 +20,15 @@ def table_figure(ours: pd.DataFrame, headings: list[str]) -> Figure:
         part = ours[ours.method == method].set_index("heading").reindex(headings)
         x = np.arange(len(headings)) + (number - (len(looks) - 1) / 2) * step
         axes.errorbar(
-            x, part.value, np.abs(np.stack([part.value - part.low, part.high - part.value])), fmt=look.marker,
-            capsize=0, elinewidth=1, color=look.colour, label=look.label,
-        )  # fmt: skip
+            x,
+            part.value,
+            np.abs(np.stack([part.value - part.low, part.high - part.value])),
+            fmt=look.marker,
+            capsize=0,
+            elinewidth=1,
+            color=look.colour,
+            label=look.label,
+        )
     for place, heading in enumerate(headings):
         if heading in GROUPS:
             axes.axvspan(place - 0.5, place + 0.5, color="#f1f1f1", lw=0, zorder=0)
@@ -49,8 +55,15 @@ def probes_figure(rows: pd.DataFrame) -> Figure:
         if moved:
             axes.hlines(place, *sorted((row.clean, row.accuracy)), color="#c9c9c9", lw=3, zorder=1)
             axes.plot(row.clean, place, "|", color=GREY, ms=9, mew=1.2, label="clean picture")
-        axes.errorbar(row.accuracy, place, xerr=[[row.accuracy - row.low], [row.high - row.accuracy]], fmt="o",
-                      color=INK, elinewidth=1, label="under the probe (95 %)")  # fmt: skip
+        axes.errorbar(
+            row.accuracy,
+            place,
+            xerr=[[row.accuracy - row.low], [row.high - row.accuracy]],
+            fmt="o",
+            color=INK,
+            elinewidth=1,
+            label="under the probe (95 %)",
+        )
     axes.set_yticks(range(len(rows)), [shortened(name) for name in rows.probe])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, max(100.0, axes.get_xlim()[1]))

@@ -18,8 +18,9 @@ from analysis.figures.style import display_names, save
 from analysis.protocol.flow import Findings
 from analysis.protocol.words import points
 from analysis.report.numbers import Numbers, numbers_of
-from analysis.runs import RunView, open_runs
-from configs import Run, atomic_write_text, sha256_of
+from analysis.runs import OpenedRun, open_runs
+from common import atomic_write_text, sha256_of
+from configs import Run
 
 if TYPE_CHECKING:
     from analysis.figures.__main__ import FigureSettings
@@ -49,21 +50,21 @@ def captions(found: Findings, names: tuple[str, str], classes: str) -> dict[str,
     return {
         "accuracy": f"Accuracy of {first} and {second} by column, avg@k. {where} {INTERVALS}",
         "forest": f"Accuracy of {second} minus {first} on the same items; filled where the interval excludes zero. "
-                  f"{INTERVALS}",
+        f"{INTERVALS}",
         "errors": f"Wrong responses of {first} and {second} by class of error; the line below a bar is the interval "
-                  f"of its whole. {where} {INTERVALS}",
+        f"of its whole. {where} {INTERVALS}",
         "flow": f"Where the responses of {first} go under {second}, in percent of all pairs of responses to an item. "
-                f"Hatched ribbons were right, pale ones stay in their class. {where}",
+        f"Hatched ribbons were right, pale ones stay in their class. {where}",
         "repairs": f"What becomes of the errors of {first}. {again} {where} {INTERVALS}",
         "why_wrong": f"Left: share of the responses of {first} and {second} in each class of error. Right: how many "
-                     f"of the errors of {first} are right under {second}, and under {first} itself. {again} {where} "
-                     f"{INTERVALS}",
+        f"of the errors of {first} are right under {second}, and under {first} itself. {again} {where} "
+        f"{INTERVALS}",
         "curves": f"Training curves: running means over {WINDOW} steps; a line is the mean and a band the range over "
-                  "the method's finished seeds. Two seeds of one method have a line each.",
-    }  # fmt: skip
+        "the method's finished seeds. Two seeds of one method have a line each.",
+    }
 
 
-def drawings(views: list[RunView], numbers: Numbers) -> dict[str, Callable[[], Figure]]:
+def drawings(views: list[OpenedRun], numbers: Numbers) -> dict[str, Callable[[], Figure]]:
     """The figures there is something for, by file name."""
     first, second = views
     names, found, training = (first.name, second.name), numbers.comparisons[0].found, curves(views)
@@ -96,6 +97,8 @@ def draw_all(settings: "FigureSettings") -> None:
     for name in [name for name in said if name not in made]:
         print(f"{name}: not drawn, {reasons.get(name, f'{first.name} has no error')}")
     revisions = {str(v.evaluation): f"sha256:{sha256_of(v.evaluation / 'predictions.parquet')}" for v in opened.views}
-    record = {"captions": {name: said[name] for name in made},
-              "run": asdict(Run.collect(settings, revisions=revisions))}  # fmt: skip
+    record = {
+        "captions": {name: said[name] for name in made},
+        "run": asdict(Run.collect(settings, revisions=revisions)),
+    }
     atomic_write_text(out / "figures.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -6,28 +6,36 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import COLUMN, PAGE, canvas, legend_above, paper_style, run_looks, shortened
-from configs import UserError
+from common import UserError
 
 PANELS = {
-    "reward/accuracy": "training accuracy (share)", "actor/kl_prcp_loss": "perception loss (nats)",
-    "actor/entropy_loss": "surprisal (nats/token)", "response_length/mean": "response length (tokens)",
+    "reward/accuracy": "training accuracy (share)",
+    "actor/kl_prcp_loss": "perception loss (nats)",
+    "actor/entropy_loss": "surprisal (nats/token)",
+    "response_length/mean": "response length (tokens)",
     "actor/grad_norm": "gradient norm",
-}  # fmt: skip
+}
 WINDOW = 8
 
 
 def seeds_of(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
     """One smoothed column per seed that has the metric, indexed by the steps that all of them have."""
-    series = [frame.drop_duplicates("step", keep="last").set_index("step")[name].astype(float)
-              for frame in frames if name in frame]  # fmt: skip
+    series = [
+        frame.drop_duplicates("step", keep="last").set_index("step")[name].astype(float)
+        for frame in frames
+        if name in frame
+    ]
     known = [one.rolling(WINDOW, min_periods=1).mean() for one in series if one.notna().any()]
     return pd.concat(known, axis=1, join="inner") if known else pd.DataFrame()
 
 
 def chosen_panels(metrics: dict[str, list[pd.DataFrame]]) -> dict[str, str]:
     """The panels that any run has numbers for."""
-    return {name: title for name, title in PANELS.items()
-            if any(not seeds_of(frames, name).empty for frames in metrics.values())}  # fmt: skip
+    return {
+        name: title
+        for name, title in PANELS.items()
+        if any(not seeds_of(frames, name).empty for frames in metrics.values())
+    }
 
 
 @paper_style
@@ -47,8 +55,9 @@ def curves_figure(metrics: dict[str, list[pd.DataFrame]], panels: dict[str, str]
             if seeds.empty:
                 continue
             many = seeds.shape[1] > 1
-            (line,) = axes.plot(seeds.index, seeds.mean(axis=1), color=look.colour, ls=look.line,
-                                zorder=2 if look.line == "-" else 2.5)  # fmt: skip
+            (line,) = axes.plot(
+                seeds.index, seeds.mean(axis=1), color=look.colour, ls=look.line, zorder=2 if look.line == "-" else 2.5
+            )
             if many:
                 low, high = seeds.min(axis=1), seeds.max(axis=1)
                 axes.fill_between(seeds.index, low, high, color=look.colour, alpha=0.2, lw=0)

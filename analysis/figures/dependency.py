@@ -5,12 +5,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.style import COLUMN, PAGE, canvas, legend_above, paper_style, run_looks, shortened
-from configs import UserError
+from common import UserError
 
 SCORES = {
-    "k1": "fall of log-probability, k1 (nats)", "k3": "visual dependency, k3 (nats)",
-    "probability_drop": "fall of probability", "entropy_change": "change of entropy (nats)", "kl": "KL (nats)",
-}  # fmt: skip
+    "k1": "fall of log-probability, k1 (nats)",
+    "k3": "visual dependency, k3 (nats)",
+    "probability_drop": "fall of probability",
+    "entropy_change": "change of entropy (nats)",
+    "kl": "KL (nats)",
+}
 
 
 def checked(profiles: dict[str, pd.DataFrame], column: str) -> None:
@@ -61,8 +64,15 @@ def word_class_figure(profiles: dict[str, pd.DataFrame], score: str) -> Figure:
         frame = profiles[name].assign(word_class=profiles[name].word_class.astype(str)).set_index("word_class")
         part = frame.reindex(kinds)[["mean", "low", "high"]].astype(float)
         x = np.arange(len(kinds)) + (number - (len(looks) - 1) / 2) * step
-        axes.errorbar(x, part["mean"], np.stack([part["mean"] - part.low, part.high - part["mean"]]).clip(0),
-                      fmt=look.marker, color=look.colour, elinewidth=1, label=look.label)  # fmt: skip
+        axes.errorbar(
+            x,
+            part["mean"],
+            np.stack([part["mean"] - part.low, part.high - part["mean"]]).clip(0),
+            fmt=look.marker,
+            color=look.colour,
+            elinewidth=1,
+            label=look.label,
+        )
     axes.set_xticks(range(len(kinds)), [shortened(kind, 16) for kind in kinds])
     axes.set_xlim(-0.6, len(kinds) - 0.4)
     axes.set_ylabel(SCORES.get(score, score))

@@ -27,7 +27,7 @@ from analysis.figures.style import (
 from analysis.protocol.flow import ALL, Findings, Repair
 from analysis.protocol.transitions import RIGHT, Resampling, Share, state_names, states_of
 from analysis.taxonomy import CLASSES
-from configs import UserError
+from common import UserError
 
 NOT_CLASSES = {RIGHT, "guess", "n", ALL}
 OTHER_AT, AGAIN_AT = -0.16, 0.16
@@ -70,8 +70,17 @@ def errors_figure(shares: pd.DataFrame) -> Figure:
     for name in names:
         values = 100 * shares[name].fillna(0).to_numpy()
         colour = state_colour(name)
-        bars = axes.barh(places, values, 0.56, left=left, color=colour, edgecolor="white", lw=0.5,
-                         hatch=HATCHES.get(name, "+++"), label=shortened(name))  # fmt: skip
+        bars = axes.barh(
+            places,
+            values,
+            0.56,
+            left=left,
+            color=colour,
+            edgecolor="white",
+            lw=0.5,
+            hatch=HATCHES.get(name, "+++"),
+            label=shortened(name),
+        )
         labels = [f"{value:.1f}" if value > 0.045 * most else "" for value in values]
         box = {"facecolor": colour, "edgecolor": "none", "pad": 0.8}
         axes.bar_label(bars, labels, label_type="center", fontsize=6.5, color=ink_on(colour), bbox=box)
@@ -100,14 +109,22 @@ def draw_classes(axes: Axes, shares: pd.DataFrame, rows: list[str]) -> None:
             100 * row.reindex([f"{name}{end}" for name in rows]).to_numpy(dtype=float) for end in ("", "_low", "_high")
         )
         for place, value, name in zip(places, np.nan_to_num(values), rows, strict=True):
-            axes.barh(place, value, 0.92 * height, fc=state_colour(name) if solid else "white",
-                      ec=state_colour(name), hatch="" if solid else "/////", lw=0.8)  # fmt: skip
+            axes.barh(
+                place,
+                value,
+                0.92 * height,
+                fc=state_colour(name) if solid else "white",
+                ec=state_colour(name),
+                hatch="" if solid else "/////",
+                lw=0.8,
+            )
         spans = np.nan_to_num(np.stack([values - low, high - values])).clip(0)
         axes.errorbar(np.nan_to_num(values), places, xerr=spans, fmt="none", ecolor=INK, elinewidth=0.9)
         for place, value, end in zip(places, values, np.fmax(values, high), strict=True):
             if np.isfinite(value):
-                axes.annotate(f"{value:.1f}", (end, place), (3, 0), textcoords="offset points", va="center",
-                              fontsize=6.5)  # fmt: skip
+                axes.annotate(
+                    f"{value:.1f}", (end, place), (3, 0), textcoords="offset points", va="center", fontsize=6.5
+                )
     axes.set_xlim(0, 1.1 * axes.get_xlim()[1])
 
 
@@ -129,8 +146,17 @@ def draw_share(axes: Axes, share: Share, place: float, marker: str, colour: str,
         return
     if share.low is not None and share.high is not None:
         axes.plot([100 * share.low, 100 * share.high], [place, place], color=colour, lw=1.1, zorder=2)
-    axes.plot(100 * share.value, place, marker, color=colour, mfc=colour if filled else "white", ms=4.5, mew=1,
-              zorder=3, clip_on=False)  # fmt: skip
+    axes.plot(
+        100 * share.value,
+        place,
+        marker,
+        color=colour,
+        mfc=colour if filled else "white",
+        ms=4.5,
+        mew=1,
+        zorder=3,
+        clip_on=False,
+    )
 
 
 def repair_handles(repairs: dict[str, Repair], first: str, second: str) -> list[Line2D]:

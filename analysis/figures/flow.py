@@ -28,7 +28,7 @@ from analysis.figures.style import (
 )
 from analysis.protocol.flow import AGAIN, FORWARD, Findings
 from analysis.protocol.transitions import RIGHT
-from configs import UserError
+from common import UserError
 
 BAR, GAP = 0.035, 0.022  # width of a bar in x, space between bars in shares
 LEAST_LABELLED, MOST_LABELS = 0.004, 14
@@ -68,9 +68,16 @@ class Ribbon:
         middle = (start + stop) / 2
         top_left, top_right = self.left_y + self.share, self.right_y + self.share
         points = [
-            (start, self.left_y), (middle, self.left_y), (middle, self.right_y), (stop, self.right_y),
-            (stop, top_right), (middle, top_right), (middle, top_left), (start, top_left), (start, self.left_y),
-        ]  # fmt: skip
+            (start, self.left_y),
+            (middle, self.left_y),
+            (middle, self.right_y),
+            (stop, self.right_y),
+            (stop, top_right),
+            (middle, top_right),
+            (middle, top_left),
+            (start, top_left),
+            (start, self.left_y),
+        ]
         curve = [Path.CURVE4] * 3
         return Path(points, [Path.MOVETO, *curve, Path.LINETO, *curve, Path.CLOSEPOLY])
 
@@ -117,9 +124,18 @@ def draw_bars(axes: Axes, x: float, edges: dict[str, float], totals: dict[str, f
     """One bar per state with its name and percent beside it; labels that would meet are moved apart."""
     shown = [state for state in edges if totals[state] > 0]
     for state in shown:
-        axes.add_patch(Rectangle((x, edges[state]), BAR, totals[state], facecolor=state_colour(state), lw=0.4,
-                                 edgecolor="white" if HATCHES.get(state) else state_colour(state),
-                                 hatch=HATCHES.get(state, "+++"), zorder=4))  # fmt: skip
+        axes.add_patch(
+            Rectangle(
+                (x, edges[state]),
+                BAR,
+                totals[state],
+                facecolor=state_colour(state),
+                lw=0.4,
+                edgecolor="white" if HATCHES.get(state) else state_colour(state),
+                hatch=HATCHES.get(state, "+++"),
+                zorder=4,
+            )
+        )
     middles = [edges[state] + totals[state] / 2 for state in shown]
     top = max(edges[state] + totals[state] for state in shown)
     places = spread(middles, 0.056, -0.01, top + 0.02)
@@ -127,8 +143,13 @@ def draw_bars(axes: Axes, x: float, edges: dict[str, float], totals: dict[str, f
     for state, middle, place in zip(shown, middles, places, strict=True):
         if abs(place - middle) > 0.004:
             axes.plot([edge, edge + outside * 0.02], [middle, place], color=GREY, lw=0.5, clip_on=False)
-        axes.text(edge + outside * 0.028, place, f"{shortened(state, 18)} {100 * totals[state]:.1f} %", va="center",
-                  ha="left" if outside > 0 else "right")  # fmt: skip
+        axes.text(
+            edge + outside * 0.028,
+            place,
+            f"{shortened(state, 18)} {100 * totals[state]:.1f} %",
+            va="center",
+            ha="left" if outside > 0 else "right",
+        )
 
 
 def label_ribbons(axes: Axes, drawn: list[Ribbon]) -> None:
@@ -146,8 +167,17 @@ def label_ribbons(axes: Axes, drawn: list[Ribbon]) -> None:
             x = BAR + x * (1 - 2 * BAR)
             if all(abs(x - a) > TEXT_X or abs(y - b) > TEXT_Y for a, b in taken):
                 box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
-                axes.text(x, y, f"{100 * ribbon.share:.1f}", ha="center", va="center", fontsize=6.5, color=INK,
-                          bbox=box, zorder=5)  # fmt: skip
+                axes.text(
+                    x,
+                    y,
+                    f"{100 * ribbon.share:.1f}",
+                    ha="center",
+                    va="center",
+                    fontsize=6.5,
+                    color=INK,
+                    bbox=box,
+                    zorder=5,
+                )
                 taken.append((x, y))
                 break
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import GREY, INK, PAGE, canvas, paper_style, shortened
-from configs import UserError
+from common import UserError
 
 LABEL = "difference (percentage points), 95 % interval"
 
@@ -31,8 +31,17 @@ def right_column(axes: Axes, places: list[float], texts: list[str], heading: str
     right.tick_params(length=0, pad=5)
     right.spines["right"].set_visible(False)
     if heading:
-        axes.annotate(heading, (1, 1), (4, 2), "axes fraction", textcoords="offset points", ha="left", va="bottom",
-                      color=GREY, fontsize=7)  # fmt: skip
+        axes.annotate(
+            heading,
+            (1, 1),
+            (4, 2),
+            "axes fraction",
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            color=GREY,
+            fontsize=7,
+        )
 
 
 @paper_style

@@ -23,7 +23,7 @@ from analysis.protocol.flow import ALL
 from analysis.protocol.transitions import RIGHT, UNCLASSIFIED, WRONG
 from analysis.table import NAMES
 from analysis.taxonomy import CLASSES
-from configs import atomic_write_bytes
+from common import atomic_write_bytes
 
 COLUMN, PAGE = 3.35, 6.9  # inches: one and two columns of a paper
 DPI = 200
@@ -33,41 +33,100 @@ READABLE = 4.5  # WCAG's least contrast of text and what lies behind it
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so a figure looks the same everywhere
 # For names in scripts that it does not have, where one of these is installed.
-SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei",
-           "PingFang SC", "Arial Unicode MS")  # fmt: skip
+SCRIPTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Arial Unicode MS",
+)
 INSTALLED = {font.name for font in fontManager.ttflist}
 
 STYLE: dict[str, Any] = {
     "font.family": [FONT, *(name for name in SCRIPTS if name in INSTALLED)],
-    "font.size": 7.5, "axes.labelsize": 7.5, "axes.titlesize": 7.5,
-    "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7, "text.color": INK, "axes.labelcolor": INK,
-    "axes.edgecolor": GREY, "xtick.color": GREY, "ytick.color": GREY, "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5, "ytick.major.size": 2.5, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": False, "grid.color": FAINT, "grid.linewidth": 0.5, "axes.axisbelow": True, "lines.linewidth": 1.3,
-    "lines.markersize": 3.5, "hatch.linewidth": 0.5, "legend.frameon": False, "legend.handlelength": 1.8,
-    "legend.columnspacing": 1.2, "text.parse_math": False, "axes.unicode_minus": True, "pdf.fonttype": 42,
-    "ps.fonttype": 42, "savefig.facecolor": "white", "figure.facecolor": "white", "axes.xmargin": 0.02,
-}  # fmt: skip
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "hatch.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "legend.columnspacing": 1.2,
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "savefig.facecolor": "white",
+    "figure.facecolor": "white",
+    "axes.xmargin": 0.02,
+}
 
 STATE_COLOURS = {
-    RIGHT: "#c3d3c5", "perception": "#d55e00", "reasoning": "#0072b2", "knowledge": "#cc79a7",
-    "calculation": "#e69f00", "inconsistency": "#56b4e9", "format": "#7d6b9e", "grader": "#3b3b3b",
-    UNCLASSIFIED: "#b0b0b0", WRONG: "#8f8f8f", ALL: INK,
-}  # fmt: skip
+    RIGHT: "#c3d3c5",
+    "perception": "#d55e00",
+    "reasoning": "#0072b2",
+    "knowledge": "#cc79a7",
+    "calculation": "#e69f00",
+    "inconsistency": "#56b4e9",
+    "format": "#7d6b9e",
+    "grader": "#3b3b3b",
+    UNCLASSIFIED: "#b0b0b0",
+    WRONG: "#8f8f8f",
+    ALL: INK,
+}
 HATCHES = {
-    "perception": "", "reasoning": "////", "knowledge": "xxxx", "calculation": "....", "inconsistency": "\\\\\\\\",
-    "format": "----", "grader": "||||", UNCLASSIFIED: "", WRONG: "", RIGHT: "", ALL: "",
-}  # fmt: skip
+    "perception": "",
+    "reasoning": "////",
+    "knowledge": "xxxx",
+    "calculation": "....",
+    "inconsistency": "\\\\\\\\",
+    "format": "----",
+    "grader": "||||",
+    UNCLASSIFIED: "",
+    WRONG: "",
+    RIGHT: "",
+    ALL: "",
+}
 OTHER_STATE = "#a58b6f"
 METHOD_LOOKS = {
-    "base": ("#8a8a8a", "s", ":"), "grpo": ("#2f5597", "o", "--"), "papo_g": ("#b5174b", "D", "-"),
-    "dapo": ("#1b8a7a", "^", "--"), "papo_d": ("#7b3fa0", "v", "-"),
-}  # fmt: skip
+    "base": ("#8a8a8a", "s", ":"),
+    "grpo": ("#2f5597", "o", "--"),
+    "papo_g": ("#b5174b", "D", "-"),
+    "dapo": ("#1b8a7a", "^", "--"),
+    "papo_d": ("#7b3fa0", "v", "-"),
+}
 FALLBACK_LOOKS = (
-    ("#a6611a", "P", "-."), ("#4d7f17", "X", "-"), ("#00688b", "<", "--"), ("#c2528b", ">", ":"),
-    ("#5b5bd6", "h", "-."), ("#57534e", "*", "-"),
-)  # fmt: skip
+    ("#a6611a", "P", "-."),
+    ("#4d7f17", "X", "-"),
+    ("#00688b", "<", "--"),
+    ("#c2528b", ">", ":"),
+    ("#5b5bd6", "h", "-."),
+    ("#57534e", "*", "-"),
+)
 
 
 class PaperFigure(Figure):

@@ -107,9 +107,15 @@ def agreement(
         kappas_B = kappa_of(tables_of(kept, classes, weights_BU))
         kappa = float(kappa_of(tables_of(kept, classes, once_BU))[0])
     return Agreement(
-        len(kept), len(labels) - len(kept), equal, finite(kappa), interval_of(kappas_B),
-        finite(float(alpha_of(counts_UC, once_BU)[0])), interval_of(alphas_B), int((~np.isfinite(alphas_B)).sum()),
-    )  # fmt: skip
+        len(kept),
+        len(labels) - len(kept),
+        equal,
+        finite(kappa),
+        interval_of(kappas_B),
+        finite(float(alpha_of(counts_UC, once_BU)[0])),
+        interval_of(alphas_B),
+        int((~np.isfinite(alphas_B)).sum()),
+    )
 
 
 def tables_of(kept: pd.DataFrame, classes: Sequence[str], weights_BU: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from scipy.stats import chi2
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.taxonomy import CLASSES, GRADER, KNOWLEDGE
-from configs import UserError
+from common import UserError
 from eval.statistics import bootstrap_weights
 
 FEWEST = 10  # items that a true class needs to be calibrated
@@ -85,9 +85,10 @@ def labelled(rows: pd.DataFrame) -> Labelled:
     known = "truth" in scored and bool(of_item.truth.notna().all())
     shares_IJ = counts.to_numpy(dtype=float)
     return Labelled(
-        shares_IJ / shares_IJ.sum(axis=1, keepdims=True), of_item.cluster.astype(str).to_numpy(),
+        shares_IJ / shares_IJ.sum(axis=1, keepdims=True),
+        of_item.cluster.astype(str).to_numpy(),
         of_item.truth.to_numpy(dtype=object) if known else None,
-    )  # fmt: skip
+    )
 
 
 def truth_of(items: Labelled) -> np.ndarray:
@@ -145,8 +146,9 @@ def fitted(confusion_JT: np.ndarray, said_J: np.ndarray) -> np.ndarray:
     return shares_T / shares_T.sum()
 
 
-def distance(calibration: Labelled, target: Labelled, known: list[str], confusion_JT: np.ndarray, said_J: np.ndarray,
-             seed: int) -> Callable[[np.ndarray], float]:  # fmt: skip
+def distance(
+    calibration: Labelled, target: Labelled, known: list[str], confusion_JT: np.ndarray, said_J: np.ndarray, seed: int
+) -> Callable[[np.ndarray], float]:
     """T(p), with the sampling noise of both sets."""
     size, count = len(CLASSES), len(known)
     draws_BJT = resampled(calibration, truth_of(calibration), known, seed)
@@ -180,9 +182,12 @@ def extremes(statistic: Callable[[np.ndarray], float], best_T: np.ndarray) -> li
         for start_T in (best_T, (best_T + corner_T) / 2):
             for end, sign in enumerate((1, -1)):
                 solved = minimize(
-                    lambda shares_T, place=place, sign=sign: sign * shares_T[place], start_T, method="SLSQP",
-                    bounds=[(0, 1)] * size, constraints=inside,
-                )  # fmt: skip
+                    lambda shares_T, place=place, sign=sign: sign * shares_T[place],
+                    start_T,
+                    method="SLSQP",
+                    bounds=[(0, 1)] * size,
+                    constraints=inside,
+                )
                 value = float(solved.x[place])
                 if statistic(solved.x) <= limit + TOLERANCE and abs(solved.x.sum() - 1) < TOLERANCE:
                     ends[end] = sign * min(sign * ends[end], sign * value)

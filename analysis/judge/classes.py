@@ -21,8 +21,9 @@ import pandas as pd
 from analysis.judge.prompt import CLASSIFY, case_of, label_of, quote_stands
 from analysis.judge.wrong_items import WrongItem, draw, folders_of, pictures_of, told
 from analysis.taxonomy import CLASSES
-from configs import Run, UserError, atomic_write_text, command, read_jsonl, setting, sha256_of, write_jsonl
-from configs.progress import progress
+from common import UserError, atomic_write_text, read_jsonl, sha256_of, write_jsonl
+from common.progress import progress
+from configs import Run, command, setting
 from verify.judge_prompts import Judgement
 from verify.llm_judge import JudgeSettings, LlmJudge
 
@@ -82,14 +83,24 @@ def rows_of(items: Sequence[WrongItem], passes: Sequence[Sequence[Judgement]]) -
     for number, judgements in enumerate(passes, start=1):
         for item, judgement in zip(items, judgements, strict=True):
             label = label_of(judgement)
-            rows.append({
-                "key": item.key, "pass": number, "folder": item.folder, "sample_id": item.sample.id, "k": item.k,
-                "column": item.column, "cluster": item.cluster, "truth": item.truth,
-                "label": label.primary if label else None, "secondary": list(label.secondary) if label else [],
-                "quote": label.quote if label else None,
-                "quote_stands": quote_stands(label, item.text) if label else None,
-                "reason": "labelled" if label else judgement.reason, "reply": "" if label else judgement.raw,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "key": item.key,
+                    "pass": number,
+                    "folder": item.folder,
+                    "sample_id": item.sample.id,
+                    "k": item.k,
+                    "column": item.column,
+                    "cluster": item.cluster,
+                    "truth": item.truth,
+                    "label": label.primary if label else None,
+                    "secondary": list(label.secondary) if label else [],
+                    "quote": label.quote if label else None,
+                    "quote_stands": quote_stands(label, item.text) if label else None,
+                    "reason": "labelled" if label else judgement.reason,
+                    "reply": "" if label else judgement.raw,
+                }
+            )
     return rows
 
 
@@ -100,8 +111,9 @@ def read_labels(folder: Path) -> pd.DataFrame:
     if not rows or not needed <= rows[0].keys():
         raise UserError(f"{folder / LABELS} holds no labels; it is written by python -m analysis.judge")
     frame = pd.DataFrame(rows)
-    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None)
-                           for name in ("label", "truth")})  # fmt: skip
+    return frame.assign(
+        **{name: frame[name].astype(object).where(frame[name].notna(), None) for name in ("label", "truth")}
+    )
 
 
 def check_calibration(settings: JudgeClassesSettings, judge: LlmJudge) -> pd.DataFrame | None:
@@ -143,13 +155,20 @@ def judge_classes(settings: JudgeClassesSettings) -> None:
     if settings.calibration:
         revisions[settings.calibration] = f"sha256:{sha256_of(Path(settings.calibration) / LABELS)}"
     record = {
-        "prompt": CLASSIFY.version, "picture_side": settings.picture_side, "wrong": drawn.wrong,
-        "items": len(drawn.items), "balanced": settings.balanced,
-        "left_out": dict(drawn.left_out), "no_picture": [item.key for item in unseen],
-        "reasons": {str(n): dict(Counter(row["reason"] for row in rows if row["pass"] == n))
-                    for n in range(1, PASSES + 1)},
-        **summary, "judge": judge.provenance(), "run": asdict(Run.collect(settings, revisions=revisions)),
-    }  # fmt: skip
+        "prompt": CLASSIFY.version,
+        "picture_side": settings.picture_side,
+        "wrong": drawn.wrong,
+        "items": len(drawn.items),
+        "balanced": settings.balanced,
+        "left_out": dict(drawn.left_out),
+        "no_picture": [item.key for item in unseen],
+        "reasons": {
+            str(n): dict(Counter(row["reason"] for row in rows if row["pass"] == n)) for n in range(1, PASSES + 1)
+        },
+        **summary,
+        "judge": judge.provenance(),
+        "run": asdict(Run.collect(settings, revisions=revisions)),
+    }
     text = page_of(record, told(drawn, unseen))
     write_jsonl(out / LABELS, rows)
     atomic_write_text(out / PAGE, text)

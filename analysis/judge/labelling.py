@@ -18,7 +18,8 @@ import pandas as pd
 
 from analysis.judge.wrong_items import WrongItem, digest, draw, folders_of, pictures_of, told, wrong_rows
 from analysis.taxonomy import CLASSES, PRIMACY, PRIMACY_RULE, TAXONOMY, VERSION
-from configs import UserError, atomic_write_text, command, setting
+from common import UserError, atomic_write_text
+from configs import command, setting
 
 HERE = Path(__file__).parent
 FORMAT = 1  # of the saved labels
@@ -54,16 +55,27 @@ def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any]
         if uris is None:
             unseen.append(item)
             continue
-        rows.append({
-            "key": item.key, "question": item.question, "choices": unseen_choices(item.sample), "gold": item.gold,
-            "text": item.text, "pictures": [pictures.setdefault(uri, len(pictures)) for uri in uris],
-        })  # fmt: skip
+        rows.append(
+            {
+                "key": item.key,
+                "question": item.question,
+                "choices": unseen_choices(item.sample),
+                "gold": item.gold,
+                "text": item.text,
+                "pictures": [pictures.setdefault(uri, len(pictures)) for uri in uris],
+            }
+        )
     classes = [asdict(one) for one in TAXONOMY]
     page = digest(FORMAT, VERSION, *(row["key"] for row in rows))
     return {
-        "format": FORMAT, "page": page, "taxonomy": VERSION, "unsure": UNSURE, "classes": classes, "items": rows,
+        "format": FORMAT,
+        "page": page,
+        "taxonomy": VERSION,
+        "unsure": UNSURE,
+        "classes": classes,
+        "items": rows,
         "pictures": list(pictures),
-    }, unseen  # fmt: skip
+    }, unseen
 
 
 def render(data: dict[str, Any]) -> str:
@@ -150,8 +162,15 @@ def agreement_page(table: pd.DataFrame, people: list[str], clusters: pd.Series, 
         found = agreement(table[list(pair)], CLASSES, clusters, seed)
         if found.units:
             equal = MISSING if found.equal is None else f"{100 * found.equal:.1f}"
-            lines.append([*pair, str(found.units), equal, number_text(found.kappa, found.kappa_interval),
-                          number_text(found.alpha, found.alpha_interval)])  # fmt: skip
+            lines.append(
+                [
+                    *pair,
+                    str(found.units),
+                    equal,
+                    number_text(found.kappa, found.kappa_interval),
+                    number_text(found.alpha, found.alpha_interval),
+                ]
+            )
     parts = [f"{name}: {int(table[name].notna().sum())} labelled" for name in table if table[name].notna().any()]
     text = ["# People, judge and construction", "", f"{len(table)} responses; {'; '.join(parts)}.", ""]
     text += [markdown(HEADER, lines) if lines else "No two raters have labelled the same response.", ""]

@@ -78,9 +78,14 @@ def class_list(order: Sequence[str]) -> str:
 
 def case_of(item: WrongItem, order: Sequence[str], pictures: Sequence[str]) -> Case:
     return Case(
-        CLASSIFY, item.question, item.text, item.gold, tuple(map(str, item.sample.choices)), class_list(order),
+        CLASSIFY,
+        item.question,
+        item.text,
+        item.gold,
+        tuple(map(str, item.sample.choices)),
+        class_list(order),
         tuple(pictures),
-    )  # fmt: skip
+    )
 
 
 def label_of(judgement: Judgement) -> Label | None:

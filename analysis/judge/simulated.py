@@ -22,9 +22,9 @@ from analysis.judge.summary import agreement_sentences, summary_of
 from analysis.judge.wrong_items import Drawn, WrongItem, draw
 from analysis.protocol.transitions import Share
 from analysis.protocol.words import points
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from analysis.taxonomy import CLASSES
-from configs import UserError
+from common import UserError
 from verify.judge_prompts import Judgement
 
 UNPARSED = "unparsed"
@@ -90,7 +90,7 @@ def simulate(items: Sequence[WrongItem], habits: Habits, seed: int = 0) -> pd.Da
     return frame.assign(label=frame.label.astype(object).where(frame.label.notna(), None))
 
 
-def errors_of(views: Sequence[RunView], items: int, seed: int, balanced: bool = False) -> Drawn:
+def errors_of(views: Sequence[OpenedRun], items: int, seed: int, balanced: bool = False) -> Drawn:
     """Wrong responses of runs, as analysis.judge.classes draws them."""
     return draw([view.evaluation for view in views], items, seed, balanced=balanced)
 
@@ -128,8 +128,18 @@ def rate_frame(record: dict[str, Any], truth: dict[str, float]) -> pd.DataFrame:
     """Per class: the true share, the judge's and the corrected one with their intervals (shares)."""
     rows = []
     for said, corrected in zip(record["rates"], record["corrected"], strict=True):
-        rows.append((said["name"], truth[said["name"]], said["said"], *said["interval"], corrected["corrected"],
-                     corrected["low"], corrected["high"], corrected["calibrated"]))  # fmt: skip
+        rows.append(
+            (
+                said["name"],
+                truth[said["name"]],
+                said["said"],
+                *said["interval"],
+                corrected["corrected"],
+                corrected["low"],
+                corrected["high"],
+                corrected["calibrated"],
+            )
+        )
     columns = ["class", "truth", "said", "said_low", "said_high", "corrected", "low", "high", "calibrated"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -141,8 +151,15 @@ def rate_table(rates: pd.DataFrame) -> pd.DataFrame:
         for names in (["said", "said_low", "said_high"], ["corrected", "low", "high"])
     )
     note = ["" if known else "not calibrated" for known in rates.calibrated]
-    return pd.DataFrame({"class": rates["class"], "truth, %": [f"{100 * share:.1f}" for share in rates.truth],
-                         "the judge says, %": said, "corrected, %": corrected, "": note})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "class": rates["class"],
+            "truth, %": [f"{100 * share:.1f}" for share in rates.truth],
+            "the judge says, %": said,
+            "corrected, %": corrected,
+            "": note,
+        }
+    )
 
 
 def holds_truth(rates: pd.DataFrame, low: str, high: str) -> int:
@@ -165,8 +182,10 @@ def rate_sentences(rates: pd.DataFrame, of: str = "perception") -> list[str]:
 def rate_errors(rates: pd.DataFrame) -> pd.DataFrame:
     """Rates minus the truth in points, as a forest plot takes them; the judge's word above, corrected below."""
     parts = []
-    for group, names in (("as the judge says", ["said", "said_low", "said_high"]),
-                         ("corrected", ["corrected", "low", "high"])):  # fmt: skip
+    for group, names in (
+        ("as the judge says", ["said", "said_low", "said_high"]),
+        ("corrected", ["corrected", "low", "high"]),
+    ):
         errors = 100 * (rates[names].to_numpy(dtype=float) - rates.truth.to_numpy()[:, None])
         frame = pd.DataFrame(errors, columns=["difference", "low", "high"])
         parts.append(frame.assign(label=rates["class"], group=group))
@@ -203,8 +222,10 @@ def real_sentences(folder: str) -> list[str]:
         there = f"{Path(folder).name} holds no {LABELS}" if folder else "PERCEPT_LABELS names no folder"
         return [f"No labels of a real judge here: {there}; python -m analysis.judge writes them."]
     record = record_of(read_labels(Path(folder)))
-    said = [f"{rate['name']}: the judge says {points(Share(rate['said'], *rate['interval']))} %."
-            for rate in record["rates"] or []]  # fmt: skip
+    said = [
+        f"{rate['name']}: the judge says {points(Share(rate['said'], *rate['interval']))} %."
+        for rate in record["rates"] or []
+    ]
     return [*labels_sentences(record), *said]
 
 

@@ -34,9 +34,13 @@ def summary_of(rows: pd.DataFrame, calibration: pd.DataFrame | None, seed: int) 
     summary: dict[str, Any] = {
         "agreement": agreement(pairs, CLASSES, clusters.to_numpy(), seed).record(),
         "disagreements": table_of(pairs[1], pairs[2], CLASSES).to_numpy().tolist(),
-        "quotes": len(quotes), "quotes_not_in_response": int((~quotes.astype(bool)).sum()),
-        "rates": None, "confusion": None, "qualities": None, "corrected": None,
-    }  # fmt: skip
+        "quotes": len(quotes),
+        "quotes_not_in_response": int((~quotes.astype(bool)).sum()),
+        "rates": None,
+        "confusion": None,
+        "qualities": None,
+        "corrected": None,
+    }
     if not rows.label.notna().any():
         return summary
     items = labelled(rows)
@@ -100,20 +104,28 @@ def matrix(corner: str, values: list[list[float]]) -> str:
 
 def quality_table(record: dict[str, Any]) -> str:
     rows = [
-        [one["name"], str(one["items"]), share_text(one["recall"], one["recall_interval"]),
-         share_text(one["precision"], one["precision_interval"])]
+        [
+            one["name"],
+            str(one["items"]),
+            share_text(one["recall"], one["recall_interval"]),
+            share_text(one["precision"], one["precision_interval"]),
+        ]
         for one in record["qualities"]
-    ]  # fmt: skip
+    ]
     return markdown(["true class", "responses", "recall, %", "precision, %"], rows)
 
 
 def page_of(record: dict[str, Any], drawn: str) -> str:
     """The summary for people."""
     lines = [
-        "# Error classes by a judge", "",
+        "# Error classes by a judge",
+        "",
         f"{drawn}. Judge: {record['judge']['model']}, {record['prompt']}; two blinded passes. Definitions: "
-        "docs/error_classes.md.", "", *agreement_sentences(record), "",
-    ]  # fmt: skip
+        "docs/error_classes.md.",
+        "",
+        *agreement_sentences(record),
+        "",
+    ]
     if record["rates"]:
         lines += ["## Shares of the classes", "", rate_table(record), ""]
         lines += ["Drawn in equal numbers per true class: not the shares among all errors.", ""] * record["balanced"]
@@ -121,14 +133,21 @@ def page_of(record: dict[str, Any], drawn: str) -> str:
         trusted = [BY_NAME[rate["name"]].title for rate in record["corrected"] if not rate["calibrated"]]
         lines += [
             "Corrected: freed from the judge's confusions on the calibration set, if it errs here as it does there. "
-            + (f"Taken at the judge's word: {', '.join(trusted)}." if trusted else ""), "",
-        ]  # fmt: skip
+            + (f"Taken at the judge's word: {', '.join(trusted)}." if trusted else ""),
+            "",
+        ]
     lines += ["## First pass (rows) and second pass (columns)", "", matrix("", record["disagreements"]), ""]
     if record["qualities"]:
         lines += [
-            "## The judge against the truth by construction", "",
-            "Rows: true class; columns: judge; the labels of a response share a weight of 1.", "",
-            matrix("truth", record["confusion"]), "", quality_table(record), "",
-            "Precision hangs on the class shares of this set, recall does not.", "",
-        ]  # fmt: skip
+            "## The judge against the truth by construction",
+            "",
+            "Rows: true class; columns: judge; the labels of a response share a weight of 1.",
+            "",
+            matrix("truth", record["confusion"]),
+            "",
+            quality_table(record),
+            "",
+            "Precision hangs on the class shares of this set, recall does not.",
+            "",
+        ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.errors import diagnose
 from analysis.runs import samples_of
-from configs import UserError, sha256_of
+from common import UserError, sha256_of
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import picture_uri
 from data.mini.world import sample_by_id
@@ -112,9 +112,18 @@ def draw(folders: Iterable[Path], items: int, seed: int, verdict: str = "correct
         if sample is None:
             left_out["no longer in the data"] += 1
             continue
-        found.append(WrongItem(
-            row.key, row.folder, sample, int(row.k), str(row.column), str(row.cluster), str(row.text), str(row.gold)
-        ))  # fmt: skip
+        found.append(
+            WrongItem(
+                row.key,
+                row.folder,
+                sample,
+                int(row.k),
+                str(row.column),
+                str(row.cluster),
+                str(row.text),
+                str(row.gold),
+            )
+        )
     if not found:
         raise UserError(f"none of the {len(chosen)} drawn responses has a sample in the data any more; check eval=")
     return Drawn(found, len(wrong), +left_out)

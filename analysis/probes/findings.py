@@ -28,12 +28,23 @@ def probe_rows(clean: pd.DataFrame, frame: pd.DataFrame, name: str, seed: int) -
             parts = {part: (items.part_I == part)[chosen_I] for part in set(items.part_I[chosen_I])}
             columns_I, clusters_I = items.column_I[chosen_I], items.cluster_I[chosen_I]
             score = mean_of_columns(items.second_I[chosen_I], columns_I, clusters_I, parts, seed, bounds=(0, 1))
-            rows.append({
-                "probe": name, "by": by if line.part != OVERALL else OVERALL, "part": line.part, "items": line.items,
-                "accuracy": score[0], "low": score[1], "high": score[2], "clean": line.first,
-                "difference": line.difference, "difference_low": line.low, "difference_high": line.high,
-                "p": line.p_difference, "p_holm": line.p_difference_holm,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "probe": name,
+                    "by": by if line.part != OVERALL else OVERALL,
+                    "part": line.part,
+                    "items": line.items,
+                    "accuracy": score[0],
+                    "low": score[1],
+                    "high": score[2],
+                    "clean": line.first,
+                    "difference": line.difference,
+                    "difference_low": line.low,
+                    "difference_high": line.high,
+                    "p": line.p_difference,
+                    "p_holm": line.p_difference_holm,
+                }
+            )
     return rows
 
 
@@ -63,8 +74,13 @@ def why_wrong(clean: pd.DataFrame, oracle: pd.DataFrame, seed: int) -> dict[str,
         chance, unseen = NOTHING, draw.ratios(wrong_ISS[:, :1], wrong_I, (0, 1))[0]
     unreasoned, unread = draw.ratios(wrong_ISS[:, 1:], wrong_I, (0, 1))
     wrong = draw.ratios(wrong_I[:, None], np.ones(len(ids)), (0, 1))[0]
-    return {"wrong": wrong, "chance": chance, "did not see": unseen, "did not take up the text": unread,
-            "could not reason": unreasoned}  # fmt: skip
+    return {
+        "wrong": wrong,
+        "chance": chance,
+        "did not see": unseen,
+        "did not take up the text": unread,
+        "could not reason": unreasoned,
+    }
 
 
 def splits(

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from configs import UserError, read_jsonl
+from common import UserError, read_jsonl
 from data import Sample
 
 Texts = dict[str, dict[str, Any]]
@@ -45,17 +45,17 @@ def merged(parts: Iterable[Probed]) -> Probed:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeItem:
     """What matters of an item's pictures for a swap."""
 
     sizes: tuple[tuple[int, int], ...]
     digest: bytes
 
 
-def look(sample: Sample) -> Seen:
+def look(sample: Sample) -> ProbeItem:
     images = [source.open() for source in sample.images]
     pixels = hashlib.blake2b(b"|".join(image.tobytes() for image in images), digest_size=16)
-    return Seen(tuple(image.size for image in images), pixels.digest())
+    return ProbeItem(tuple(image.size for image in images), pixels.digest())
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Material:
     seed: int
 
     @cached_property
-    def seen(self) -> dict[str, Seen]:
+    def seen(self) -> dict[str, ProbeItem]:
         """Every picture is opened once for all swaps."""
         return {sample.id: look(sample) for sample in self.samples}
 

@@ -23,21 +23,45 @@ def page(settings: ProbeSettings, found: dict, split: dict[str, dict[str, Share]
     order = sorted(tables, key=lambda title: (title != "overall", not title.startswith("dependency")))
     counted = [
         f"- {name}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
-        for name, entry in found.items() for counts in (entry["left_out"], entry["notes"]) if sum(counts.values())
-    ]  # fmt: skip
+        for name, entry in found.items()
+        for counts in (entry["left_out"], entry["notes"])
+        if sum(counts.values())
+    ]
     warned = [f"- **{line}**" for name, entry in found.items() for line in warnings(name, entry, prober.speaks_mini)]
     spoken = readings(found, split, all(task.benchmark is None for task in prober.tasks))
     parts = ["wrong", "chance", "did not see", "did not take up the text", "could not reason"]
     rows = [[name, *(points(shares[part]) for part in parts)] for name, shares in split.items()]
-    why = ["## Why the wrong responses are wrong, in percent of them", "",
-           markdown(["items", "wrong, % of all", *parts[1:]], rows), ""] if rows else []  # fmt: skip
-    return "\n".join([
-        f"# Probes of {settings.run or settings.model.path}", "", *(f"- {line}" for line in spoken), *warned, "", *why,
-        *(line for title in order for line in (f"## {title}", "", markdown(header, tables[title]), "")),
-        "## Left out, and what is particular", "", *(counted or ["- nothing"]), "",
-        f"k={settings.k}; overall is the plain mean over columns, the split pools all responses. Intervals: 95 %, "
-        "bootstrap over clusters of items. Holm: over the lines of one probe and one way of splitting.",
-    ]) + "\n"  # fmt: skip
+    why = (
+        [
+            "## Why the wrong responses are wrong, in percent of them",
+            "",
+            markdown(["items", "wrong, % of all", *parts[1:]], rows),
+            "",
+        ]
+        if rows
+        else []
+    )
+    return (
+        "\n".join(
+            [
+                f"# Probes of {settings.run or settings.model.path}",
+                "",
+                *(f"- {line}" for line in spoken),
+                *warned,
+                "",
+                *why,
+                *(line for title in order for line in (f"## {title}", "", markdown(header, tables[title]), "")),
+                "## Left out, and what is particular",
+                "",
+                *(counted or ["- nothing"]),
+                "",
+                f"k={settings.k}; overall is the plain mean over columns, the split pools all "
+                "responses. Intervals: 95 %, "
+                "bootstrap over clusters of items. Holm: over the lines of one probe and one way of splitting.",
+            ]
+        )
+        + "\n"
+    )
 
 
 def cells_of(name: str, row: dict[str, Any]) -> list[str]:
@@ -45,8 +69,12 @@ def cells_of(name: str, row: dict[str, Any]) -> list[str]:
     cells = [name, str(row["items"]), interval_text(row["accuracy"], row["low"], row["high"])]
     if name == "clean":
         return [*cells, "—", "—", "—"]
-    return [*cells, f"{100 * row['clean']:.1f}", f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]",
-            f"{row['p_holm']:.2g}"]  # fmt: skip
+    return [
+        *cells,
+        f"{100 * row['clean']:.1f}",
+        f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]",
+        f"{row['p_holm']:.2g}",
+    ]
 
 
 def split_sentences(split: dict[str, Share], where: str, mini: bool) -> list[str]:
@@ -62,8 +90,9 @@ def split_sentences(split: dict[str, Share], where: str, mini: bool) -> list[str
         f"{where}{points(split['wrong'])} % of the responses on the clean picture are wrong. Of these, {chance}"
         f"{points(split['did not see'])} % come right only with the facts told: the model did not see.",
         f"Told the facts, {unread}{still} with the facts right: the latter could not reason."
-        if mini else f"Told the facts, {still}: the model could not reason, or did not take up the text.",
-    ]  # fmt: skip
+        if mini
+        else f"Told the facts, {still}: the model could not reason, or did not take up the text.",
+    ]
 
 
 def readings(found: dict, split: dict[str, dict[str, Share]], mini: bool) -> list[str]:
@@ -99,7 +128,11 @@ def warnings(name: str, entry: dict[str, Any], speaks_mini: bool) -> list[str]:
         cost = entry["no_picture"]
         found.append(
             "caption: no lesson of the mini world was without a picture"
-            + (f"; on the {cost['items']} items whose question states every fact, taking the picture away changes "
-               f"accuracy by {100 * cost['difference']:+.1f} points." if cost else ".")
-        )  # fmt: skip
+            + (
+                f"; on the {cost['items']} items whose question states every fact, taking the picture away changes "
+                f"accuracy by {100 * cost['difference']:+.1f} points."
+                if cost
+                else "."
+            )
+        )
     return found

@@ -12,7 +12,7 @@ from analysis.probes.language import Language, legibility, mini_language
 from analysis.probes.material import Material, Probed, merged, read_texts
 from analysis.probes.run import ProbeSettings, evaluation
 from analysis.probes.views import MAKERS
-from configs.progress import progress
+from common.progress import progress
 from eval import sampling
 from eval.runner import revision_of
 from eval.tasks import is_of_the_mini_world, tasks_of, trained_model
@@ -52,8 +52,9 @@ class Prober:
         made = {task.name: MAKERS[name](self.materials[task.name]) for task in self.tasks}
         tasks = [
             replace(t, samples=made[t.name].samples, version=f"{t.version}+{name}/{made[t.name].address}")
-            for t in self.tasks if made[t.name].samples
-        ]  # fmt: skip
+            for t in self.tasks
+            if made[t.name].samples
+        ]
         stores = sampling.open_stores(tasks, settings, self.revision, self.out)
         too_long: dict[str, list[str]] = {}
         if sampling.missing_of(tasks, stores, settings.k):
@@ -82,7 +83,9 @@ def entry_of(name: str, clean: pd.DataFrame, frame: pd.DataFrame, made: Probed, 
     rows = [] if frame.empty else probe_rows(clean, frame, name, seed)
     told = [] if frame.empty else frame[frame.sample_id.isin([item for item, text in made.added.items() if not text])]
     return {
-        "rows": rows, "left_out": dict(made.left_out), "notes": dict(made.notes),
+        "rows": rows,
+        "left_out": dict(made.left_out),
+        "notes": dict(made.notes),
         "legibility": asdict(legible) if legible else None,
         "no_picture": overall(probe_rows(clean, told, name, seed)) if name == "caption" and len(told) else None,
-    }  # fmt: skip
+    }

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from configs import Run, UserError, atomic_path, atomic_write_text, command, setting, sha256_of
+from common import UserError, atomic_path, atomic_write_text, sha256_of
+from configs import Run, command, setting
 from data.views import ViewSettings
 from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from analysis.probes.material import Material, Probed, Seen, Texts
+from analysis.probes.material import Material, Probed, ProbeItem, Texts
 from data import Sample
 from data.images import ImageSource
 from data.sample import IMAGE_PLACEHOLDER
@@ -125,9 +125,12 @@ def partners(material: Material, fits: Callable[[Sample, Sample], bool]) -> list
 
 
 def first_partner(
-    sample: Sample, others: Iterable[Sample], seen: dict[str, Seen], cluster: Callable[[Sample], str],
+    sample: Sample,
+    others: Iterable[Sample],
+    seen: dict[str, ProbeItem],
+    cluster: Callable[[Sample], str],
     fits: Callable[[Sample, Sample], bool],
-) -> Sample | None:  # fmt: skip
+) -> Sample | None:
     """The first other item that fits, one with pictures of the same size before any other."""
     spare, mine = None, seen[sample.id]
     for other in others:
@@ -179,6 +182,11 @@ def pictured(material: Material) -> Probed:
 
 
 MAKERS: dict[str, Callable[[Material], Probed]] = {
-    "clean": unchanged, "masked": pictured, "blank": pictured, "swapped": swapped, "same_answer": same_answer,
-    "caption": caption, "oracle": oracle,
-}  # fmt: skip  # fmt: skip
+    "clean": unchanged,
+    "masked": pictured,
+    "blank": pictured,
+    "swapped": swapped,
+    "same_answer": same_answer,
+    "caption": caption,
+    "oracle": oracle,
+}

@@ -14,16 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from analysis.errors import CLASSES
 from analysis.protocol.small_test import SmallTest, small_test
-from analysis.protocol.transitions import (
-    NOTHING,
-    RIGHT,
-    Resampling,
-    Share,
-    States,
-    flows,
-    state_names,
-    states_of,
-)
+from analysis.protocol.transitions import NOTHING, RIGHT, Resampling, Share, States, flows, state_names, states_of
 from eval.paired import ALPHA, PairedItems, PairedResult, compare_part
 from eval.statistics import mean_variance, share_interval
 
@@ -130,15 +121,32 @@ class Findings:
         ]
 
     def repair_rows(self) -> list[dict]:
-        rows = [{"protocol": "usual", "errors_of": "first", "class": line["name"], "items": line["items"],
-                 "errors": line["items"], "measure": "repaired", **line["repaired"].record()}
-                for line in self.followed]  # fmt: skip
+        rows = [
+            {
+                "protocol": "usual",
+                "errors_of": "first",
+                "class": line["name"],
+                "items": line["items"],
+                "errors": line["items"],
+                "measure": "repaired",
+                **line["repaired"].record(),
+            }
+            for line in self.followed
+        ]
         fair = [("first", line) for line in self.forward] + [("second", line) for line in self.backward]
         return rows + [
-            {"protocol": "fair", "errors_of": errors_of, "class": line.name, "items": line.items,
-             "errors": line.errors, "measure": measure, **getattr(line, measure).record()}
-            for errors_of, line in fair for measure in ("other", "control", "difference")
-        ]  # fmt: skip
+            {
+                "protocol": "fair",
+                "errors_of": errors_of,
+                "class": line.name,
+                "items": line.items,
+                "errors": line.errors,
+                "measure": measure,
+                **getattr(line, measure).record(),
+            }
+            for errors_of, line in fair
+            for measure in ("other", "control", "difference")
+        ]
 
     def record(self) -> dict:
         return asdict(self) | {"control": self.control}
@@ -157,13 +165,17 @@ def findings(frames: dict[str, pd.DataFrame], sample: int, seed: int) -> Finding
     backward_ISS = np.swapaxes(tables[FORWARD], 1, 2)
     read = {part: states_of(frame.assign(state=frame.misread), (False, True), ids) for part, frame in frames.items()}
     return Findings(
-        names, len(ids), len(set(first.strata_and_clusters)), {part: one.k for part, one in states.items()},
-        followed(first, second), class_lines(first, second, seed),
+        names,
+        len(ids),
+        len(set(first.strata_and_clusters)),
+        {part: one.k for part, one in states.items()},
+        followed(first, second),
+        class_lines(first, second, seed),
         repairs(first, tables[FORWARD], tables.get(AGAIN), draw),
         repairs(second, backward_ISS, flows(second, second) if second.k > 1 else None, draw),
         {name: flow_shares(table_ISS, draw, name == BEYOND) for name, table_ISS in tables.items()},
         small_test(read["first"], read["second"], sample, seed),
-    )  # fmt: skip
+    )
 
 
 def flow_shares(table_ISS: np.ndarray, draw: Resampling, is_difference: bool) -> list[list[Share]]:

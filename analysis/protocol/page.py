@@ -11,32 +11,65 @@ def page(found: Findings, names: dict[str, str], classes: str) -> str:
     flow_names = [name for name in found.flow if name != "beyond resampling"]
     beyond = [flow_table(found, "beyond resampling", "+"), ""] if "beyond resampling" in found.flow else []
     small = found.small
-    return "\n".join([
-        "# What became of the errors", "",
-        f"First: {names['first']} (k={found.k['first']}). Second: {names['second']} (k={found.k['second']}). "
-        f"{found.items} items{among}. {classes} {control_sentence(found, names)}", "",
-        "## In words", "", *(f"- {sentence}" for sentence in readings(found)), "",
-        "## The usual protocol: follow the first model's errors", "",
-        "One response per item; the items are those that the first model got wrong. **This is biased**: they were "
-        "chosen for a failure that is partly chance, so some come right under any second try (regression to the "
-        f"mean), and what the second model newly gets wrong is not looked at.{shared_draws(found)}", "",
-        usual_table(found), "",
-        "## The fair protocol: all items, all responses, both directions", "",
-        "Share of all responses in each state:", "", lines_table(found), "",
-        repairs_table(found.forward, "first", "second"), "", repairs_table(found.backward, "second", "first"), "",
-        "Flows, in percent of all pairs of responses to an item:", "",
-        *(line for name in flow_names for line in (flow_table(found, name), "")), *beyond,
-        f"## McNemar on {small.items} items", "",
-        "Perception-R1's protocol: random items, one response each, does it misread the picture?", "",
-        small_table(found), "", f"Exact p = {small.p_value:.2g}. {' '.join(power_sentences(small))}", "",
-        "## How to read this", "",
-        "- Intervals: 95 %, bootstrap over clusters of items within columns, the same draw for both models and the "
-        "control; the usual protocol's are normal or Wilson's. Training runs are not drawn, so another seed of "
-        "training may differ by more.",
-        "- All items are pooled; python -m eval.compare weighs columns equally instead.",
-        "- p: sign-flip test of the shares; McNemar: exact, on items of which more than half of the responses are in "
-        "the state. Holm: over the states of the table.",
-    ]) + "\n"  # fmt: skip
+    return (
+        "\n".join(
+            [
+                "# What became of the errors",
+                "",
+                f"First: {names['first']} (k={found.k['first']}). Second: {names['second']} (k={found.k['second']}). "
+                f"{found.items} items{among}. {classes} {control_sentence(found, names)}",
+                "",
+                "## In words",
+                "",
+                *(f"- {sentence}" for sentence in readings(found)),
+                "",
+                "## The usual protocol: follow the first model's errors",
+                "",
+                "One response per item; the items are those that the first model got wrong. **This "
+                "is biased**: they were "
+                "chosen for a failure that is partly chance, so some come right under any second try "
+                "(regression to the "
+                f"mean), and what the second model newly gets wrong is not looked at.{shared_draws(found)}",
+                "",
+                usual_table(found),
+                "",
+                "## The fair protocol: all items, all responses, both directions",
+                "",
+                "Share of all responses in each state:",
+                "",
+                lines_table(found),
+                "",
+                repairs_table(found.forward, "first", "second"),
+                "",
+                repairs_table(found.backward, "second", "first"),
+                "",
+                "Flows, in percent of all pairs of responses to an item:",
+                "",
+                *(line for name in flow_names for line in (flow_table(found, name), "")),
+                *beyond,
+                f"## McNemar on {small.items} items",
+                "",
+                "Perception-R1's protocol: random items, one response each, does it misread the picture?",
+                "",
+                small_table(found),
+                "",
+                f"Exact p = {small.p_value:.2g}. {' '.join(power_sentences(small))}",
+                "",
+                "## How to read this",
+                "",
+                "- Intervals: 95 %, bootstrap over clusters of items within columns, the same draw "
+                "for both models and the "
+                "control; the usual protocol's are normal or Wilson's. Training runs are not drawn, "
+                "so another seed of "
+                "training may differ by more.",
+                "- All items are pooled; python -m eval.compare weighs columns equally instead.",
+                "- p: sign-flip test of the shares; McNemar: exact, on items of which more than half "
+                "of the responses are in "
+                "the state. Holm: over the states of the table.",
+            ]
+        )
+        + "\n"
+    )
 
 
 def usual_table(found: Findings) -> str:
@@ -49,8 +82,14 @@ def usual_table(found: Findings) -> str:
 
 
 def repairs_table(lines: list[Repair], errors_of: str, other: str) -> str:
-    header = [f"errors of the {errors_of}", "items", "responses", f"right under the {other}, %",
-              f"right under the {errors_of} itself, asked again, %", "difference, points"]  # fmt: skip
+    header = [
+        f"errors of the {errors_of}",
+        "items",
+        "responses",
+        f"right under the {other}, %",
+        f"right under the {errors_of} itself, asked again, %",
+        "difference, points",
+    ]
     cells = [[points(line.other), points(line.control), points(line.difference, "+")] for line in lines]
     return markdown(
         header, [[line.name, str(line.items), str(line.errors), *row] for line, row in zip(lines, cells, strict=True)]
@@ -58,14 +97,31 @@ def repairs_table(lines: list[Repair], errors_of: str, other: str) -> str:
 
 
 def lines_table(found: Findings) -> str:
-    header = ["state", "first, %", "second, %", "difference, points", "p", "p (Holm)", "McNemar: left", "entered",
-              "McNemar p (Holm)"]  # fmt: skip
+    header = [
+        "state",
+        "first, %",
+        "second, %",
+        "difference, points",
+        "p",
+        "p (Holm)",
+        "McNemar: left",
+        "entered",
+        "McNemar p (Holm)",
+    ]
     rows = [
-        [line.part, f"{100 * line.first:.1f}", f"{100 * line.second:.1f}",
-         f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]", f"{line.p_difference:.2g}",
-         f"{line.p_difference_holm:.2g}", str(line.only_first), str(line.only_second), f"{line.p_mcnemar_holm:.2g}"]
+        [
+            line.part,
+            f"{100 * line.first:.1f}",
+            f"{100 * line.second:.1f}",
+            f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]",
+            f"{line.p_difference:.2g}",
+            f"{line.p_difference_holm:.2g}",
+            str(line.only_first),
+            str(line.only_second),
+            f"{line.p_mcnemar_holm:.2g}",
+        ]
         for line in found.lines
-    ]  # fmt: skip
+    ]
     return markdown(header, rows)
 
 
@@ -81,6 +137,8 @@ def small_table(found: Findings) -> str:
     small = found.small
     return markdown(
         ["", "second reads well", "second misreads"],
-        [["first reads well", str(small.both_fine), str(small.broken)],
-         ["first misreads", str(small.repaired), str(small.both_misread)]],
-    )  # fmt: skip
+        [
+            ["first reads well", str(small.both_fine), str(small.broken)],
+            ["first misreads", str(small.repaired), str(small.both_misread)],
+        ],
+    )

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.protocol.words import power_sentences
-from configs import Run, UserError, atomic_write_text, command, setting, sha256_of
+from common import UserError, atomic_write_text, sha256_of
+from configs import Run, command, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +96,11 @@ def protocol(settings: ProtocolSettings) -> None:
     text = page(found, names, classes)
     revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders.values()}
     record: dict[str, Any] = {
-        **found.record(), "classes": classes, "power": power_sentences(found.small),
+        **found.record(),
+        "classes": classes,
+        "power": power_sentences(found.small),
         "run": asdict(Run.collect(settings, revisions=revisions)),
-    }  # fmt: skip
+    }
     out = Path(settings.out or settings.second)
     write_frames(found, out)
     atomic_write_text(out / "protocol.md", text)

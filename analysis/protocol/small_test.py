@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binom
 
 from analysis.protocol.transitions import States, flows
-from configs import UserError
+from common import UserError
 from eval.paired import ALPHA, POWER
 from eval.statistics import mcnemar_exact
 
@@ -47,10 +47,18 @@ def small_test(first: States, second: States, items: int, seed: int) -> SmallTes
     flow_SS = flows(first, second).mean(axis=0)
     broken, repaired = float(flow_SS[0, 1]), float(flow_SS[1, 0])
     return SmallTest(
-        len(drawn), int((~before & ~after).sum()), test.only_first, test.only_second, int((before & after).sum()),
-        test.p_value, broken, repaired, mcnemar_power(len(drawn), broken, repaired),
-        smallest_difference(len(drawn), broken + repaired), items_needed(broken, repaired),
-    )  # fmt: skip
+        len(drawn),
+        int((~before & ~after).sum()),
+        test.only_first,
+        test.only_second,
+        int((before & after).sum()),
+        test.p_value,
+        broken,
+        repaired,
+        mcnemar_power(len(drawn), broken, repaired),
+        smallest_difference(len(drawn), broken + repaired),
+        items_needed(broken, repaired),
+    )
 
 
 def mcnemar_power(items: int, only_first: float, only_second: float) -> float:

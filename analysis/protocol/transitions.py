@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from configs import UserError
+from common import UserError
 from eval.statistics import BOOTSTRAPS, ROUNDING, bootstrap_weights, effective_clusters
 
 RIGHT, WRONG, UNCLASSIFIED = "right", "wrong", "unclassified"

@@ -76,10 +76,14 @@ def power_sentences(small: "SmallTest") -> list[str]:
         first += f"the two models differ on {100 * differs:.1f} % of single responses"
         first += ", so it would miss even a change that goes one way only." if visible > differs else "."
     needed = f"about {small.items_needed:,} items" if small.items_needed else "no number of items up to 100,000"
-    return [first, (
-        f"The difference between these two, {100 * (small.repaired_share - small.broken_share):+.1f} points over all "
-        f"responses, it sees in {100 * small.power:.0f} % of cases; {needed} would make that 80 %."
-    )]  # fmt: skip
+    return [
+        first,
+        (
+            "The difference between these two, "
+            f"{100 * (small.repaired_share - small.broken_share):+.1f} points over all "
+            f"responses, it sees in {100 * small.power:.0f} % of cases; {needed} would make that 80 %."
+        ),
+    ]
 
 
 def control_sentence(found: "Findings", names: dict[str, str]) -> str:

@@ -18,10 +18,11 @@ from analysis.report.scores import VIEW, Scored, describe_view
 from analysis.report.summary import sentences
 from analysis.report.tables import tables_of
 from analysis.report.workers import Work, started
-from analysis.runs import OpenRuns, RunView
+from analysis.runs import OpenedRun, OpenRuns
 from analysis.seeds import methods_of, same_seed_baselines
 from analysis.settings import AnalysisSettings
-from configs import Run, UserError
+from common import UserError
+from configs import Run
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def checked(settings: AnalysisSettings) -> None:
         raise UserError(f"patch_grid={settings.patch_grid} must be at least 1 row and column")
 
 
-def work_of(views: Sequence[RunView], material: Material, settings: AnalysisSettings) -> Work:
+def work_of(views: Sequence[OpenedRun], material: Material, settings: AnalysisSettings) -> Work:
     """What is scored of every run, all behind the same spoiled pictures."""
     rows = views[0].predictions
     shown = rows[rows.sample_id.isin(set(material.ids))]
@@ -50,7 +51,7 @@ def work_of(views: Sequence[RunView], material: Material, settings: AnalysisSett
     return Work(material.ids, material.visible, mapped, settings.patch_grid)
 
 
-def title_of(views: Sequence[RunView]) -> str:
+def title_of(views: Sequence[OpenedRun]) -> str:
     methods = methods_of(views)
     names = [f"{one.name} ({one.counted})" if len(one.runs) > 1 else one.names[0] for one in methods]
     told = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
@@ -60,7 +61,7 @@ def title_of(views: Sequence[RunView]) -> str:
     return f"{told} on {', '.join(columns[:3])}{' ...' if len(columns) > 3 else ''}"
 
 
-def origins(views: Sequence[RunView], settings: AnalysisSettings) -> list[tuple[str, str]]:
+def origins(views: Sequence[OpenedRun], settings: AnalysisSettings) -> list[tuple[str, str]]:
     """Where every number comes from; what is the same for all runs stands once."""
     facts: dict[str, list[tuple[str, str]]] = {}
     for view in views:
@@ -72,11 +73,15 @@ def origins(views: Sequence[RunView], settings: AnalysisSettings) -> list[tuple[
         else:
             sampling = {name: getattr(asked.sampling, name) for name in ("temperature", "top_p", "top_k")}
             told |= {
-                "weights": record.revisions.get("model", "unknown"), "benchmark": record.revisions.get("bench", ""),
-                "commit": record.commit + (" with changes" if record.dirty else ""), "evaluated": record.started,
-                "sampling": f"k={asked.k}, seed {asked.seed}, {told_as_text(sampling)}", "grader": asked.grader,
-                "hardware": told_as_text(record.hardware), "packages": told_as_text(record.packages),
-            }  # fmt: skip
+                "weights": record.revisions.get("model", "unknown"),
+                "benchmark": record.revisions.get("bench", ""),
+                "commit": record.commit + (" with changes" if record.dirty else ""),
+                "evaluated": record.started,
+                "sampling": f"k={asked.k}, seed {asked.seed}, {told_as_text(sampling)}",
+                "grader": asked.grader,
+                "hardware": told_as_text(record.hardware),
+                "packages": told_as_text(record.packages),
+            }
         for name, value in told.items():
             facts.setdefault(name, []).append((view.name, value))
     rows = []
@@ -92,9 +97,12 @@ def told_as_text(values: Mapping[str, object]) -> str:
 
 
 def left_out_of(
-    views: Sequence[RunView], material: Material, scored: Mapping[str, Scored], curves: Mapping[str, object],
+    views: Sequence[OpenedRun],
+    material: Material,
+    scored: Mapping[str, Scored],
+    curves: Mapping[str, object],
     mapped: int,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """One sentence for everything that a reader might look for in vain."""
     whole, shown = views[0].predictions.sample_id.nunique(), len(material.ids)
     found = [*material.left_out, *(line for one in scored.values() for line in one.left_out)]
@@ -131,6 +139,7 @@ def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | No
         [*sentences(numbers, opened.classes, profiles.costs, described, over), *extra.summary],
         [*tables_of(numbers, opened.classes, profiles.lines, described, over), *extra.tables],
         [*figures_of(numbers, views, profiles, curves, described), *extra.figures],
-        items_of(views, material, scored), origins(views, settings),
+        items_of(views, material, scored),
+        origins(views, settings),
         [*left_out_of(views, material, scored, curves, len(work.mapped)), *(over.left_out if over else [])],
-    )  # fmt: skip
+    )

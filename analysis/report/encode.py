@@ -33,7 +33,10 @@ class ScoreKind:
 
 KINDS = {
     "k1": ScoreKind(
-        "k1, drop in log-prob when the picture is masked", "nats", "likelier without the picture", "needs the picture",
+        "k1, drop in log-prob when the picture is masked",
+        "nats",
+        "likelier without the picture",
+        "needs the picture",
         True,
     ),
     "k3": ScoreKind(
@@ -43,14 +46,20 @@ KINDS = {
         "drop in probability when the picture is masked", "", "likelier without the picture", "needs the picture", True
     ),
     "entropy_change": ScoreKind(
-        "gain in entropy when the picture is masked", "nats", "surer without the picture", "surer with the picture",
+        "gain in entropy when the picture is masked",
+        "nats",
+        "surer without the picture",
+        "surer with the picture",
         True,
     ),
     "kl": ScoreKind(
-        "full KL(real || masked) over the vocabulary", "nats", "picture or not: the same", "the picture changes it",
+        "full KL(real || masked) over the vocabulary",
+        "nats",
+        "picture or not: the same",
+        "the picture changes it",
         False,
     ),
-}  # fmt: skip
+}
 
 
 class Numbered:

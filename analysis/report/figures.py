@@ -10,7 +10,7 @@ from analysis.report.numbers import Compared, Numbers
 from analysis.report.profiles import MAIN, Profiles
 from analysis.report.records import Figure
 from analysis.report.summary import counted
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from analysis.seeds import method_names, methods_of
 
 COMPARED_AT_MOST = 3  # later runs that get a flow and a figure of repairs; the tables have all
@@ -20,30 +20,35 @@ def accuracy_figure(numbers: Numbers) -> Figure:
     from analysis.figures import png, table_figure
 
     return Figure(
-        "Accuracy", "Share of right responses by column, with 95 % intervals over problems.",
+        "Accuracy",
+        "Share of right responses by column, with 95 % intervals over problems.",
         png(table_figure(accuracy_rows(numbers), numbers.parts)),
         "accuracy of every run on every column, as points with intervals",
-    )  # fmt: skip
+    )
 
 
 def differences_figure(numbers: Numbers) -> Figure:
     from analysis.figures import forest_figure, png
 
     return Figure(
-        "Differences", "Each run minus its baseline on the same items, paired, in points; filled where the 95 % "
-        "interval leaves out 0.", png(forest_figure(forest_of(numbers))),
+        "Differences",
+        "Each run minus its baseline on the same items, paired, in points; filled where the 95 % "
+        "interval leaves out 0.",
+        png(forest_figure(forest_of(numbers))),
         "differences in accuracy to the baseline with intervals",
-    )  # fmt: skip
+    )
 
 
-def classes_figure(views: Sequence[RunView]) -> Figure:
+def classes_figure(views: Sequence[OpenedRun]) -> Figure:
     from analysis.figures import errors_figure, png, share_frame
 
     shares = share_frame({view.name: view.predictions for view in views})
     return Figure(
-        "What is wrong with the wrong answers", "Share of all responses in each class of error.",
-        png(errors_figure(shares)), "stacked bars of the classes of error, one bar per run",
-    )  # fmt: skip
+        "What is wrong with the wrong answers",
+        "Share of all responses in each class of error.",
+        png(errors_figure(shares)),
+        "stacked bars of the classes of error, one bar per run",
+    )
 
 
 def flow_figures(one: Compared) -> list[Figure]:
@@ -51,20 +56,27 @@ def flow_figures(one: Compared) -> list[Figure]:
     from analysis.figures import flow_figure, png, repairs_figure
 
     baseline, names = one.baseline, (one.baseline, one.name)
-    found = [Figure(
-        f"From {baseline} to {one.name}", f"What the responses of {one.name} are to the items on which those of "
-        f"{baseline} were right or wrong in some way; widths are shares of all pairs of responses to the same item.",
-        png(flow_figure(one.found, names)), f"flow between right and the classes of error from {baseline} to "
-        f"{one.name}",
-    )]  # fmt: skip
+    found = [
+        Figure(
+            f"From {baseline} to {one.name}",
+            f"What the responses of {one.name} are to the items on which those of "
+            f"{baseline} were right or wrong in some way; widths are shares of all pairs of responses "
+            "to the same item.",
+            png(flow_figure(one.found, names)),
+            f"flow between right and the classes of error from {baseline} to {one.name}",
+        )
+    ]
     repair = one.repair(ALL)
     if repair is not None and repair.errors:
-        found.append(Figure(
-            f"What {one.name} repairs", f"Of {baseline}'s errors of each class: how many are right under {one.name}, "
-            f"and how many under {baseline} itself when it is asked again. Only the difference is repair.",
-            png(repairs_figure(one.found, names)), f"share of {baseline}'s errors that are right under {one.name} and "
-            "under itself, with intervals",
-        ))  # fmt: skip
+        found.append(
+            Figure(
+                f"What {one.name} repairs",
+                f"Of {baseline}'s errors of each class: how many are right under {one.name}, "
+                f"and how many under {baseline} itself when it is asked again. Only the difference is repair.",
+                png(repairs_figure(one.found, names)),
+                f"share of {baseline}'s errors that are right under {one.name} and under itself, with intervals",
+            )
+        )
     return found
 
 
@@ -75,11 +87,19 @@ def dependency_figures(profiles: Profiles, view: str) -> list[Figure]:
         return []
     caption = f"Mean k3 per token between the real picture and a spoiled one ({view}), with 95 % intervals."
     return [
-        Figure("Visual dependency along the answer", f"{caption} A line that falls is what papers call visual "
-               "forgetting.", png(position_figure(profiles.positions, MAIN)), "k3 by position in the answer"),
-        Figure("Visual dependency by kind of word", caption, png(word_class_figure(profiles.word_classes, MAIN)),
-               "k3 by kind of word"),
-    ]  # fmt: skip
+        Figure(
+            "Visual dependency along the answer",
+            f"{caption} A line that falls is what papers call visual forgetting.",
+            png(position_figure(profiles.positions, MAIN)),
+            "k3 by position in the answer",
+        ),
+        Figure(
+            "Visual dependency by kind of word",
+            caption,
+            png(word_class_figure(profiles.word_classes, MAIN)),
+            "k3 by kind of word",
+        ),
+    ]
 
 
 def training_figure(curves: Mapping[str, list[pd.DataFrame]]) -> list[Figure]:
@@ -96,18 +116,25 @@ def training_figure(curves: Mapping[str, list[pd.DataFrame]]) -> list[Figure]:
             f"Lines are means over seeds, bands their range: {counts}. Where the report has a single seed of a "
             "method, the finished ones that lie beside it are drawn too."
         )
-    return [Figure("Training", f"Running means over the steps. {told}", png(curves_figure(dict(curves))),
-                   "training curves")]  # fmt: skip
+    return [
+        Figure(
+            "Training", f"Running means over the steps. {told}", png(curves_figure(dict(curves))), "training curves"
+        )
+    ]
 
 
-def drawn_comparisons(numbers: Numbers, views: Sequence[RunView]) -> list[Compared]:
+def drawn_comparisons(numbers: Numbers, views: Sequence[OpenedRun]) -> list[Compared]:
     """The comparisons that get figures of their own: those of two methods before those of two seeds of one."""
     method = method_names(methods_of(views))
     return sorted(numbers.comparisons, key=lambda one: method[one.name] == method[one.baseline])[:COMPARED_AT_MOST]
 
 
 def figures_of(
-    numbers: Numbers, views: Sequence[RunView], profiles: Profiles, curves: Mapping[str, list[pd.DataFrame]], view: str
+    numbers: Numbers,
+    views: Sequence[OpenedRun],
+    profiles: Profiles,
+    curves: Mapping[str, list[pd.DataFrame]],
+    view: str,
 ) -> list[Figure]:
     """All figures in the order of the page."""
     wrong = any(one.counts[ALL] for one in numbers.errors.values())

@@ -12,8 +12,8 @@ from analysis.errors import diagnose
 from analysis.judge.wrong_items import JPEG_QUALITY
 from analysis.report.records import Answer, Fact, Item, Other
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
-from analysis.runs import RunView
-from configs import UserError
+from analysis.runs import OpenedRun
+from common import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import small_picture
 from eval.benchmarks import BENCHMARKS
@@ -57,7 +57,7 @@ def picture_bytes(image: Image.Image) -> bytes:
     return small_picture(image, PICTURE_SIDE, JPEG_QUALITY)[1]
 
 
-def limits_of(views: Sequence[RunView]) -> ModelSettings | None:
+def limits_of(views: Sequence[OpenedRun]) -> ModelSettings | None:
     """Between what sizes pictures reach the processor: those of the first run whose settings can still be read."""
     for view in views:
         with suppress(UserError):
@@ -65,7 +65,7 @@ def limits_of(views: Sequence[RunView]) -> ModelSettings | None:
     return None
 
 
-def material_of(views: Sequence[RunView], ids: Sequence[str]) -> Material:
+def material_of(views: Sequence[OpenedRun], ids: Sequence[str]) -> Material:
     """Samples and pictures, read once; the masked ones are what every run's second scoring sees."""
     found, limits = Material(list(ids), {}), limits_of(views)
     try:
@@ -119,7 +119,7 @@ def facts_of(sample: Sample | None, text: str, correct: bool) -> list[Fact]:
     return [Fact(one.name, one.stated, one.truth, one.ok) for one in diagnose(sample, text, correct).facts]
 
 
-def answers_of(view: RunView, material: Material, scored: Scored) -> dict[str, Answer]:
+def answers_of(view: OpenedRun, material: Material, scored: Scored) -> dict[str, Answer]:
     """A run's first response to every shown sample, with its others behind it."""
     rows = view.predictions[view.predictions.sample_id.isin(set(material.ids))].sort_values("k", kind="stable")
     by_id: dict[str, list[dict]] = {}
@@ -130,24 +130,38 @@ def answers_of(view: RunView, material: Material, scored: Scored) -> dict[str, A
         first, *others = by_id[name]
         text, correct = str(first["text"]), bool(first["correct"])
         answers[name] = Answer(
-            view.name, text, correct, first.get("extracted"), first["state"],
-            facts_of(material.samples.get(name), text, correct), scored.tokens.get(name, []),
+            view.name,
+            text,
+            correct,
+            first.get("extracted"),
+            first["state"],
+            facts_of(material.samples.get(name), text, correct),
+            scored.tokens.get(name, []),
             [Other(str(row["text"]), bool(row["correct"]), row["state"]) for row in others],
-            scored.patches.get(name), scored.notes.get(name),
-        )  # fmt: skip
+            scored.patches.get(name),
+            scored.notes.get(name),
+        )
     return answers
 
 
-def items_of(views: Sequence[RunView], material: Material, scored: Mapping[str, Scored]) -> list[Item]:
+def items_of(views: Sequence[OpenedRun], material: Material, scored: Mapping[str, Scored]) -> list[Item]:
     """One item per shown sample, in the order of the predictions."""
     answers = [answers_of(view, material, scored[view.name]) for view in views]
     rows = views[0].predictions.drop_duplicates("sample_id").set_index("sample_id")
     items = []
     for name in material.ids:
         sample = material.samples.get(name)
-        items.append(Item(
-            name, str(rows.column[name]), tags_of(sample) if sample else {},
-            question_of(sample) if sample else "", str(rows.gold[name]), material.pictures.get(name, []),
-            material.masked.get(name, []), [one[name] for one in answers], material.notes.get(name),
-        ))  # fmt: skip
+        items.append(
+            Item(
+                name,
+                str(rows.column[name]),
+                tags_of(sample) if sample else {},
+                question_of(sample) if sample else "",
+                str(rows.gold[name]),
+                material.pictures.get(name, []),
+                material.masked.get(name, []),
+                [one[name] for one in answers],
+                material.notes.get(name),
+            )
+        )
     return items

@@ -9,7 +9,7 @@ from analysis.breakdown import Errors, errors_of
 from analysis.errors import CLASSES
 from analysis.protocol.flow import ALL, Findings, Repair, findings
 from analysis.protocol.transitions import Resampling, state_names, states_of
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from eval.paired import OVERALL, PairedResult, compare_items, item_means, pair
 from eval.statistics import average_at_k, mean_of_columns
 
@@ -69,9 +69,15 @@ def accuracy_of(name: str, frame: pd.DataFrame) -> list[dict]:
         chosen = (columns == column).to_numpy()
         score = average_at_k(table[chosen].to_numpy(), items.cluster[chosen].tolist())
         rows.append(
-            {"run": name, "part": column, "items": score.items, "mean": score.mean, "low": score.low,
-             "high": score.high}
-        )  # fmt: skip
+            {
+                "run": name,
+                "part": column,
+                "items": score.items,
+                "mean": score.mean,
+                "low": score.low,
+                "high": score.high,
+            }
+        )
     if len(rows) > 1:
         masks = {column: (columns == column).to_numpy() for column in columns.unique()}
         scores_I, clusters_I = means.to_numpy(dtype=float), items.cluster.to_numpy()
@@ -80,13 +86,13 @@ def accuracy_of(name: str, frame: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def compared(first: RunView, second: RunView) -> Compared:
+def compared(first: OpenedRun, second: OpenedRun) -> Compared:
     frames = {"first": first.predictions, "second": second.predictions}
     lines = compare_items(pair(frames["first"], frames["second"], (first.name, second.name)), SEED)
     return Compared(first.name, second.name, lines, findings(frames, SMALL_SAMPLE, SEED))
 
 
-def numbers_of(views: Sequence[RunView], baselines: Mapping[str, str] | None = None) -> Numbers:
+def numbers_of(views: Sequence[OpenedRun], baselines: Mapping[str, str] | None = None) -> Numbers:
     """All numbers of runs on the same items; the first is the baseline of those that `baselines` does not name."""
     by_name = {view.name: view for view in views}
     frames = {view.name: view.predictions for view in views}
@@ -97,7 +103,9 @@ def numbers_of(views: Sequence[RunView], baselines: Mapping[str, str] | None = N
     draw = Resampling(next(iter(states.values())), SEED)  # one for all: they have the same items
     clusters = len(views[0].predictions[["column", "cluster"]].drop_duplicates())
     return Numbers(
-        accuracy, {view.name: view.k for view in views}, clusters,
+        accuracy,
+        {view.name: view.k for view in views},
+        clusters,
         {name: errors_of(one, draw) for name, one in states.items()},
         [compared(by_name[(baselines or {}).get(view.name, views[0].name)], view) for view in views[1:]],
-    )  # fmt: skip
+    )

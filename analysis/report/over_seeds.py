@@ -16,7 +16,7 @@ from analysis.items import Items, collect_items
 from analysis.protocol.transitions import NOTHING, Share
 from analysis.report.numbers import Numbers
 from analysis.report.records import Table
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from analysis.seeds import Method, mean_over_seeds, methods_of, pairs_of, unlike_settings
 from eval.paired import OVERALL
 
@@ -97,8 +97,9 @@ def scores_of(methods: Sequence[Method]) -> Items:
     """The score of every item under every seed of every method; like the accuracies of runs, without subsets."""
     frames = [
         view.predictions.reindex(columns=KEPT).assign(method=method.name, seed=seed, subset="")
-        for method in methods for seed, view in method.runs.items()
-    ]  # fmt: skip
+        for method in methods
+        for seed, view in method.runs.items()
+    ]
     return collect_items(pd.concat(frames, ignore_index=True))
 
 
@@ -106,10 +107,13 @@ def line_of(method: Method, measures: Sequence[Measure], scores: Items) -> Line:
     """A method's line; a measure that any of its runs lacks is not on it."""
     runs = method.names
     cells = {
-        one.title: Cell(mean_over_seeds([one.of[run] for run in runs], one.bounds(False)),
-                        Share(*scores.mean(method.name, one.columns)) if one.columns else NOTHING)
-        for one in measures if all(run in one.of for run in runs)
-    }  # fmt: skip
+        one.title: Cell(
+            mean_over_seeds([one.of[run] for run in runs], one.bounds(False)),
+            Share(*scores.mean(method.name, one.columns)) if one.columns else NOTHING,
+        )
+        for one in measures
+        if all(run in one.of for run in runs)
+    }
     return Line(method.name, len(runs), method.counted, cells)
 
 
@@ -139,8 +143,12 @@ def left_out_of(methods: Sequence[Method], differences: Mapping[tuple[str, str],
     for first, second in ((a, b) for place, b in enumerate(methods) for a in methods[:place]):
         if not (first.is_seeded and second.is_seeded):
             continue
-        alone = [one.runs[seed].name for one, other in ((first, second), (second, first))
-                 for seed in one.runs if seed not in other.runs]  # fmt: skip
+        alone = [
+            one.runs[seed].name
+            for one, other in ((first, second), (second, first))
+            for seed in one.runs
+            if seed not in other.runs
+        ]
         if differences[first.name, second.name] is None:
             found.append(f"{first.name} and {second.name} have no seed in common, so their difference is not paired.")
         elif alone:
@@ -154,7 +162,7 @@ def left_out_of(methods: Sequence[Method], differences: Mapping[tuple[str, str],
     return found
 
 
-def over_seeds(views: Sequence[RunView], numbers: Numbers, costs: Mapping[str, pd.Series]) -> OverSeeds | None:
+def over_seeds(views: Sequence[OpenedRun], numbers: Numbers, costs: Mapping[str, pd.Series]) -> OverSeeds | None:
     """Every method and every pair of methods over seeds; None where no method has several."""
     methods = methods_of(views)
     if all(len(method.runs) == 1 for method in methods):
@@ -189,12 +197,16 @@ def seeds_table(found: OverSeeds) -> Table:
         not all(method.is_seeded for method in found.methods)
     )
     return Table(
-        TITLE, "Bold: means over the trainings of a method, accuracy in percent; differences in points, runs of the "
+        TITLE,
+        "Bold: means over the trainings of a method, accuracy in percent; differences in points, runs of the "
         f"same seed paired.{single} Below, two 95 % intervals that cover different things. Over seeds: Student's t "
         "over the trainings, for another training on these problems. Over problems: bootstrap over problems, for "
         "other problems with these trainings; what is not an accuracy has its own in the tables of single runs. Where "
-        "either holds 0, the methods are not told apart.", header, rows, means,
-    )  # fmt: skip
+        "either holds 0, the methods are not told apart.",
+        header,
+        rows,
+        means,
+    )
 
 
 def verdict(cell: Cell) -> str:
@@ -236,4 +248,4 @@ def sentences(found: OverSeeds) -> list[str]:
         *(difference_sentence(line, found.measures) for line in found.differences),
         f"Runs that are seeds of one method: {told}. What another training would change is in the table {TITLE}; "
         "intervals of single runs do not cover it.",
-    ]  # fmt: skip
+    ]

@@ -23,25 +23,41 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
     seeds = max(len(s) for s in gathered.items.per_seed.values())
     title = f"Table {settings.table} at {settings.scale} scale"
     return Extra(
-        [f"{title} (average over the paper's columns, {seeds} seed{'s' * (seeds > 1)} per trained row): {verdict(c)}"
-         for c in found if c.group == "overall"],
         [
-            Table(f"{title}, and the paper's", "Accuracy in percent, avg@k, with half the 95 % interval. The paper's "
-                  "rows are other models on other benchmarks: compare differences.", header, rows,
-                  range(len(gathered.methods))),
-            Table(f"{title}: every method against its baseline in the paper", "The same items, paired; bootstrap over "
-                  "problems and exact McNemar test by majority.", *comparison_rows(list(found), gathered.paper)),
+            f"{title} (average over the paper's columns, {seeds} seed{'s' * (seeds > 1)} per trained "
+            f"row): {verdict(c)}"
+            for c in found
+            if c.group == "overall"
         ],
-        [Figure(title, f"Columns and averages as in the paper's table; {seeds} seed(s) per trained row, points with "
-                "95 % intervals over problems.", png(table_figure(ours, ordered(gathered.paper))),
-                "accuracy per column, average and method")],
+        [
+            Table(
+                f"{title}, and the paper's",
+                "Accuracy in percent, avg@k, with half the 95 % interval. The paper's "
+                "rows are other models on other benchmarks: compare differences.",
+                header,
+                rows,
+                range(len(gathered.methods)),
+            ),
+            Table(
+                f"{title}: every method against its baseline in the paper",
+                "The same items, paired; bootstrap over problems and exact McNemar test by majority.",
+                *comparison_rows(list(found), gathered.paper),
+            ),
+        ],
+        [
+            Figure(
+                title,
+                f"Columns and averages as in the paper's table; {seeds} seed(s) per trained row, points with "
+                "95 % intervals over problems.",
+                png(table_figure(ours, ordered(gathered.paper))),
+                "accuracy per column, average and method",
+            )
+        ],
         f"{title}: {', '.join(NAMES.get(method, method) for method in gathered.methods)}",
-    )  # fmt: skip
+    )
 
 
-def write_table_report(
-    gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path
-) -> Path:  # fmt: skip
+def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path) -> Path:
     """The report of a table's runs, in the folder of its other files."""
     shown = [one for one in gathered.experiments if one.seed == SHOWN_SEED]
     opened = open_runs([one.folder for one in shown])

@@ -25,9 +25,10 @@ class Profiles:
 def cuts(frame: pd.DataFrame, score: str) -> dict[str, pd.DataFrame]:
     """One score over all tokens, by kind of word and by outcome."""
     return {
-        "all": profile(frame.assign(all="all tokens"), score, ["all"]), "word_class": by_word_class(frame, score),
+        "all": profile(frame.assign(all="all tokens"), score, ["all"]),
+        "word_class": by_word_class(frame, score),
         "outcome": by_outcome(frame, score),
-    }  # fmt: skip
+    }
 
 
 def table_lines(made: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:

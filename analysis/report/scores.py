@@ -16,8 +16,8 @@ from analysis.dependency.patches import patch_maps
 from analysis.dependency.profile import token_frame
 from analysis.protocol.transitions import RIGHT
 from analysis.report.records import PatchMap, Token
-from analysis.runs import RunView
-from configs import UserError
+from analysis.runs import OpenedRun
+from common import UserError
 from data import Sample
 from data.mini.scene import GRID
 from data.views import ViewSettings
@@ -52,7 +52,7 @@ def grid_of(sample: Sample, size: int) -> tuple[int, int]:
     return (GRID, GRID) if sample.source == "mini" else (size, size)
 
 
-def weights_of(view: RunView) -> VisionLanguageModel:
+def weights_of(view: OpenedRun) -> VisionLanguageModel:
     """The weights that gave a run's answers, or a UserError that says why they cannot be had."""
     settings, answered = view.settings, view.record.revisions.get("model")
     try:
@@ -64,7 +64,7 @@ def weights_of(view: RunView) -> VisionLanguageModel:
         raise UserError(f"its weights {settings.model.path} cannot be loaded ({reason})") from None
 
 
-def templates_of(view: RunView) -> dict[str, str]:
+def templates_of(view: OpenedRun) -> dict[str, str]:
     """Benchmark -> the template around its questions, as the evaluation wrote it down."""
     path = view.evaluation / "scores.json"
     try:
@@ -86,9 +86,12 @@ def unscorable(model: VisionLanguageModel, row: Mapping[str, Any], samples: Mapp
 
 
 def score_by_template(
-    model: VisionLanguageModel, rows: Sequence[Mapping[str, Any]], samples: Mapping[str, Sample],
-    templates: Mapping[str, str], advance: Advance,
-) -> dict[str, ViewScores]:  # fmt: skip
+    model: VisionLanguageModel,
+    rows: Sequence[Mapping[str, Any]],
+    samples: Mapping[str, Sample],
+    templates: Mapping[str, str],
+    advance: Advance,
+) -> dict[str, ViewScores]:
     """Score the rows of each benchmark under the template with which it was asked."""
     found: dict[str, ViewScores] = {}
     sources = [samples[row["sample_id"]].source for row in rows]
@@ -97,9 +100,14 @@ def score_by_template(
         part = [row for row, own in zip(rows, sources, strict=True) if own == source]
         done = len(found)
         scored = score_two_views(
-            model, [samples[row["sample_id"]] for row in part], [row["token_ids"] for row in part], VIEW, VIEW_SEED,
-            entropy=True, progress=lambda count, note, done=done: advance(done + count, note),
-        )  # fmt: skip
+            model,
+            [samples[row["sample_id"]] for row in part],
+            [row["token_ids"] for row in part],
+            VIEW,
+            VIEW_SEED,
+            entropy=True,
+            progress=lambda count, note, done=done: advance(done + count, note),
+        )
         found |= {one.sample_id: one for one in scored}
     return found
 
@@ -132,9 +140,13 @@ def is_finite(scored: ViewScores) -> bool:
 
 
 def scored_rows(
-    found: Scored, model: VisionLanguageModel, templates: Mapping[str, str], first: pd.DataFrame,
-    samples: Mapping[str, Sample], advance: Advance,
-) -> dict[str, ViewScores]:  # fmt: skip
+    found: Scored,
+    model: VisionLanguageModel,
+    templates: Mapping[str, str],
+    first: pd.DataFrame,
+    samples: Mapping[str, Sample],
+    advance: Advance,
+) -> dict[str, ViewScores]:
     """Fill in the tokens of all rows that can be scored, and the reasons of the others; returns the raw scores."""
     rows = first.to_dict("records")
     reasons = {row["sample_id"]: unscorable(model, row, samples) for row in rows}
@@ -153,9 +165,13 @@ def scored_rows(
 
 
 def score_run(
-    view: RunView, ids: Sequence[str], samples: Mapping[str, Sample], mapped: Sequence[str], patch_grid: int,
+    view: OpenedRun,
+    ids: Sequence[str],
+    samples: Mapping[str, Sample],
+    mapped: Sequence[str],
+    patch_grid: int,
     advance: Advance = lambda done, note: None,
-) -> Scored:  # fmt: skip
+) -> Scored:
     """Score a run's first responses to `ids`; those in `mapped` also get a patch map.
 
     `samples` has only what can still be shown to the model.

@@ -25,17 +25,27 @@ def accuracy_table(numbers: Numbers) -> Table:
     header = ["run", *(f"{part} ({counts[part]:,})" for part in numbers.parts)]
     mean = f" {OVERALL} is the plain mean over the columns." if OVERALL in numbers.parts else ""
     return Table(
-        "Accuracy", "Share of right responses in percent, with 95 % intervals over problems; in brackets the number "
-        f"of items.{mean}", header, [[run, *(cells[run, part] for part in numbers.parts)] for run in numbers.runs],
-    )  # fmt: skip
+        "Accuracy",
+        "Share of right responses in percent, with 95 % intervals over problems; in brackets the number "
+        f"of items.{mean}",
+        header,
+        [[run, *(cells[run, part] for part in numbers.parts)] for run in numbers.runs],
+    )
 
 
 def difference_table(one: Compared) -> Table:
     """A run against its baseline on the same items, column by column."""
     baseline = one.baseline
     rows = [table_row(line) for line in one.lines]
-    header = [{"first": baseline, "second": one.name, "only first": f"only {baseline}",
-               "only second": f"only {one.name}"}.get(name, name) for name in HEADER]  # fmt: skip
+    header = [
+        {
+            "first": baseline,
+            "second": one.name,
+            "only first": f"only {baseline}",
+            "only second": f"only {one.name}",
+        }.get(name, name)
+        for name in HEADER
+    ]
     uneven = " The runs have different numbers of responses per item, so majorities are not equally steady."
     return Table(
         f"{one.name} against {baseline}",
@@ -44,8 +54,10 @@ def difference_table(one: Compared) -> Table:
         f"exact test. Holm: over the {len(rows)} tests of a kind in this table. Visible: the difference in points "
         f"that would have been seen in 80 % of cases. {power_sentence(one.lines[-1])}"
         f"{uneven if len(set(one.found.k.values())) > 1 else ''}",
-        header, rows, [len(rows) - 1] if len(rows) > 1 else (),
-    )  # fmt: skip
+        header,
+        rows,
+        [len(rows) - 1] if len(rows) > 1 else (),
+    )
 
 
 def error_table(numbers: Numbers, classes: str) -> Table:
@@ -59,9 +71,11 @@ def error_table(numbers: Numbers, classes: str) -> Table:
         ]
         rows.append([name, f"{errors.responses:,}", f"{errors.counts[ALL]:,}", *cells])
     return Table(
-        "Classes of error", f"{classes} Shares of a run's wrong responses with 95 % intervals, number of responses in "
-        "brackets.", header, rows,
-    )  # fmt: skip
+        "Classes of error",
+        f"{classes} Shares of a run's wrong responses with 95 % intervals, number of responses in brackets.",
+        header,
+        rows,
+    )
 
 
 def usual_table(found: Findings, names: tuple[str, str]) -> Table:
@@ -75,32 +89,51 @@ def usual_table(found: Findings, names: tuple[str, str]) -> Table:
         f"The usual protocol: what {second} makes of {first}'s errors",
         f"One response per item; the items are those that {first} got wrong, which is partly chance, so some come "
         f"right under any second try, and what {second} newly gets wrong is not seen.{shared_draws(found)}",
-        [f"errors of {first}", "items", f"right under {second}, %", *(f"then {n}" for n in found.names)], rows,
+        [f"errors of {first}", "items", f"right under {second}, %", *(f"then {n}" for n in found.names)],
+        rows,
         [len(rows) - 1],
-    )  # fmt: skip
+    )
 
 
 def repair_rows(lines: Sequence[Repair], errors_of: str, other: str) -> list[list[str]]:
     return [
-        [errors_of, line.name, f"{line.items:,}", f"{line.errors:,}", other, points(line.other), points(line.control),
-         points(line.difference, "+")]
+        [
+            errors_of,
+            line.name,
+            f"{line.items:,}",
+            f"{line.errors:,}",
+            other,
+            points(line.other),
+            points(line.control),
+            points(line.difference, "+"),
+        ]
         for line in lines
-    ]  # fmt: skip
+    ]
 
 
 def fair_table(found: Findings, names: tuple[str, str]) -> Table:
     """All items, all responses, both directions, chance taken off."""
     first, second = names
-    header = ["errors of", "class", "items", "responses", "answered by", "right, %", "right when asked again, %",
-              "difference, points"]  # fmt: skip
+    header = [
+        "errors of",
+        "class",
+        "items",
+        "responses",
+        "answered by",
+        "right, %",
+        "right when asked again, %",
+        "difference, points",
+    ]
     forward = repair_rows(found.forward, first, second)
     return Table(
         f"The fair protocol: {first} and {second} in both directions",
         "Every response is paired with every response of another number to the same item. Asked again: the same run's "
         "other responses to the item; only the difference is repair. What both directions share is that the runs "
         f"differ, not that one is better.{'' if found.control else ' ' + control_sentence(found, {})}",
-        header, forward + repair_rows(found.backward, second, first), [len(forward) - 1],
-    )  # fmt: skip
+        header,
+        forward + repair_rows(found.backward, second, first),
+        [len(forward) - 1],
+    )
 
 
 def dependency_table(profiles: dict[str, pd.DataFrame], view: str) -> Table:
@@ -116,8 +149,9 @@ def dependency_table(profiles: dict[str, pd.DataFrame], view: str) -> Table:
         f"The first response of every sample of the browser below, scored behind its own picture and behind a spoiled "
         f"one ({view}), at temperature 1. k1 is the fall of a token's log-prob; k3 estimates how far the two "
         "distributions are apart and is never negative. Means over responses with 95 % intervals over problems.",
-        header, rows,
-    )  # fmt: skip
+        header,
+        rows,
+    )
 
 
 def tables_of(

@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 from analysis.report.scores import Scored, score_run
-from analysis.runs import RunView
-from configs import UserError
-from configs.progress import progress
+from analysis.runs import OpenedRun
+from common import UserError
+from common.progress import progress
 from data import Sample
 from models.engine import forward
 
@@ -40,11 +40,11 @@ class Work:
     mapped: Sequence[str]
     patch_grid: int
 
-    def of(self, view: RunView, advance: Callable[[int, str], None] = lambda done, note: None) -> Scored:
+    def of(self, view: OpenedRun, advance: Callable[[int, str], None] = lambda done, note: None) -> Scored:
         return score_run(view, self.ids, self.samples, self.mapped, self.patch_grid, advance)
 
 
-def is_tiny(view: RunView) -> bool:
+def is_tiny(view: OpenedRun) -> bool:
     """Whether a run's weights lie here and are few."""
     try:
         files = list(Path(view.settings.model.path).glob("*.safetensors"))
@@ -53,13 +53,13 @@ def is_tiny(view: RunView) -> bool:
     return bool(files) and sum(file.stat().st_size for file in files) < TINY_BYTES
 
 
-def processes_for(views: Sequence[RunView], responses: int) -> int:
+def processes_for(views: Sequence[OpenedRun], responses: int) -> int:
     if len(views) < 2 or responses < SIDE_BY_SIDE_FROM or torch.cuda.is_available() or not all(map(is_tiny, views)):
         return 1
     return min(len(views), os.cpu_count() or 1)
 
 
-def one_after_another(views: Sequence[RunView], work: Work) -> dict[str, Scored]:
+def one_after_another(views: Sequence[OpenedRun], work: Work) -> dict[str, Scored]:
     count, found = len(work.ids), {}
     with progress(TITLE, len(views) * count) as advance:
         for number, view in enumerate(views):
@@ -67,7 +67,7 @@ def one_after_another(views: Sequence[RunView], work: Work) -> dict[str, Scored]
     return found
 
 
-def side_by_side(views: Sequence[RunView], work: Work, pool: ProcessPoolExecutor) -> Callable[[], dict[str, Scored]]:
+def side_by_side(views: Sequence[OpenedRun], work: Work, pool: ProcessPoolExecutor) -> Callable[[], dict[str, Scored]]:
     """Begin, and give back what waits for the results."""
     futures = {view.name: pool.submit(work.of, view) for view in views}
 
@@ -81,7 +81,7 @@ def side_by_side(views: Sequence[RunView], work: Work, pool: ProcessPoolExecutor
 
 
 @contextmanager
-def started(views: Sequence[RunView], work: Work) -> Iterator[Callable[[], dict[str, Scored]]]:
+def started(views: Sequence[OpenedRun], work: Work) -> Iterator[Callable[[], dict[str, Scored]]]:
     """Inside, the runs may be scored already while other things are done; calling what is yielded gives the scores."""
     processes = processes_for(views, len(work.ids))
     if processes == 1:

@@ -18,7 +18,7 @@ CHAIN = re.compile(r"\s*<think>\s*(look|guess)\s*:(.*?)</think>\s*\\boxed\{([^{}
 
 
 @dataclass
-class Worked:
+class Derivation:
     """The operations of one chain and where they lead; `answer` is None where the facts allow no answer."""
 
     steps: list[str] = field(default_factory=list)
@@ -65,14 +65,14 @@ def arithmetic(step: str, facts: dict[str, str], last: str | None) -> tuple[str,
     return (f"{a} {sign} {b} = {result}", str(result)) if result >= 0 else None
 
 
-def work(solution: str, facts: dict[str, str], last: str | None = None) -> Worked:
+def work(solution: str, facts: dict[str, str], last: str | None = None) -> Derivation:
     """Carry out a solution on facts, right or wrong; `last` is a result that an earlier step has left."""
-    done = Worked(result=last)
+    done = Derivation(result=last)
     for step in filter(None, solution.split(" ; ")):
         if step in ("odd", "next"):
             done.result = odd_one(facts) if step == "odd" else next_in_row(facts)
             if done.result is None:
-                return Worked(done.steps)
+                return Derivation(done.steps)
             done.steps.append(f"{step} is {done.result}")
         elif step == "read":
             done.result = next(iter(facts.values()), None)
@@ -81,7 +81,7 @@ def work(solution: str, facts: dict[str, str], last: str | None = None) -> Worke
                 step = f"first {facts.get('sign', '?')} second"
             outcome = arithmetic(step, facts, done.result) if STEP.fullmatch(step) else None
             if outcome is None:
-                return Worked(done.steps)
+                return Derivation(done.steps)
             done.steps.append(outcome[0])
             done.result = outcome[1]
     done.answer = done.result

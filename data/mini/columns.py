@@ -89,19 +89,27 @@ def counting(rng: random.Random, size: int) -> Problem:
     things = objects(rng, size)
     name, count = count_of(rng, things)
     return Problem(
-        scatter(rng, things), f"How many {plural(name)} are there ?", {name: str(count)}, "read", "high",
-        kind="count", fact_pool={name: numbers(0, 8)},
-    )  # fmt: skip
+        scatter(rng, things),
+        f"How many {plural(name)} are there ?",
+        {name: str(count)},
+        "read",
+        "high",
+        kind="count",
+        fact_pool={name: numbers(0, 8)},
+    )
 
 
 def box_scene(rng: random.Random, width: int, height: int, extra: Cell = ()) -> Scene:
     """A rectangle of 2 x 2 cells with its width above and its height on the left."""
     row, column = rng.choice(((1, 1), (1, 2), (2, 1), (2, 2)))
     placed: dict[Place, Cell] = {
-        (row, column): ("line", "nw"), (row, column + 1): ("line", "ne"),
-        (row + 1, column): ("line", "sw"), (row + 1, column + 1): ("line", "se"),
-        (row - 1, column + rng.randint(0, 1)): glyph(width), (row + rng.randint(0, 1), column - 1): glyph(height),
-    }  # fmt: skip
+        (row, column): ("line", "nw"),
+        (row, column + 1): ("line", "ne"),
+        (row + 1, column): ("line", "sw"),
+        (row + 1, column + 1): ("line", "se"),
+        (row - 1, column + rng.randint(0, 1)): glyph(width),
+        (row + rng.randint(0, 1), column - 1): glyph(height),
+    }
     if extra:
         placed[(0, 0)] = extra
     return scene_from(placed)
@@ -110,11 +118,16 @@ def box_scene(rng: random.Random, width: int, height: int, extra: Cell = ()) -> 
 def corner_scene(rng: random.Random, left: int, bottom: int, slope: int) -> Scene:
     """A right triangle of 2 x 2 cells with a number at each side."""
     row, column = rng.choice(((0, 1), (1, 1), (0, 2), (1, 2)))
-    return scene_from({
-        (row, column): ("line", "wd"), (row + 1, column): ("line", "ws"), (row + 1, column + 1): ("line", "sd"),
-        (row, column + 1): glyph(slope), (row + rng.randint(0, 1), column - 1): glyph(left),
-        (row + 2, column + rng.randint(0, 1)): glyph(bottom),
-    })  # fmt: skip
+    return scene_from(
+        {
+            (row, column): ("line", "wd"),
+            (row + 1, column): ("line", "ws"),
+            (row + 1, column + 1): ("line", "sd"),
+            (row, column + 1): glyph(slope),
+            (row + rng.randint(0, 1), column - 1): glyph(left),
+            (row + 2, column + rng.randint(0, 1)): glyph(bottom),
+        }
+    )
 
 
 def stated_in_text(
@@ -144,9 +157,15 @@ def geometry(rng: random.Random, size: int) -> Problem:
         scene = corner_scene(rng, *(int(value) for value in facts.values()))
     told, given = stated_in_text(rng, facts, level)
     return Problem(
-        scene, f"{told} Find the {goal} of the {figure} .", facts, solution, level,
-        given=given, kind=figure, fact_pool=dict.fromkeys(facts, numbers(2, 9)),
-    )  # fmt: skip
+        scene,
+        f"{told} Find the {goal} of the {figure} .",
+        facts,
+        solution,
+        level,
+        given=given,
+        kind=figure,
+        fact_pool=dict.fromkeys(facts, numbers(2, 9)),
+    )
 
 
 def chart(rng: random.Random, size: int) -> Problem:
@@ -171,9 +190,15 @@ def chart(rng: random.Random, size: int) -> Problem:
     level = "high" if kind == "one" else rng.choice(("low", "medium", "high"))
     told, given = stated_in_text(rng, facts, level, " bar")
     return Problem(
-        scene_from(placed), f"{told} {question}".strip(), facts, solution, level,
-        given=given, kind=kind, fact_pool=dict.fromkeys(facts, numbers(1, 8)),
-    )  # fmt: skip
+        scene_from(placed),
+        f"{told} {question}".strip(),
+        facts,
+        solution,
+        level,
+        given=given,
+        kind=kind,
+        fact_pool=dict.fromkeys(facts, numbers(1, 8)),
+    )
 
 
 def word(rng: random.Random, size: int) -> Problem:
@@ -187,10 +212,16 @@ def word(rng: random.Random, size: int) -> Problem:
     told = f"There are {count} {plural(name)} . " if low else ""
     choices = number_choices(rng, start + count if more else start - count)
     return Problem(
-        scatter(rng, things), f"{told}{sentence} How many coins now ? {listed(choices)}", {name: str(count)},
-        f"{start} {'+' if more else '-'} {name}", "low" if low else "medium", choices=choices,
-        given=frozenset([name] if low else []), kind="gets" if more else "gives", fact_pool={name: numbers(0, 8)},
-    )  # fmt: skip
+        scatter(rng, things),
+        f"{told}{sentence} How many coins now ? {listed(choices)}",
+        {name: str(count)},
+        f"{start} {'+' if more else '-'} {name}",
+        "low" if low else "medium",
+        choices=choices,
+        given=frozenset([name] if low else []),
+        kind="gets" if more else "gives",
+        fact_pool={name: numbers(0, 8)},
+    )
 
 
 def physics(rng: random.Random, size: int) -> Problem:
@@ -198,10 +229,15 @@ def physics(rng: random.Random, size: int) -> Problem:
     told, given = stated_in_text(rng, facts, rng.choice(("low", "high")))
     scene = scatter(rng, [glyph(facts["speed"]), *objects(rng, max(1, size // 2))])
     return Problem(
-        scene, f"{told} A car drives {hours} hours at the speed shown . How far ?".strip(), facts,
-        f"speed * {hours}", "low" if given else "medium", given=given, kind="physics",
+        scene,
+        f"{told} A car drives {hours} hours at the speed shown . How far ?".strip(),
+        facts,
+        f"speed * {hours}",
+        "low" if given else "medium",
+        given=given,
+        kind="physics",
         fact_pool={"speed": numbers(2, 9)},
-    )  # fmt: skip
+    )
 
 
 def chemistry(rng: random.Random, size: int) -> Problem:
@@ -210,9 +246,14 @@ def chemistry(rng: random.Random, size: int) -> Problem:
     things: list[Cell] = [("shape", "circle", colour) for colour in (heavy,) * count + (light,) * other]
     facts = {heavy: str(count), light: str(other)}
     return Problem(
-        scatter(rng, things), f"A {heavy} atom weighs 2 and a {light} atom weighs 1 . How heavy is it all ?", facts,
-        f"{heavy} * 2 ; it + {light}", "high", kind="chemistry", fact_pool=dict.fromkeys(facts, numbers(0, 8)),
-    )  # fmt: skip
+        scatter(rng, things),
+        f"A {heavy} atom weighs 2 and a {light} atom weighs 1 . How heavy is it all ?",
+        facts,
+        f"{heavy} * 2 ; it + {light}",
+        "high",
+        kind="chemistry",
+        fact_pool=dict.fromkeys(facts, numbers(0, 8)),
+    )
 
 
 def biology(rng: random.Random, size: int) -> Problem:
@@ -221,9 +262,14 @@ def biology(rng: random.Random, size: int) -> Problem:
     facts = {colour: str(min(count, size))}
     things: list[Cell] = [("shape", rng.choice(("circle", "square")), colour)] * int(facts[colour])
     return Problem(
-        scatter(rng, things), f"Each of the {colour} cells splits in two . How many cells then ?", facts,
-        f"{colour} * 2", "high", kind="biology", fact_pool={colour: numbers(0, 8)},
-    )  # fmt: skip
+        scatter(rng, things),
+        f"Each of the {colour} cells splits in two . How many cells then ?",
+        facts,
+        f"{colour} * 2",
+        "high",
+        kind="biology",
+        fact_pool={colour: numbers(0, 8)},
+    )
 
 
 def subject(rng: random.Random, size: int) -> Problem:
@@ -232,9 +278,12 @@ def subject(rng: random.Random, size: int) -> Problem:
 
 
 VERSIONS = {
-    "Text Dominant": "low", "Text Lite": "medium", "Vision Intensive": "medium", "Vision Dominant": "high",
+    "Text Dominant": "low",
+    "Text Lite": "medium",
+    "Vision Intensive": "medium",
+    "Vision Dominant": "high",
     "Vision Only": "high",
-}  # fmt: skip
+}
 VISION_CENTRIC = ("Vision Intensive", "Vision Dominant", "Vision Only")
 
 
@@ -264,11 +313,18 @@ def rectangle_versions(rng: random.Random) -> dict[str, Problem]:
     }
     return {
         version: Problem(
-            with_goal if version == "Vision Only" else scene, question, facts, RECTANGLE[goal], VERSIONS[version],
-            given=frozenset(given), version=version, kind=goal, fact_pool=dict.fromkeys(facts, numbers(2, 9)),
+            with_goal if version == "Vision Only" else scene,
+            question,
+            facts,
+            RECTANGLE[goal],
+            VERSIONS[version],
+            given=frozenset(given),
+            version=version,
+            kind=goal,
+            fact_pool=dict.fromkeys(facts, numbers(2, 9)),
         )
         for version, (question, given) in told.items()
-    }  # fmt: skip
+    }
 
 
 def odd_shape(rng: random.Random) -> Problem:
@@ -283,9 +339,14 @@ def odd_shape(rng: random.Random) -> Problem:
     value = {cell: cell[2] if by_colour else cell[1] for cell in (usual, other)}
     facts = {"ABCD"[i]: value[cell] for i, cell in enumerate(cells)}
     return Problem(
-        scene_from(placed), f"Which {'colour' if by_colour else 'shape'} is the odd one out ?", facts, "odd", "high",
-        kind="odd", fact_pool=dict.fromkeys(facts, tuple(COLOURS) if by_colour else SHAPES),
-    )  # fmt: skip
+        scene_from(placed),
+        f"Which {'colour' if by_colour else 'shape'} is the odd one out ?",
+        facts,
+        "odd",
+        "high",
+        kind="odd",
+        fact_pool=dict.fromkeys(facts, tuple(COLOURS) if by_colour else SHAPES),
+    )
 
 
 def next_colour(rng: random.Random) -> Problem:
@@ -297,10 +358,15 @@ def next_colour(rng: random.Random) -> Problem:
     choices = rng.sample(options[:4], 4)
     scene = scene_from({(row, i): ("shape", shape, colour) for i, colour in enumerate(colours)})
     return Problem(
-        scene, f"Which colour comes next ? {listed(tuple(choices))}", {str(i + 1): c for i, c in enumerate(colours)},
-        "next", "high", choices=tuple(choices), kind="next",
+        scene,
+        f"Which colour comes next ? {listed(tuple(choices))}",
+        {str(i + 1): c for i, c in enumerate(colours)},
+        "next",
+        "high",
+        choices=tuple(choices),
+        kind="next",
         fact_pool={str(i + 1): tuple(COLOURS) for i in range(4)},
-    )  # fmt: skip
+    )
 
 
 def logic(rng: random.Random, size: int) -> Problem:
@@ -329,6 +395,12 @@ def inpicture(rng: random.Random, size: int) -> Problem:
 
 
 COLUMNS: dict[str, Callable[[random.Random, int], Problem]] = {
-    "geometry": geometry, "chart": chart, "word": word, "subject": subject, "versions": versions,
-    "logic": logic, "counting": counting, "inpicture": inpicture,
-}  # fmt: skip
+    "geometry": geometry,
+    "chart": chart,
+    "word": word,
+    "subject": subject,
+    "versions": versions,
+    "logic": logic,
+    "counting": counting,
+    "inpicture": inpicture,
+}

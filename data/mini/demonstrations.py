@@ -1,4 +1,4 @@
-"""Worked answers of the mini world, with errors at known rates: what the base model learns from.
+"""Derivation answers of the mini world, with errors at known rates: what the base model learns from.
 
 A base that has only seen perfect answers leaves reinforcement learning nothing to choose. So a share of these is
 guessed (facts drawn without looking, the chain begins with `guess`), and the others go wrong in every way that the

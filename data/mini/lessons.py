@@ -37,29 +37,31 @@ def related(rng: random.Random, found: Problem, count: int) -> list[Problem]:
         counts = {n: sum(n in (cell[2], f"{cell[1]}s") for cell in shapes) for n in names}
         return [
             Problem(
-                found.scene, f"How many {plural(name)} are there ?", {name: str(number)}, "read", "high",
+                found.scene,
+                f"How many {plural(name)} are there ?",
+                {name: str(number)},
+                "read",
+                "high",
                 fact_pool={name: numbers(0, 8)},
             )
             for name, number in counts.items()
-        ]  # fmt: skip
+        ]
     bars = sorted({cell[1] for cell in cells if cell[0] == "bar"})
     heights = {c: sum((2 if k[2] == "full" else 1) for k in cells if k[:2] == ("bar", c)) for c in bars}
     return [
         Problem(
-            found.scene, f"How tall is the {colour} bar ?", {colour: str(heights[colour])}, "read", "high",
+            found.scene,
+            f"How tall is the {colour} bar ?",
+            {colour: str(heights[colour])},
+            "read",
+            "high",
             fact_pool={colour: numbers(1, 8)},
         )
         for colour in rng.sample(bars, min(count, len(bars)))
-    ]  # fmt: skip
+    ]
 
 
-def lesson(
-    rng: random.Random,
-    size: int,
-    noise: Noise,
-    probe_count: int = 4,
-    often: Sequence[str] = (),
-) -> Lesson:
+def lesson(rng: random.Random, size: int, noise: Noise, probe_count: int = 4, often: Sequence[str] = ()) -> Lesson:
     """One training picture of a random column with up to `size` objects; columns in `often` come up more."""
     draw = rng.choice([*COLUMNS.values(), *(COLUMNS[name] for name in often)])
     while True:

@@ -26,13 +26,32 @@ PAPER = (250, 250, 247)
 
 # The seven segments of a pocket calculator, as lines between the corners of a 12 x 20 box.
 SEGMENTS = {
-    "a": (0, 0, 12, 0), "b": (12, 0, 12, 10), "c": (12, 10, 12, 20), "d": (0, 20, 12, 20),
-    "e": (0, 10, 0, 20), "f": (0, 0, 0, 10), "g": (0, 10, 12, 10),
-}  # fmt: skip
+    "a": (0, 0, 12, 0),
+    "b": (12, 0, 12, 10),
+    "c": (12, 10, 12, 20),
+    "d": (0, 20, 12, 20),
+    "e": (0, 10, 0, 20),
+    "f": (0, 0, 0, 10),
+    "g": (0, 10, 12, 10),
+}
 GLYPHS = {
-    "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc", "5": "afgcd", "6": "afgedc", "7": "abc",
-    "8": "abcdefg", "9": "abcdfg", "A": "abcefg", "B": "cdefg", "C": "adef", "D": "bcdeg", "P": "abefg", "-": "g",
-}  # fmt: skip
+    "0": "abcdef",
+    "1": "bc",
+    "2": "abged",
+    "3": "abgcd",
+    "4": "fgbc",
+    "5": "afgcd",
+    "6": "afgedc",
+    "7": "abc",
+    "8": "abcdefg",
+    "9": "abcdfg",
+    "A": "abcefg",
+    "B": "cdefg",
+    "C": "adef",
+    "D": "bcdeg",
+    "P": "abefg",
+    "-": "g",
+}
 OPTION_GLYPHS = "ABCD"
 
 Cell = tuple[str, ...]

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from configs import UserError
+from common import UserError
 from data.mini.chains import work
 from data.mini.columns import COLUMNS, VERSIONS, VISION_CENTRIC, Problem, rectangle_versions
 from data.mini.scene import Scene

@@ -1,6 +1,6 @@
 """AI2D: multiple choice about school-book diagrams; the gold is the option's index."""
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.rows import LETTERS, first_picture, option_lines, sample_id, text_list, text_of, with_pictures

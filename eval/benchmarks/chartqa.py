@@ -3,7 +3,7 @@
 Two hub copies name the columns differently; both are read.
 """
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.rows import first_picture, sample_id, text_of, with_pictures

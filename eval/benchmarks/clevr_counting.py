@@ -1,6 +1,6 @@
 """Counting objects: the test split of clevr_count_70k that PAPO uses, and R1-V's 200 Super-CLEVR questions."""
 
-from configs import UserError
+from common import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.rows import first_picture, pictures, sample_id, text_of, with_pictures

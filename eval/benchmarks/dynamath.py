@@ -12,10 +12,7 @@ from verify.official import verdict
 from verify.official.values import dynamath_accepts, dynamath_short_answer
 
 VARIANTS = 10
-FORMS = {
-    "float": "the value as a number with three decimals",
-    "multiple choice": "the letter of the right option",
-}
+FORMS = {"float": "the value as a number with three decimals", "multiple choice": "the letter of the right option"}
 OTHER_FORM = "the bare answer"
 _LETTER = re.compile(r"[A-Z]")
 
@@ -37,10 +34,13 @@ def read(row: Row, where: Where) -> Sample | str:
         answer=gold,
         answer_type="number" if is_number else "choice" if _LETTER.fullmatch(gold) and "choice" in kind else None,
         tags={
-            "seed": seed, "variant": variant, "kind": kind, "subject": text_of(row["subject"]),
+            "seed": seed,
+            "variant": variant,
+            "kind": kind,
+            "subject": text_of(row["subject"]),
             "level": text_of(row["knowledge_level"]),
         },
-    )  # fmt: skip
+    )
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:

@@ -33,10 +33,12 @@ def read(row: Row, where: Where) -> Sample | str:
         answer_type="choice" if is_choice else None,
         choices=options,
         tags={
-            "subject": text_of(row["subject"]), "form": form, "category": text_of(row["category"]),
+            "subject": text_of(row["subject"]),
+            "form": form,
+            "category": text_of(row["category"]),
             "task": text_of(row["task"]),
         },
-    )  # fmt: skip
+    )
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.rows import first_picture, mean_over_responses, sample_id, text_of, with_pictures
@@ -31,13 +31,16 @@ def read(row: Row, where: Where) -> Sample | str:
         answer=gold,
         answer_type="text",
         tags={
-            "category": category, "subcategory": subcategory, "figure": FIGURES[shown], "set": in_set,
+            "category": category,
+            "subcategory": subcategory,
+            "figure": FIGURES[shown],
+            "set": in_set,
             "question_group": f"{in_set}/{question}",
             # Without a figure there is no figure to be consistent about.
             "figure_group": "" if category == "VS" and figure == "0" else f"{in_set}/{figure}",
             "reference": text_of(row["gt_answer_details"]),
         },
-    )  # fmt: skip
+    )
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
@@ -51,9 +54,11 @@ def official(sample: Sample, text: str, k: int) -> Verdict | None:
 def group_accuracies(verdicts: pd.DataFrame) -> dict[str, float]:
     """aAcc: questions right; qAcc, fAcc: groups of a question or figure with all of it right; and their mean."""
     with_figure = verdicts[verdicts.figure_group != ""]
-    shares = {"aAcc": float(verdicts.correct.mean()),
-              "qAcc": float(verdicts.groupby("question_group").correct.all().mean()),
-              "fAcc": float(with_figure.groupby("figure_group").correct.all().mean())}  # fmt: skip
+    shares = {
+        "aAcc": float(verdicts.correct.mean()),
+        "qAcc": float(verdicts.groupby("question_group").correct.all().mean()),
+        "fAcc": float(with_figure.groupby("figure_group").correct.all().mean()),
+    }
     return shares | {"mean_of_three": sum(shares.values()) / 3}
 
 
@@ -69,7 +74,14 @@ BENCHMARK = Benchmark(
     parts=(Part(None, "image"), Part(None, "non_image")),
     licence="BSD 3-Clause",
     columns=(
-        "category", "subcategory", "visual_input", "set_id", "figure_id", "question_id", "question", "gt_answer",
+        "category",
+        "subcategory",
+        "visual_input",
+        "set_id",
+        "figure_id",
+        "question_id",
+        "question",
+        "gt_answer",
         "gt_answer_details",
     ),
     read=read,
@@ -81,4 +93,4 @@ BENCHMARK = Benchmark(
     judged="hallusion",
     source="HallusionBench repository 744007c for the groups; the words yes and no decide as in VLMEvalKit e8e78f0, "
     "a judge the rest (its authors ask GPT-4 for every response)",
-)  # fmt: skip
+)

@@ -6,7 +6,7 @@ multiple-choice items as PAPO evaluates them (bare question, last box), here wit
 
 from dataclasses import replace
 
-from configs import UserError
+from common import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.rows import first_picture, listed_choice, number_or_math, sample_id, text_of
@@ -17,9 +17,16 @@ VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant",
 # PAPO's 1 308 = 436 problems x 3 versions of medium or high vision dependency; it does not name the three.
 VISION_DEPENDENT = VERSIONS[2:]
 COLUMNS = (
-    "sample_index", "problem_index", "problem_version", "question", "image", "answer", "question_type", "metadata",
+    "sample_index",
+    "problem_index",
+    "problem_version",
+    "question",
+    "image",
+    "answer",
+    "question_type",
+    "metadata",
     "query_cot",
-)  # fmt: skip
+)
 BREAKDOWNS = ("version", "vision_dependent", "question_type", "subject", "subfield")
 
 

@@ -4,7 +4,7 @@ The official rule lets an LLM extract a short answer, then normalises it and com
 responses that are a short answer already, or quote one, can be scored.
 """
 
-from configs import UserError
+from common import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.rows import LETTERS, first_picture, joined, lettered, number_or_math, sample_id, text_list, text_of
@@ -69,8 +69,17 @@ BENCHMARK = Benchmark(
     parts=(Part("default", "testmini"),),
     licence="CC BY-SA 4.0",
     columns=(
-        "pid", "question", "image", "choices", "unit", "precision", "answer", "question_type", "answer_type",
-        "metadata", "query",
+        "pid",
+        "question",
+        "image",
+        "choices",
+        "unit",
+        "precision",
+        "answer",
+        "question_type",
+        "answer_type",
+        "metadata",
+        "query",
     ),
     read=read,
     official=official,
@@ -79,4 +88,4 @@ BENCHMARK = Benchmark(
     judged="extract",
     score_extraction=score_extraction,
     source="repository lupantech/MathVista at 53d5258, evaluation/extract_answer.py and calculate_score.py",
-)  # fmt: skip
+)

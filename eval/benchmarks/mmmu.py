@@ -18,15 +18,23 @@ DISCIPLINES = {
     "Business": ("Accounting", "Economics", "Finance", "Manage", "Marketing"),
     "Science": ("Biology", "Chemistry", "Geography", "Math", "Physics"),
     "Health and Medicine": (
-        "Basic_Medical_Science", "Clinical_Medicine", "Diagnostics_and_Laboratory_Medicine", "Pharmacy",
+        "Basic_Medical_Science",
+        "Clinical_Medicine",
+        "Diagnostics_and_Laboratory_Medicine",
+        "Pharmacy",
         "Public_Health",
     ),
     "Humanities and Social Science": ("History", "Literature", "Psychology", "Sociology"),
     "Tech and Engineering": (
-        "Agriculture", "Architecture_and_Engineering", "Computer_Science", "Electronics", "Energy_and_Power",
-        "Materials", "Mechanical_Engineering",
+        "Agriculture",
+        "Architecture_and_Engineering",
+        "Computer_Science",
+        "Electronics",
+        "Energy_and_Power",
+        "Materials",
+        "Mechanical_Engineering",
     ),
-}  # fmt: skip
+}
 DISCIPLINE_OF = {subject: discipline for discipline, subjects in DISCIPLINES.items() for subject in subjects}
 ASK_LETTER = "Answer with the letter of the right option."
 ASK_PHRASE = "Answer with one word or a short phrase."
@@ -83,10 +91,13 @@ def read(row: Row, where: Where) -> Sample | str:
         answer_type="choice" if is_choice else None,
         choices=options if is_choice else (),
         tags={
-            "subject": subject, "discipline": DISCIPLINE_OF.get(subject, "other"), "golds": joined(golds),
-            "form": text_of(row["question_type"]), "difficulty": text_of(row["topic_difficulty"]),
+            "subject": subject,
+            "discipline": DISCIPLINE_OF.get(subject, "other"),
+            "golds": joined(golds),
+            "form": text_of(row["question_type"]),
+            "difficulty": text_of(row["topic_difficulty"]),
         },
-    )  # fmt: skip
+    )
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:

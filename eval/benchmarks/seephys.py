@@ -7,10 +7,7 @@ from verify import Verdict
 from verify.official import verdict
 from verify.official.maths import seephys_direct
 
-FIGURES = {
-    "English": "Give the final value with {} significant figures.",
-    "Chinese": "最终数值请保留 {} 位有效数字。",
-}
+FIGURES = {"English": "Give the final value with {} significant figures.", "Chinese": "最终数值请保留 {} 位有效数字。"}
 
 
 def read(row: Row, where: Where) -> Sample | str:
@@ -27,11 +24,14 @@ def read(row: Row, where: Where) -> Sample | str:
         images=images,
         answer=text_of(row["answer"]),
         tags={
-            "level": text_of(row["level"]), "subject": text_of(row["subject"]), "language": language,
-            "relevance": text_of(row["vision_relevance"]), "picture": text_of(row["img_category"]),
+            "level": text_of(row["level"]),
+            "subject": text_of(row["subject"]),
+            "language": language,
+            "relevance": text_of(row["vision_relevance"]),
+            "picture": text_of(row["img_category"]),
             "figures": figures,
         },
-    )  # fmt: skip
+    )
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
@@ -49,7 +49,15 @@ BENCHMARK = Benchmark(
     parts=(Part(None, "train"),),
     licence="Apache-2.0",
     columns=(
-        "index", "question", "images", "answer", "level", "subject", "language", "img_category", "vision_relevance",
+        "index",
+        "question",
+        "images",
+        "answer",
+        "level",
+        "subject",
+        "language",
+        "img_category",
+        "vision_relevance",
         "sig_figs",
     ),
     read=read,
@@ -59,4 +67,4 @@ BENCHMARK = Benchmark(
     judged="equal",
     max_images=10,
     source="SeePhys repository 62d14b3: direct match first, else a judge that also checks significant figures",
-)  # fmt: skip
+)

@@ -19,8 +19,9 @@ def frame_of(states: list[list[str]], k: int = 2) -> pd.DataFrame:
         (f"item/{item}", number, state) for item, line in enumerate(states) for number, state in enumerate(line[:k])
     ]
     frame = pd.DataFrame(rows, columns=["sample_id", "k", "state"])
-    return frame.assign(column="chart", cluster=frame.sample_id, correct=frame.state == RIGHT,
-                        misread=frame.state == "perception")  # fmt: skip
+    return frame.assign(
+        column="chart", cluster=frame.sample_id, correct=frame.state == RIGHT, misread=frame.state == "perception"
+    )
 
 
 def texts(figure: Figure) -> list[str]:

@@ -112,10 +112,17 @@ def report(items: list[Item], **changes) -> Report:
 def hostile_report() -> Report:
     """Every text of it is an attack."""
     poisoned = answer(
-        HOSTILE, False, HOSTILE, facts=[Fact(HOSTILE, HOSTILE, HOSTILE, False)], state=HOSTILE, note=HOSTILE,
-        tokens=[token(HOSTILE, -1.0, -3.0, **{HOSTILE: 1.0})], others=[Other(HOSTILE, False, HOSTILE)],
-        patches=patches(1), extracted=HOSTILE,
-    )  # fmt: skip
+        HOSTILE,
+        False,
+        HOSTILE,
+        facts=[Fact(HOSTILE, HOSTILE, HOSTILE, False)],
+        state=HOSTILE,
+        note=HOSTILE,
+        tokens=[token(HOSTILE, -1.0, -3.0, **{HOSTILE: 1.0})],
+        others=[Other(HOSTILE, False, HOSTILE)],
+        patches=patches(1),
+        extracted=HOSTILE,
+    )
     texts = {"question": HOSTILE, "gold": HOSTILE, "tags": {HOSTILE: HOSTILE}, "note": HOSTILE}
     return report(
         [item(HOSTILE, HOSTILE, [poisoned, answer("PAPO", False, state="wrong")], **texts), item("plain", tags={})],

@@ -17,8 +17,7 @@ def coders(lines: list[str]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("lines", "expected"),
-    [(["0100000010", "1110010000"], 0.095), (TWO_CODERS, 0.692), (FOUR_CODERS, 0.743)],
+    ("lines", "expected"), [(["0100000010", "1110010000"], 0.095), (TWO_CODERS, 0.692), (FOUR_CODERS, 0.743)]
 )
 def test_alpha_equals_the_published_examples(lines: list[str], expected: float) -> None:
     table = coders(lines)

@@ -7,23 +7,34 @@ import pytest
 
 from analysis.breakdown import balance_sentence, class_shares, share_table
 from analysis.protocol.flow import findings
-from analysis.runs import RunView
-from configs import UserError
+from analysis.runs import OpenedRun
+from common import UserError
 
 STATES = {  # two responses to each item
-    "a": ["perception", "right"], "b": ["perception", "perception"], "c": ["format", "right"],
+    "a": ["perception", "right"],
+    "b": ["perception", "perception"],
+    "c": ["format", "right"],
     "d": ["right", "right"],
-}  # fmt: skip
+}
 PARTS = {"a": "low", "b": "high", "c": "low", "d": "medium"}
 
 
-def run_view(states: dict[str, list[str]], name: str = "one", **changes: object) -> RunView:
+def run_view(states: dict[str, list[str]], name: str = "one", **changes: object) -> OpenedRun:
     rows = [
-        {"sample_id": item, "k": k, "state": state, "column": "chart", "cluster": item, "correct": state == "right",
-         "misread": state == "perception", "dependency": PARTS.get(item, "")}
-        for item, own in states.items() for k, state in enumerate(own)
-    ]  # fmt: skip
-    return RunView(name, Path(name), Path(name), pd.DataFrame(rows).assign(**changes))
+        {
+            "sample_id": item,
+            "k": k,
+            "state": state,
+            "column": "chart",
+            "cluster": item,
+            "correct": state == "right",
+            "misread": state == "perception",
+            "dependency": PARTS.get(item, ""),
+        }
+        for item, own in states.items()
+        for k, state in enumerate(own)
+    ]
+    return OpenedRun(name, Path(name), Path(name), pd.DataFrame(rows).assign(**changes))
 
 
 def test_a_share_is_of_the_wrong_responses() -> None:

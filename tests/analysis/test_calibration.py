@@ -15,7 +15,7 @@ from analysis.judge.calibration import (
     qualities,
 )
 from analysis.taxonomy import CLASSES
-from configs import UserError
+from common import UserError
 
 TRUTHS = [name for name in CLASSES if name != "knowledge"]
 SHARES = np.array([0.5, 0.22, 0.12, 0.08, 0.08, 0.0])  # of TRUTHS in a target set
@@ -113,11 +113,15 @@ def rows(*lines: tuple) -> pd.DataFrame:
 def test_confusion_and_quality_by_hand() -> None:
     items = labelled(
         rows(
-            ("a", "p", "perception", "perception"), ("a", "p", "perception", "perception"),
-            ("b", "q", "perception", "perception"), ("b", "q", "perception", "reasoning"),
-            ("c", "r", "reasoning", "perception"), ("c", "r", "reasoning", None), ("d", "r", "reasoning", None),
+            ("a", "p", "perception", "perception"),
+            ("a", "p", "perception", "perception"),
+            ("b", "q", "perception", "perception"),
+            ("b", "q", "perception", "reasoning"),
+            ("c", "r", "reasoning", "perception"),
+            ("c", "r", "reasoning", None),
+            ("d", "r", "reasoning", None),
         )
-    )  # fmt: skip
+    )
     table = confusion(items)
     assert table.loc["perception", "perception"] == 1.5 and table.loc["perception", "reasoning"] == 0.5
     assert table.loc["reasoning", "perception"] == 1 and table.to_numpy().sum() == 3

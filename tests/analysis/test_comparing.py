@@ -20,13 +20,28 @@ from analysis.comparing import (
 )
 from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Compared, Numbers
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from eval.paired import PairedResult
 
 
 def line(part: str, difference: float, holm: float) -> PairedResult:
-    return PairedResult(part, 10, 10, 0.5, 0.5 + difference, difference, difference - 0.1, difference + 0.1, 0.01,
-                        holm, 1, 2, 0.5, 0.5, 0.2)  # fmt: skip
+    return PairedResult(
+        part,
+        10,
+        10,
+        0.5,
+        0.5 + difference,
+        difference,
+        difference - 0.1,
+        difference + 0.1,
+        0.01,
+        holm,
+        1,
+        2,
+        0.5,
+        0.5,
+        0.2,
+    )
 
 
 LINES = [line("chart", 0.2, 0.03), line("logic", -0.05, 0.4)]
@@ -59,13 +74,13 @@ def test_holm_names_the_lines_that_differ() -> None:
     assert holm_sentence(LINES[1:]) == "With Holm's correction for the 1 tests of this table no line differs from 0."
 
 
-def trained(folder: Path, steps: int, is_finished: bool = True) -> RunView:
+def trained(folder: Path, steps: int, is_finished: bool = True) -> OpenedRun:
     folder.mkdir(parents=True)
     text = "".join(json.dumps({"step": step, "reward/accuracy": 0.5}) + "\n" for step in range(steps))
     (folder / "metrics.jsonl").write_text(text)
     if is_finished:
         (folder / "finished.json").write_text("{}")
-    return RunView("/".join(folder.parts[-2:]), folder, folder, pd.DataFrame())
+    return OpenedRun("/".join(folder.parts[-2:]), folder, folder, pd.DataFrame())
 
 
 def lengths(found: dict[str, list[pd.DataFrame]]) -> dict[str, list[int]]:
@@ -79,13 +94,14 @@ def test_curves_are_of_all_finished_seeds_beside_a_run(tmp_path: Path) -> None:
     trained(tmp_path / "grpo" / "seed2", 1, is_finished=False)  # would cut all curves to its only step
     trained(tmp_path / "grpo" / "seed_old", 9)
     single = trained(tmp_path / "mine", 2)
-    bare = RunView("base", tmp_path / "base", tmp_path / "base", pd.DataFrame())
+    bare = OpenedRun("base", tmp_path / "base", tmp_path / "base", pd.DataFrame())
     found = curves([bare, first, single])
     assert lengths(found) == {"grpo": [3, 4, 5], "mine": [2]}
     assert curve_sentences([bare, first, single], found) == [
-        "grpo: curves of 3 seeds, 5 steps.", "mine: curves of 1 seed, 2 steps.",
+        "grpo: curves of 3 seeds, 5 steps.",
+        "mine: curves of 1 seed, 2 steps.",
         "No training curves for base: there is no metrics.jsonl beside the evaluation.",
-    ]  # fmt: skip
+    ]
     assert curves([bare]) == {}
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from analysis.dependency.cells import blackened_views, patch_effects, without_cell
-from configs import UserError
+from common import UserError
 from data.images import PillowImage
 from data.mini.chains import work, write_chain
 from data.mini.scene import GRID

@@ -16,7 +16,7 @@ from analysis.dependency.profile import (
     token_frame,
     word_classes,
 )
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.mini.chains import work, write_chain
 from data.mini.world import sample
@@ -70,10 +70,14 @@ def test_kinds_of_words_in_any_other_text():
 def small_frame() -> pd.DataFrame:
     """Two clusters: a with a right and a wrong response, b with a wrong one; k1 is easy to see."""
     samples = {name: Sample(name, "test", "?", (), "1") for name in "ab"}
-    rows = pd.DataFrame({
-        "sample_id": ["a", "a", "b"], "text": "", "correct": [True, False, False],
-        "error_class": [None, "perception", "reasoning"],
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "sample_id": ["a", "a", "b"],
+            "text": "",
+            "correct": [True, False, False],
+            "error_class": [None, "perception", "reasoning"],
+        }
+    )
     scores = [scored("a", [4.0, 0.0], [0.0, 0.0]), scored("a", [1.0], [0.0]), scored("b", [3.0, 1.0, 2.0], [0.0] * 3)]
     return token_frame(rows, samples, scores, [["2", " +"], ["3"], ["x", "y", "z"]])
 
@@ -107,8 +111,10 @@ def test_a_response_counts_once_however_long_it_is():
     assert (found.loc["wrong", "low"], found.loc["wrong", "high"]) == (1, 2)  # a alone, b alone
     assert np.isnan(found.loc["right", ["low", "high"]].astype(float)).all()  # one cluster has no interval
     assert by_error(small_frame(), "k1").set_index("error")["mean"].to_dict() == {
-        "right": 2, "perception": 1, "reasoning": 2,
-    }  # fmt: skip
+        "right": 2,
+        "perception": 1,
+        "reasoning": 2,
+    }
 
 
 def test_positions_are_binned_along_the_chain():
@@ -117,12 +123,18 @@ def test_positions_are_binned_along_the_chain():
     assert found["mean"].tolist() == [(4 + 3) / 2, (0 + 1 + (1 + 2) / 2) / 3] and found.tokens.tolist() == [2, 4]
     crossed = by_position(small_frame(), "k1", bins=2, by=["correct"])
     assert list(zip(crossed.correct, crossed.position, strict=True)) == [
-        (False, 0.25), (False, 0.75), (True, 0.25), (True, 0.75),
-    ]  # fmt: skip
+        (False, 0.25),
+        (False, 0.75),
+        (True, 0.25),
+        (True, 0.75),
+    ]
     kinds = by_word_class(small_frame(), "k1", by=["correct"])
     assert list(zip(kinds.correct, kinds.word_class, kinds["mean"], strict=True)) == [
-        (False, "number", 1), (False, "other", 2), (True, "operation", 0), (True, "number", 4),
-    ]  # fmt: skip
+        (False, "number", 1),
+        (False, "other", 2),
+        (True, "operation", 0),
+        (True, "number", 4),
+    ]
 
 
 def test_intervals_cover_a_known_mean_about_as_often_as_they_say():

@@ -124,9 +124,12 @@ def malformed(found: Problem, rng: random.Random) -> Iterator[tuple[str, None]]:
 
 
 PLANTERS = {
-    "perception": misread, "reasoning": misreasoned, "calculation": miscalculated, "inconsistency": misboxed,
+    "perception": misread,
+    "reasoning": misreasoned,
+    "calculation": miscalculated,
+    "inconsistency": misboxed,
     "format": malformed,
-}  # fmt: skip
+}
 
 
 @cache

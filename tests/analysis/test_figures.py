@@ -30,7 +30,7 @@ from analysis.figures import (
 )
 from analysis.figures.style import spread
 from analysis.protocol.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings
-from configs import UserError
+from common import UserError
 from tests.analysis.drawings import FIRST, SECOND, frame_of, points, profile, texts
 
 
@@ -108,8 +108,10 @@ def test_repairs_show_other_and_control_with_intervals_and_their_difference(foun
     axes = figure.axes[0]
     assert ticks(axes) == ["perception (n = 4)", "format (n = 2)", "all errors (n = 6)"]
     assert [(x, round(y), filled) for x, y, filled in markers(axes, "o")] == [
-        (50, 0, True), (100, 1, True), (pytest.approx(200 / 3), 2, True)
-    ]  # fmt: skip
+        (50, 0, True),
+        (100, 1, True),
+        (pytest.approx(200 / 3), 2, True),
+    ]
     assert [(x, round(y), filled) for x, y, filled in markers(axes, "s")] == [(0, n, False) for n in range(3)]
     lines = [
         tuple(line.get_xdata()) for line in axes.lines if line.get_marker() == "None" and len(line.get_xdata()) > 1
@@ -256,8 +258,10 @@ def test_curves_are_running_means_over_the_steps_that_all_seeds_have() -> None:
 
 
 def test_curves_show_what_there_is_and_say_when_that_is_nothing() -> None:
-    metrics = {"a": [pd.DataFrame({"step": [1, 2], "actor/grad_norm": [1.0, 2.0], "mine/own": [3.0, 4.0]})],
-               "b": [pd.DataFrame({"step": [1, 2], "reward/accuracy": [0.1, np.nan]})]}  # fmt: skip
+    metrics = {
+        "a": [pd.DataFrame({"step": [1, 2], "actor/grad_norm": [1.0, 2.0], "mine/own": [3.0, 4.0]})],
+        "b": [pd.DataFrame({"step": [1, 2], "reward/accuracy": [0.1, np.nan]})],
+    }
     labels = [axes.get_ylabel() for axes in curves_figure(metrics).axes]
     assert labels == ["training accuracy (share)", "gradient norm"]
     (own,) = curves_figure(metrics, {"mine/own": "my own (m)"}).axes
@@ -267,11 +271,14 @@ def test_curves_show_what_there_is_and_say_when_that_is_nothing() -> None:
 
 
 def test_forest_markers_are_filled_where_the_interval_excludes_zero() -> None:
-    rows = pd.DataFrame([
-        points(2, 1, 3, label="geometry", group="by column"), points(-1, -3, 1, label="chart", group="by column"),
-        points(-2, -3, -1, label="all", group="overall"),
-        points(np.nan, np.nan, np.nan, label="none", group="overall"),
-    ])  # fmt: skip
+    rows = pd.DataFrame(
+        [
+            points(2, 1, 3, label="geometry", group="by column"),
+            points(-1, -3, 1, label="chart", group="by column"),
+            points(-2, -3, -1, label="all", group="overall"),
+            points(np.nan, np.nan, np.nan, label="none", group="overall"),
+        ]
+    )
     figure = forest_figure(rows)
     drawn = [(x, filled) for x, _, filled in markers(figure.axes[0], "o")]
     assert drawn[:3] == [(2, True), (-1, False), (-2, True)]
@@ -336,8 +343,10 @@ def test_accuracies_stand_over_their_headings() -> None:
 
 
 def test_probes_stand_beside_the_clean_picture() -> None:
-    rows = pd.DataFrame([("clean", 0.7, 0.6, 0.8, 0.7), ("blank", 0.3, 0.2, 0.4, 0.7)],
-                        columns=["probe", "accuracy", "low", "high", "clean"])  # fmt: skip
+    rows = pd.DataFrame(
+        [("clean", 0.7, 0.6, 0.8, 0.7), ("blank", 0.3, 0.2, 0.4, 0.7)],
+        columns=["probe", "accuracy", "low", "high", "clean"],
+    )
     figure = probes_figure(rows)
     axes = figure.axes[0]
     assert [(x, y) for x, y, _ in markers(axes, "o")] == [(pytest.approx(70), 0), (pytest.approx(30), 1)]

@@ -77,22 +77,32 @@ def every_figure(names: tuple[str, ...]) -> dict[str, Figure]:
     frames = {name: frame_of(rng.choice(states, (12, 2)).tolist()) for name in names}
     found = findings({"first": frames[two[0]], "second": frames[two[1]]}, 20, 0)
     shares, headings = share_frame(frames), ["geometry", HOSTILE, "overall"]
-    ours = pd.DataFrame([{"method": name, "heading": heading, "value": 50.0, "low": 40.0, "high": 60.0}
-                         for name in names for heading in headings])  # fmt: skip
+    ours = pd.DataFrame(
+        [
+            {"method": name, "heading": heading, "value": 50.0, "low": 40.0, "high": 60.0}
+            for name in names
+            for heading in headings
+        ]
+    )
     curves = {name: [pd.DataFrame({"step": range(9), "reward/accuracy": rng.random(9)})] * 2 for name in names}
     rows = pd.DataFrame([points(1.0, -2.0, 4.0, label=name, group=HOSTILE) for name in names])
     positions = {name: profile("position", [0.25, 0.75], [1.0, 2.0]) for name in names}
     words = {name: profile("word_class", ["fact", "other"], [1.0, 2.0]) for name in names}
     probes = pd.DataFrame([{"probe": name, "accuracy": 0.5, "low": 0.4, "high": 0.6, "clean": 0.7} for name in names])
     return {
-        "table": table_figure(ours, headings), "errors": errors_figure(shares), "curves": curves_figure(curves),
-        "flow": flow_figure(found, two), "itself": flow_figure(found, two, AGAIN),
+        "table": table_figure(ours, headings),
+        "errors": errors_figure(shares),
+        "curves": curves_figure(curves),
+        "flow": flow_figure(found, two),
+        "itself": flow_figure(found, two, AGAIN),
         "repairs": repairs_figure(found, two),
         "why": why_wrong_figure(found, shares.loc[list(dict.fromkeys(two))], two),
-        "position": position_figure(positions, "k3"), "words": word_class_figure(words, "k3"),
-        "forest": forest_figure(rows), "probes": probes_figure(probes),
+        "position": position_figure(positions, "k3"),
+        "words": word_class_figure(words, "k3"),
+        "forest": forest_figure(rows),
+        "probes": probes_figure(probes),
         "confusion": confusion_figure(pd.DataFrame(np.eye(len(names)), list(names), list(names))),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("names", [("grpo",), MANY])
@@ -113,8 +123,10 @@ def test_any_names_stay_plain_text_inside_the_figure(names: tuple[str, ...]) -> 
 def test_rows_of_labels_do_not_run_into_each_other() -> None:
     for kind, figure in every_figure(MANY).items():
         for axes in figure.axes:
-            boxes = sorted((label.get_window_extent() for label in axes.get_yticklabels() if label.get_text()),
-                           key=lambda box: box.y0)  # fmt: skip
+            boxes = sorted(
+                (label.get_window_extent() for label in axes.get_yticklabels() if label.get_text()),
+                key=lambda box: box.y0,
+            )
             assert all(a.y1 <= b.y0 + 0.5 for a, b in pairwise(boxes)), kind
 
 

@@ -20,7 +20,8 @@ from analysis.judge.classes import main, read_labels, two_orders
 from analysis.judge.prompt import CLASSIFY, Label, case_of, read_label
 from analysis.judge.wrong_items import JPEG_QUALITY, WrongItem, draw
 from analysis.taxonomy import CLASSES, GRADER
-from configs import UserError, compose, save_resolved
+from common import UserError
+from configs import compose, save_resolved
 from data import Sample
 from data.images import BytesImage, picture_uri
 from eval.settings import EvalSettings
@@ -56,10 +57,17 @@ def write_evaluation(folder: Path, **changes: Any) -> Path:
     """What an evaluation leaves of the planted errors, one right response and one without a verdict among them."""
     folder.mkdir(parents=True)
     rows = [
-        {"sample_id": one.sample.id, "k": k, "column": one.sample.tags["column"], "cluster": one.sample.id,
-         "text": one.text, "gold": one.sample.answer, "correct": False}
+        {
+            "sample_id": one.sample.id,
+            "k": k,
+            "column": one.sample.tags["column"],
+            "cluster": one.sample.id,
+            "text": one.text,
+            "gold": one.sample.answer,
+            "correct": False,
+        }
         for k, one in enumerate(chosen())
-    ]  # fmt: skip
+    ]
     rows += [rows[0] | {"k": 1000, "correct": True}, rows[0] | {"k": 1001, "correct": None}]
     frame = pd.DataFrame(rows).assign(**changes)
     frame["correct"] = frame.correct.astype("boolean")
@@ -91,10 +99,18 @@ def run(
     if not evaluation.exists():
         write_evaluation(evaluation)
     with RecordedServer(lambda path, body, number: answer(*asked_about(body))) as server:
-        found = main([
-            f"eval={evaluation}", f"out={tmp_path / out}", f"items={items}", "judge.model=judge-a",
-            "judge.workers=4", f"judge.cache={tmp_path / 'cache.jsonl'}", f"judge.base_url={server.url}", *arguments,
-        ])  # fmt: skip
+        found = main(
+            [
+                f"eval={evaluation}",
+                f"out={tmp_path / out}",
+                f"items={items}",
+                "judge.model=judge-a",
+                "judge.workers=4",
+                f"judge.cache={tmp_path / 'cache.jsonl'}",
+                f"judge.base_url={server.url}",
+                *arguments,
+            ]
+        )
         assert found == status
         return [body for _, body, _ in server.asked]
 
@@ -161,9 +177,11 @@ def test_the_judge_sees_the_picture_and_nothing_about_the_model(tmp_path) -> Non
 
 def test_nonsense_and_refusals_are_unscored_with_their_reasons(tmp_path, capsys) -> None:
     plays = [
-        says("It is a perception error."), says(None, refusal="I will not."), says(reply("perception"), "length"),
+        says("It is a perception error."),
+        says(None, refusal="I will not."),
+        says(reply("perception"), "length"),
         Play(400, {"error": {"message": "too many pictures"}}),
-    ]  # fmt: skip
+    ]
     bad = dict(zip(list(truths())[:4], plays, strict=True))
     run(tmp_path, lambda text, order: bad.get(text) or right(text, order))
     rows, record = read_labels(tmp_path / "out"), record_of(tmp_path / "out")
@@ -230,9 +248,19 @@ def test_exact_labels_are_read(text: str, expected: Label) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "perception", "[]", '{"primary": "perception"}', reply("Perception"), reply("vision"),
-        reply("perception", ("perception",)), reply("perception", ("format", "format")), reply("grader", ("format",)),
-        reply("format", ("grader",)), reply("perception", quote="  "), reply("perception") + " ok", "[" * 3000,
+        "",
+        "perception",
+        "[]",
+        '{"primary": "perception"}',
+        reply("Perception"),
+        reply("vision"),
+        reply("perception", ("perception",)),
+        reply("perception", ("format", "format")),
+        reply("grader", ("format",)),
+        reply("format", ("grader",)),
+        reply("perception", quote="  "),
+        reply("perception") + " ok",
+        "[" * 3000,
         '{"primary": "format", "primary": "perception", "secondary": [], "quote": null}',
         '{"primary": "format", "secondary": "perception", "quote": null}',
         '{"primary": ["format"], "secondary": [], "quote": null}',
@@ -241,7 +269,7 @@ def test_exact_labels_are_read(text: str, expected: Label) -> None:
         '{"primary": "format", "secondary": [], "quote": null, "why": "x"}',
         '{"primary": "format", "secondary": null, "quote": null}',
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_no_label(text: str) -> None:
     assert read_label(text) is None and parse(CLASSIFY, text).unscored
 
@@ -299,10 +327,17 @@ def test_a_real_benchmark_is_read_anew_from_where_the_evaluation_had_it(tmp_path
     (task,) = tasks_of(settings)
     ids = [*(sample.id for sample in task.samples), "clevr_math/gone"]
     rows = [
-        {"sample_id": name, "k": 0, "column": task.name, "cluster": name, "text": f"It is {name} .", "gold": "3",
-         "correct": False}
+        {
+            "sample_id": name,
+            "k": 0,
+            "column": task.name,
+            "cluster": name,
+            "text": f"It is {name} .",
+            "gold": "3",
+            "correct": False,
+        }
         for name in ids
-    ]  # fmt: skip
+    ]
     evaluation = tmp_path / "eval"
     evaluation.mkdir()
     pd.DataFrame(rows).to_parquet(evaluation / "predictions.parquet")

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from analysis.judge.classes import NO_PICTURE, main, read_labels
-from configs import compose, read_jsonl, save_resolved
-from configs.endpoint import SERVER_KEY
+from common import read_jsonl
+from common.endpoint import SERVER_KEY
+from configs import compose, save_resolved
 from eval.runner import evaluate
 from eval.settings import EvalSettings
 from eval.tasks import tasks_of
@@ -57,10 +58,15 @@ def with_a_long_response(evaluation: Path, folder: Path) -> Path:
 
 def words(folder: Path, evaluation: Path, out: str, port: int) -> list[str]:
     return [
-        f"eval={evaluation}", f"out={folder / out}", f"items={ITEMS}", f"judge.cache={folder / 'cache.jsonl'}",
-        f"judge.base_url=http://127.0.0.1:{port}/v1", "judge.model=tiny", "judge.max_reply_tokens=24",
+        f"eval={evaluation}",
+        f"out={folder / out}",
+        f"items={ITEMS}",
+        f"judge.cache={folder / 'cache.jsonl'}",
+        f"judge.base_url=http://127.0.0.1:{port}/v1",
+        "judge.model=tiny",
+        "judge.max_reply_tokens=24",
         "judge.workers=4",
-    ]  # fmt: skip
+    ]
 
 
 def check_nothing_was_guessed(folder: Path, wrong: int) -> dict[str, Any]:
@@ -176,10 +182,17 @@ def test_picture_files_that_are_gone_or_broken_are_named_and_counted(
     settings = compose(EvalSettings, options)
     (task,) = tasks_of(settings)
     rows = [
-        {"sample_id": one.id, "k": 0, "column": task.name, "cluster": one.id, "text": f"It is {one.id} .",
-         "gold": one.answer, "correct": False}
+        {
+            "sample_id": one.id,
+            "k": 0,
+            "column": task.name,
+            "cluster": one.id,
+            "text": f"It is {one.id} .",
+            "gold": one.answer,
+            "correct": False,
+        }
         for one in task.samples
-    ]  # fmt: skip
+    ]
     (tmp_path / "eval").mkdir()
     pd.DataFrame(rows).to_parquet(tmp_path / "eval" / "predictions.parquet")
     save_resolved(settings, tmp_path / "eval" / "config.yaml")

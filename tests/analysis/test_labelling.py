@@ -98,9 +98,11 @@ def test_people_judge_and_construction_are_compared(page, tmp_path: Path, capsys
     third = save(tmp_path / "ef.json", data, {key: truth[key] for key in list(truth)[:15]})
     swap = {"reasoning": "calculation", "calculation": "reasoning"}
     run(
-        tmp_path, lambda text, order: says(reply(swap.get(truths()[text], truths()[text]))),
-        f"eval={tmp_path / 'secret_model'}", items=40,
-    )  # fmt: skip
+        tmp_path,
+        lambda text, order: says(reply(swap.get(truths()[text], truths()[text]))),
+        f"eval={tmp_path / 'secret_model'}",
+        items=40,
+    )
     capsys.readouterr()
     arguments = [f"labels=[{first},{second},{third}]", f"judge={tmp_path / 'out'}", f"out={tmp_path / 'people.md'}"]
     assert main([f"eval={tmp_path / 'secret_model'}", *arguments]) == 0

@@ -13,8 +13,9 @@ from analysis.dependency.looking_figures import attention_figure, effects_figure
 from analysis.dependency.profile import by_outcome
 from analysis.examples import UNSEEN, example_table, examples, examples_figure
 from analysis.figures import png
-from analysis.runs import RunView, open_runs
-from configs import UserError, command
+from analysis.runs import OpenedRun, open_runs
+from common import UserError
+from configs import command
 from data.views import ViewSettings
 from eval.settings import EvalSettings
 from models.dependency import score_two_views
@@ -22,7 +23,7 @@ from models.kl import k1
 
 
 @pytest.fixture(scope="module")
-def views(tmp_path_factory: pytest.TempPathFactory) -> list[RunView]:
+def views(tmp_path_factory: pytest.TempPathFactory) -> list[OpenedRun]:
     folder = tmp_path_factory.mktemp("runs")
     for seed in (0, 1):
         arguments = ["model=tiny", "items=5", "k=2", "page=0", f"seed={seed}", f"out={folder / f'run{seed}'}"]
@@ -31,11 +32,11 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> list[RunView]:
 
 
 @pytest.fixture(scope="module")
-def scored(views: list[RunView]) -> list[Scored]:
+def scored(views: list[OpenedRun]) -> list[Scored]:
     return looking.score_runs(views, items=12)
 
 
-def test_examples_are_the_first_of_every_column(views: list[RunView]) -> None:
+def test_examples_are_the_first_of_every_column(views: list[OpenedRun]) -> None:
     found = examples(views, 6)
     own = views[0].predictions
     wrong = own[own.state == "perception"].sort_values(["column", "sample_id", "k"]).drop_duplicates("column")
@@ -53,7 +54,7 @@ def test_examples_are_the_first_of_every_column(views: list[RunView]) -> None:
     assert png(examples_figure(found)).startswith(b"\x89PNG")
 
 
-def test_an_example_whose_picture_is_gone_says_so(views: list[RunView]) -> None:
+def test_an_example_whose_picture_is_gone_says_so(views: list[OpenedRun]) -> None:
     class Gone:
         def open(self) -> None:
             raise UserError("gone")
@@ -66,8 +67,8 @@ def test_an_example_whose_picture_is_gone_says_so(views: list[RunView]) -> None:
 
 
 def test_runs_are_scored_on_the_same_items_as_the_function_itself_scores(
-    views: list[RunView], scored: list[Scored]
-) -> None:  # fmt: skip
+    views: list[OpenedRun], scored: list[Scored]
+) -> None:
     first, second = scored
     assert list(first.scores) == list(second.scores) == looking.drawn_ids(views[0], 12, 0)
     assert looking.drawn_ids(views[0], 12, 0)[:5] == looking.drawn_ids(views[0], 5, 0)
@@ -142,7 +143,7 @@ def test_the_heat_map_shows_every_token_of_every_run_shaded(scored: list[Scored]
         heat_figure(scored, "nothing")
 
 
-def test_runs_without_tokens_and_items_are_refused(views: list[RunView], scored: list[Scored]) -> None:
+def test_runs_without_tokens_and_items_are_refused(views: list[OpenedRun], scored: list[Scored]) -> None:
     bare = replace(views[0], predictions=views[0].predictions.drop(columns="token_ids"))
     with pytest.raises(UserError, match="run0 have no token_ids"):
         looking.score_run(bare, 3, 0)
@@ -153,7 +154,7 @@ def test_runs_without_tokens_and_items_are_refused(views: list[RunView], scored:
         looking.shared_example([scored[0], replace(scored[1], scores={})])
 
 
-def test_what_cannot_be_scored_is_told(views: list[RunView]) -> None:
+def test_what_cannot_be_scored_is_told(views: list[OpenedRun]) -> None:
     ids = looking.drawn_ids(views[0], 4, 0)
     frame = views[0].predictions
     tokens = [[] if row.sample_id == ids[0] and row.k == 0 else row.token_ids for row in frame.itertuples()]

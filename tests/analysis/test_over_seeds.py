@@ -14,42 +14,49 @@ from analysis.report import numbers
 from analysis.report.numbers import Compared, Numbers
 from analysis.report.over_seeds import Cell, OverSeeds, over_seeds, seeds_table, sentences, verdict
 from analysis.report.summary import sentences as summary_of
-from analysis.runs import RunView
+from analysis.runs import OpenedRun
 from analysis.seeds import mean_over_seeds, methods_of, pairs_of, same_seed_baselines, unlike_settings
 from eval.paired import PairedResult
 
 COLUMNS = {"chart": 6, "logic": 4}
 
 
-def run_view(folder: Path, right: dict[str, int], misread: int = 0) -> RunView:
+def run_view(folder: Path, right: dict[str, int], misread: int = 0) -> OpenedRun:
     """Two responses per item, alike; `right` items of every column are right, `misread` errors of perception."""
     rows = []
     for column, count in COLUMNS.items():
         for item in range(count):
             state = "right" if item < right[column] else "perception" if item >= count - misread else "format"
             rows += [
-                {"sample_id": f"{column}/{item}", "k": k, "column": column, "cluster": str(item), "state": state,
-                 "correct": state == "right", "misread": state == "perception"}
+                {
+                    "sample_id": f"{column}/{item}",
+                    "k": k,
+                    "column": column,
+                    "cluster": str(item),
+                    "state": state,
+                    "correct": state == "right",
+                    "misread": state == "perception",
+                }
                 for k in range(2)
-            ]  # fmt: skip
-    return RunView("/".join(folder.parts[-2:]), folder, folder, pd.DataFrame(rows))
+            ]
+    return OpenedRun("/".join(folder.parts[-2:]), folder, folder, pd.DataFrame(rows))
 
 
 LINE = PairedResult("overall", 10, 10, 0.5, 0.6, 0.1, -0.1, 0.3, 0.4, 0.4, 1, 2, 0.5, 0.5, 0.2)
 
 
-def compared(first: RunView, second: RunView) -> Compared:
+def compared(first: OpenedRun, second: OpenedRun) -> Compared:
     return Compared(first.name, second.name, [LINE], SimpleNamespace(forward=[]))  # type: ignore[arg-type]
 
 
-def bare_numbers(views: list[RunView], baselines: dict[str, str] | None = None) -> Numbers:
+def bare_numbers(views: list[OpenedRun], baselines: dict[str, str] | None = None) -> Numbers:
     """With comparisons of single runs that are made up: real ones would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbers, "compared", compared)
         return numbers.numbers_of(views, baselines)
 
 
-def views_of(home: Path) -> list[RunView]:
+def views_of(home: Path) -> list[OpenedRun]:
     """An untrained base, and two methods of three seeds; logic is where they differ."""
     base = run_view(home / "base", {"chart": 1, "logic": 1}, 1)
     first = [run_view(home / "grpo" / f"seed{s}", {"chart": 3, "logic": 1 + s % 2}, 1) for s in range(3)]
@@ -58,44 +65,48 @@ def views_of(home: Path) -> list[RunView]:
 
 
 @pytest.fixture(scope="module")
-def views() -> list[RunView]:
+def views() -> list[OpenedRun]:
     return views_of(Path("/runs"))
 
 
 @pytest.fixture(scope="module")
-def found(views: list[RunView]) -> OverSeeds:
+def found(views: list[OpenedRun]) -> OverSeeds:
     costs = {view.name: pd.Series({"mean": 0.1 * place}) for place, view in enumerate(views)}
     made = over_seeds(views, bare_numbers(views), costs)
     assert made is not None
     return made
 
 
-def test_seeds_are_told_by_their_folders(views: list[RunView]) -> None:
+def test_seeds_are_told_by_their_folders(views: list[OpenedRun]) -> None:
     methods = methods_of([views[5], *views[:3], run_view(Path("/runs/grpo/seed_old"), {"chart": 0, "logic": 0})])
     assert [(one.name, list(one.runs), one.is_seeded) for one in methods] == [
-        ("papo_g", [1], True), ("base", [0], False), ("grpo", [0, 1], True), ("grpo/seed_old", [0], False),
-    ]  # fmt: skip
+        ("papo_g", [1], True),
+        ("base", [0], False),
+        ("grpo", [0, 1], True),
+        ("grpo/seed_old", [0], False),
+    ]
     assert [one.counted for one in methods] == ["1 seed", "1 run", "2 seeds", "1 run"]
     assert methods_of(views[1:3])[0].name == "grpo"
 
 
 def test_an_evaluation_of_a_seed_is_of_that_seed() -> None:
     folders = [Path(f"/runs/grpo/seed{seed}/eval/{name}") for name in ("mini", "other") for seed in (0, 1)]
-    methods = methods_of([RunView(str(folder), folder, folder, pd.DataFrame()) for folder in folders])
+    methods = methods_of([OpenedRun(str(folder), folder, folder, pd.DataFrame()) for folder in folders])
     assert [(one.name, list(one.runs)) for one in methods] == [("mini", [0, 1]), ("other", [0, 1])]
-    assert methods_of([RunView("", folder, folder, pd.DataFrame()) for folder in folders[:2]])[0].name == "grpo"
+    assert methods_of([OpenedRun("", folder, folder, pd.DataFrame()) for folder in folders[:2]])[0].name == "grpo"
 
 
-def test_a_folder_may_be_a_run_and_hold_seeds(views: list[RunView]) -> None:
+def test_a_folder_may_be_a_run_and_hold_seeds(views: list[OpenedRun]) -> None:
     methods = methods_of([views[1], views[2], run_view(Path("/runs/grpo"), {"chart": 0, "logic": 0})])
     assert [(one.name, len(one.runs)) for one in methods] == [("grpo", 2), ("grpo (one run)", 1)]
 
 
-def test_runs_are_paired_by_seed_and_a_run_that_is_none_with_all(views: list[RunView]) -> None:
+def test_runs_are_paired_by_seed_and_a_run_that_is_none_with_all(views: list[OpenedRun]) -> None:
     base, first, second = methods_of(views[:2] + views[3:])
     assert {seed: [one.name, two.name] for seed, (one, two) in pairs_of(first, second).items()} == {
-        0: ["grpo/seed0", "papo_g/seed0"], 2: ["grpo/seed2", "papo_g/seed2"]
-    }  # fmt: skip
+        0: ["grpo/seed0", "papo_g/seed0"],
+        2: ["grpo/seed2", "papo_g/seed2"],
+    }
     assert [one.name for one, _ in pairs_of(base, second).values()] == ["runs/base"] * 3
     assert [two.name for _, two in pairs_of(second, base).values()] == ["runs/base"] * 3
     assert same_seed_baselines([first, second]) == {"papo_g/seed0": "grpo/seed0", "papo_g/seed2": "grpo/seed2"}
@@ -115,8 +126,12 @@ def test_the_interval_over_seeds_is_students() -> None:
 def test_means_are_those_of_the_single_runs(found: OverSeeds) -> None:
     cells = {line.name: line.cells for line in found.lines}
     assert [one.title for one in found.measures] == [
-        "overall", "perception errors, % of the wrong", "masking costs a token, nats", "chart", "logic",
-    ]  # fmt: skip
+        "overall",
+        "perception errors, % of the wrong",
+        "masking costs a token, nats",
+        "chart",
+        "logic",
+    ]
     assert cells["grpo"]["chart"].seeds == Share(0.5, None, None)  # all three agree
     assert cells["grpo"]["logic"].seeds.value == pytest.approx((1 + 2 + 1) / 12)
     assert cells["grpo"]["overall"].seeds.value == pytest.approx((3 / 6 + 4 / 12) / 2)
@@ -127,7 +142,7 @@ def test_means_are_those_of_the_single_runs(found: OverSeeds) -> None:
     assert base.value == pytest.approx((1 / 6 + 1 / 4) / 2) and base.low is base.high is None
 
 
-def test_differences_pair_the_seeds_with_both_intervals(found: OverSeeds, views: list[RunView]) -> None:
+def test_differences_pair_the_seeds_with_both_intervals(found: OverSeeds, views: list[OpenedRun]) -> None:
     assert [line.name for line in found.differences] == ["grpo minus base", "papo_g minus base", "papo_g minus grpo"]
     cell = found.differences[-1].cells["overall"]
     each = [(0 + 2 / 4) / 2, (1 / 6 + 1 / 4) / 2, (0 + 2 / 4) / 2]
@@ -137,8 +152,9 @@ def test_differences_pair_the_seeds_with_both_intervals(found: OverSeeds, views:
     )
     frames = [
         view.predictions.assign(method=method, seed=seed, subset="", dependency="", version="")
-        for method, own in (("grpo", views[1:4]), ("papo_g", views[4:])) for seed, view in enumerate(own)
-    ]  # fmt: skip
+        for method, own in (("grpo", views[1:4]), ("papo_g", views[4:]))
+        for seed, view in enumerate(own)
+    ]
     items = collect_items(pd.concat(frames))
     assert cell.problems == Share(*items.difference("grpo", "papo_g", list(COLUMNS)))  # as Table 1 has it
     assert found.differences[-1].cells["perception errors, % of the wrong"].problems == NOTHING
@@ -150,9 +166,13 @@ def test_the_table_sets_means_in_bold_and_intervals_below(found: OverSeeds) -> N
     names = [row[0] for row in table.rows]
     assert names[:5] == ["base, 1 run", "base: problems", "grpo, 3 seeds", "grpo: seeds", "grpo: problems"]
     assert [names[row] for row in table.emphasis] == [
-        "base, 1 run", "grpo, 3 seeds", "papo_g, 3 seeds", "grpo − base, 3 pairs", "papo_g − base, 3 pairs",
+        "base, 1 run",
+        "grpo, 3 seeds",
+        "papo_g, 3 seeds",
+        "grpo − base, 3 pairs",
+        "papo_g − base, 3 pairs",
         "papo_g − grpo, 3 pairs",
-    ]  # fmt: skip
+    ]
     assert all(len(row) == len(table.header) for row in table.rows)
     assert table.rows[2][1:3] == ["41.7", "35.6"] and table.rows[3][4] == "—"
     assert "A run that is no seed" in table.caption
@@ -168,7 +188,7 @@ def test_a_method_is_better_only_where_both_intervals_say_so() -> None:
     assert "another training" in verdict(Cell(Share(0.2, None, None), above))
 
 
-def test_the_summary_begins_with_methods_and_leaves_seeds_of_one_to_the_tables(views: list[RunView]) -> None:
+def test_the_summary_begins_with_methods_and_leaves_seeds_of_one_to_the_tables(views: list[OpenedRun]) -> None:
     own = views[1:]
     made = bare_numbers(own, same_seed_baselines(methods_of(own)))
     over = over_seeds(own, made, {})
@@ -185,7 +205,7 @@ def test_the_summary_begins_with_methods_and_leaves_seeds_of_one_to_the_tables(v
     assert sum("on the same items, paired" in one for one in summary_of(one_method, "", {}, "v", over)) == 2
 
 
-def test_one_seed_per_method_has_no_such_table(views: list[RunView]) -> None:
+def test_one_seed_per_method_has_no_such_table(views: list[OpenedRun]) -> None:
     own = [views[0], views[1], views[4]]
     assert over_seeds(own, bare_numbers(own), {}) is None
 
@@ -213,7 +233,7 @@ def test_seeds_without_a_partner_and_unlike_seeds_are_told(tmp_path: Path) -> No
     assert "papo_g minus" not in " ".join(sentences(found))
 
 
-def test_a_measure_that_a_run_lacks_is_a_dash(views: list[RunView]) -> None:
+def test_a_measure_that_a_run_lacks_is_a_dash(views: list[OpenedRun]) -> None:
     own = views[1:]
     costs = {view.name: pd.Series({"mean": 0.1}) for view in own[:3]}
     over = over_seeds(own, bare_numbers(own), costs)

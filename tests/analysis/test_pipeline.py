@@ -11,7 +11,7 @@ import pytest
 from analysis.experiments import Experiment, paper_table
 from analysis.items import collect_items
 from analysis.table import columns_of, comparisons, ordered, our_rows, paper_gains, verdict
-from configs import UserError
+from common import UserError
 
 SMALL_TRAIN = (
     "[steps=1,rollouts.prompts=4,rollouts.group=4,optimiser.minibatch_prompts=2,keep.wandb=disabled,"
@@ -28,11 +28,20 @@ def made_up(scores: dict[str, dict[str, float]]) -> pd.DataFrame:
             for item in range(4):
                 subset = "vision_centric" if column == "versions" and item >= 2 else ""
                 for k in range(2):
-                    rows.append({
-                        "method": method, "seed": 0, "sample_id": f"mini/1/test/{column}/{item}", "column": column,
-                        "subset": subset, "cluster": f"{column}/{item}", "dependency": "high", "version": "", "k": k,
-                        "correct": item < 4 * right,
-                    })  # fmt: skip
+                    rows.append(
+                        {
+                            "method": method,
+                            "seed": 0,
+                            "sample_id": f"mini/1/test/{column}/{item}",
+                            "column": column,
+                            "subset": subset,
+                            "cluster": f"{column}/{item}",
+                            "dependency": "high",
+                            "version": "",
+                            "k": k,
+                            "correct": item < 4 * right,
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
@@ -83,9 +92,18 @@ def test_an_answer_without_a_box_is_none_and_never_a_number(tmp_path):
 @pytest.mark.slow
 def test_table_and_report_come_from_the_real_commands(tmp_path):
     command = [
-        sys.executable, "-m", "analysis", "report", "methods=[base,grpo,papo_g]", "fill=true", f"train={SMALL_TRAIN}",
-        f"eval={SMALL_EVAL}", f"folder={tmp_path}/runs", "samples=16", "patches=8",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "analysis",
+        "report",
+        "methods=[base,grpo,papo_g]",
+        "fill=true",
+        f"train={SMALL_TRAIN}",
+        f"eval={SMALL_EVAL}",
+        f"folder={tmp_path}/runs",
+        "samples=16",
+        "patches=8",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "runs" / "mini" / "report"

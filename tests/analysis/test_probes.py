@@ -14,7 +14,7 @@ from analysis.probes.material import Material, Probed, merged, read_texts
 from analysis.probes.page import split_sentences, warnings
 from analysis.probes.run import ProbeSettings, checked_probes, evaluation, main, probe
 from analysis.probes.views import MAKERS, beside_pictures, told_facts
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.images import PillowImage
 from data.mini.chains import write_chain
@@ -111,8 +111,11 @@ def test_a_partner_of_the_same_size_goes_first_and_another_is_scaled() -> None:
 def test_items_that_nothing_can_be_swapped_with_are_counted() -> None:
     lonely = [photo(1, (8, 8), "a"), photo(2, (8, 8), "b", "elsewhere"), photo(3, (8, 8), "a")]
     same_picture = photo(1, (8, 8), "b")
-    made = MAKERS["swapped"](photo_material([lonely[0], Sample("copy", "web", "<image>?", same_picture.images, "b",
-                                                               tags={"column": "photos"})]))  # fmt: skip
+    made = MAKERS["swapped"](
+        photo_material(
+            [lonely[0], Sample("copy", "web", "<image>?", same_picture.images, "b", tags={"column": "photos"})]
+        )
+    )
     assert not made.samples and made.left_out.total() == 2  # the only other item shows the same picture
     made = MAKERS["same_answer"](photo_material(lonely))
     assert [one.id for one in made.samples] == ["photo 1", "photo 3"] and made.left_out.total() == 1
@@ -170,10 +173,17 @@ def response_frame(one: Sample, values: list[str]) -> pd.DataFrame:
     """Responses to a counting item that state and box the given counts."""
     name = next(iter(one.facts))
     texts = [write_chain("look", {name: value}, [], value) for value in values]
-    return pd.DataFrame({
-        "sample_id": one.id, "k": range(len(values)), "text": texts, "column": "counting", "cluster": one.id,
-        "correct": [value == one.answer for value in values], "dependency": "high",
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "sample_id": one.id,
+            "k": range(len(values)),
+            "text": texts,
+            "column": "counting",
+            "cluster": one.id,
+            "correct": [value == one.answer for value in values],
+            "dependency": "high",
+        }
+    )
 
 
 def test_why_wrong_by_hand() -> None:
@@ -266,8 +276,11 @@ def test_a_prompt_that_is_too_long_with_its_facts_is_left_out_and_counted(
 def test_views_and_settings_of_each_probe() -> None:
     settings = ProbeSettings()
     assert [evaluation(settings, name).view.kind for name in ("clean", "masked", "blank", "swapped")] == [
-        "none", "patch_black", "blank", "none",
-    ]  # fmt: skip
+        "none",
+        "patch_black",
+        "blank",
+        "none",
+    ]
     assert evaluation(ProbeSettings(k=3, seed=7), "clean").k == 3
     assert checked_probes(ProbeSettings(probes=["blank"])) == ["clean", "blank"]
 

@@ -14,7 +14,7 @@ from analysis.protocol.run import ProtocolSettings, main, protocol, read_frames
 from analysis.protocol.small_test import items_needed, mcnemar_power, smallest_difference
 from analysis.protocol.transitions import RIGHT, Resampling, States, flows, states_of
 from analysis.protocol.words import power_sentences
-from configs import UserError
+from common import UserError
 
 NAMES = (RIGHT, "perception", "reasoning")
 

@@ -300,9 +300,13 @@ def test_the_page_does_not_scroll_sideways(tmp_path, width):
         for i, other in enumerate(states)
     ]
     full = report(
-        items, title="t" * 80, tables=[wide], summary=["s" * 200], left_out=["l" * 200],
+        items,
+        title="t" * 80,
+        tables=[wide],
+        summary=["s" * 200],
+        left_out=["l" * 200],
         provenance=[("command", "c" * 200)],
-    )  # fmt: skip
+    )
     path = write_report(full, tmp_path / "r.html")
     tell = """<script>onload = () => {
       document.getElementById("filter-box").open = true;

@@ -28,9 +28,10 @@ from analysis.report.items import NO_PICTURE, NO_SAMPLE
 from analysis.report.numbers import Numbers, numbers_of
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
 from analysis.report.summary import verdict_on_repairs
-from analysis.runs import OpenRuns, RunView, open_runs
+from analysis.runs import OpenedRun, OpenRuns, open_runs
 from analysis.settings import AnalysisSettings
-from configs import UserError, compose
+from common import UserError
+from configs import compose
 from data.images import FileImage
 from data.mini.world import sample, sample_by_id
 from eval.page import chosen_items
@@ -95,7 +96,7 @@ def copied(folder: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFram
     return out
 
 
-def changed(opened: OpenRuns, change: Callable[[RunView], RunView]) -> OpenRuns:
+def changed(opened: OpenRuns, change: Callable[[OpenedRun], OpenedRun]) -> OpenRuns:
     """The same runs, the second one changed."""
     return dataclasses.replace(opened, views=[opened.views[0], change(opened.views[1])])
 
@@ -273,7 +274,7 @@ def test_runs_scored_side_by_side_have_the_same_scores(report, opened, only_item
 def test_runs_come_in_their_order_whichever_is_scored_first(opened, side_by_side, monkeypatch):
     """The first run's process ends last."""
 
-    def named(view: RunView, ids: list[str], *_: object) -> Scored:
+    def named(view: OpenedRun, ids: list[str], *_: object) -> Scored:
         time.sleep(0.3 * (view.name == opened.views[0].name))
         return Scored(left_out=[f"{view.name} in {os.getpid()}"])
 
@@ -400,7 +401,7 @@ def test_responses_without_tokens_are_counted(folders, report, opened, only_item
 
 @pytest.mark.parametrize(("path", "says"), [("models/gone", "does not exist"), ("gone/too", "no longer those")])
 def test_a_run_whose_weights_are_gone_keeps_its_numbers(opened, folders, path, says, no_figures):
-    def moved(view: RunView) -> RunView:
+    def moved(view: OpenedRun) -> OpenedRun:
         out = copied(folders[1], "moved", lambda frame: frame)
         text = (out / "config.yaml").read_text()
         (out / "config.yaml").write_text(re.sub(r"path: \S*tiny/base", f"path: {path}", text))
@@ -418,15 +419,15 @@ def test_a_run_whose_weights_are_gone_keeps_its_numbers(opened, folders, path, s
 
 def test_pictures_and_samples_that_are_gone_are_named(opened, report, monkeypatch, only_items):
     names = [item.id for item in report.items[:2]]
-    whole = RunView.samples
+    whole = OpenedRun.samples
 
-    def fewer(view: RunView, ids: list[str]) -> dict:
+    def fewer(view: OpenedRun, ids: list[str]) -> dict:
         found = whole(view, ids)
         found[names[0]] = dataclasses.replace(found[names[0]], images=[FileImage(Path("gone.png"))])
         found.pop(names[1])
         return found
 
-    monkeypatch.setattr(RunView, "samples", fewer)
+    monkeypatch.setattr(OpenedRun, "samples", fewer)
     built = build_report(opened, SETTINGS)
     broken, gone = built.items[:2]
     assert str(broken.note).startswith(NO_PICTURE) and "gone.png" in str(broken.note) and broken.question

@@ -19,9 +19,12 @@ from tests.browser import Tags
 GROUNDS = ("page", "raised")
 WRITTEN = [
     *((ink, ground) for ink in ("ink", "quiet", "accent", "right", "wrong") for ground in GROUNDS),
-    ("right", "right-wash"), ("wrong", "wrong-wash"), ("on-strong", "step-4"), ("on-strong", "step-minus-4"),
+    ("right", "right-wash"),
+    ("wrong", "wrong-wash"),
+    ("on-strong", "step-4"),
+    ("on-strong", "step-minus-4"),
     *(("ink", f"step-{sign}{step}") for sign in ("", "minus-") for step in (1, 2, 3)),
-]  # fmt: skip
+]
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 WORDS = [f" word{number}" for number in range(300)]
 
@@ -103,7 +106,7 @@ def test_numbers_keep_four_significant_digits():
 def test_right_comes_first_and_classes_in_the_order_of_the_taxonomy():
     wrong = [answer(run, False, state=run) for run in ("odd", "format", "perception")]
     assert data_of(render_report(report([item("a", answers=[*wrong, answer()])])))["states"] == [
-        *("right", "perception", "reasoning", "format", "odd"),
+        *("right", "perception", "reasoning", "format", "odd")
     ]
 
 

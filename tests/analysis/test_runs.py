@@ -6,15 +6,25 @@ import pandas as pd
 import pytest
 
 from analysis.runs import evaluation_of, open_runs, short_names
-from configs import UserError
+from common import UserError
 
 
 def frame(items: int = 4, **changes: object) -> pd.DataFrame:
     rows = [
-        {"sample_id": f"other/{item}", "k": k, "column": "a", "cluster": f"c{item}", "text": "3", "gold": "3",
-         "extracted": None if item == 0 else "3", "correct": item > 0} | changes
-        for item in range(items) for k in range(2)
-    ]  # fmt: skip
+        {
+            "sample_id": f"other/{item}",
+            "k": k,
+            "column": "a",
+            "cluster": f"c{item}",
+            "text": "3",
+            "gold": "3",
+            "extracted": None if item == 0 else "3",
+            "correct": item > 0,
+        }
+        | changes
+        for item in range(items)
+        for k in range(2)
+    ]
     return pd.DataFrame(rows)
 
 

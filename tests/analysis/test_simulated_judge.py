@@ -28,7 +28,7 @@ from analysis.judge.simulated import (
 from analysis.judge.summary import both_passes
 from analysis.judge.wrong_items import WrongItem
 from analysis.taxonomy import CLASSES
-from configs import UserError, write_jsonl
+from common import UserError, write_jsonl
 from data import Sample
 from tests.analysis.test_errors import PLANTERS, planted
 
@@ -79,8 +79,10 @@ def test_labels_come_at_the_stated_rates_and_passes_repeat_each_other() -> None:
 def test_the_draw_hangs_on_key_and_seed_alone() -> None:
     whole, part = (simulate(ones, HABITS) for ones in (items(BALANCED), items(BALANCED)[::-7]))
     labels = whole.set_index(["key", "pass"]).label
-    assert all(labels[row.key, row["pass"]] is row.label or labels[row.key, row["pass"]] == row.label
-               for _, row in part.iterrows())  # fmt: skip
+    assert all(
+        labels[row.key, row["pass"]] is row.label or labels[row.key, row["pass"]] == row.label
+        for _, row in part.iterrows()
+    )
     assert not whole.label.equals(simulate(items(BALANCED), HABITS, seed=1).label)
 
 

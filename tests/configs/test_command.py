@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from configs import UserError, command, setting
+from common import UserError
+from configs import command, setting
 
 
 @dataclass

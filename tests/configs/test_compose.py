@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from configs import UserError, compose, count_settings, describe, load_resolved, save_resolved, setting, to_dict
+from common import UserError
+from configs import compose, count_settings, describe, load_resolved, save_resolved, setting, to_dict
 
 
 @dataclass
@@ -205,10 +206,7 @@ def test_two_compositions_share_no_mutable_default(root: Path) -> None:
         ("sizes=3", "'sizes' must be list[int], not 3 (on the command line)"),
         ("rewards=3", "'rewards' must be dict[str, float], not 3 (on the command line)"),
         ("losses=3", "'losses' must be a group of settings (ppo, perception_kl), not 3 (on the command line)"),
-        (
-            "losses.ppo.gradient=none",
-            "'losses.ppo.gradient' must be clean | both, not \"none\" (on the command line)",
-        ),
+        ("losses.ppo.gradient=none", "'losses.ppo.gradient' must be clean | both, not \"none\" (on the command line)"),
         ("sizes=[1", "cannot read sizes=[1 on the command line; the value is not valid YAML"),
         ("seed", "cannot read 'seed' on the command line; write settings as key=value, for example seed=1"),
         ("--seed=1", "cannot read '--seed=1' on the command line; write settings as key=value, for example seed=1"),

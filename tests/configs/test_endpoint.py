@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from configs import UserError
-from configs.endpoint import Endpoint, Patience, RequestFailed, key_from
-from configs.parallel import as_finished
+from common import UserError
+from common.endpoint import Endpoint, Patience, RequestFailed, key_from
+from common.parallel import as_finished
 from tests.recorded_server import FakeClock, Play, RecordedServer, says
 
 SECRET = "key-that-nobody-may-see-0123456789"
@@ -35,10 +35,13 @@ def test_a_chat_is_checked_and_counted():
 @pytest.mark.parametrize(
     "first",
     [
-        Play(429, {"error": "slow down"}), Play(500, b"oops"), Play(503, {}), Play(how="drop"),
+        Play(429, {"error": "slow down"}),
+        Play(500, b"oops"),
+        Play(503, {}),
+        Play(how="drop"),
         Play(body={"choices": []}, how="cut"),
     ],
-)  # fmt: skip
+)
 def test_what_may_pass_is_tried_again(first):
     clock = FakeClock()
     with played(first, first, says("at last")) as server:
@@ -101,11 +104,14 @@ def test_a_server_that_was_there_may_come_back():
 @pytest.mark.parametrize(
     ("status", "error", "sentence"),
     [
-        (401, UserError, "does not take the key"), (403, UserError, "does not take the key"),
-        (404, UserError, "does not do /chat/completions"), (302, UserError, "HTTP 302"),
-        (400, RequestFailed, "refused the request"), (422, RequestFailed, "refused the request"),
+        (401, UserError, "does not take the key"),
+        (403, UserError, "does not take the key"),
+        (404, UserError, "does not do /chat/completions"),
+        (302, UserError, "HTTP 302"),
+        (400, RequestFailed, "refused the request"),
+        (422, RequestFailed, "refused the request"),
     ],
-)  # fmt: skip
+)
 def test_what_no_try_can_mend_is_said_without_the_key(status, error, sentence):
     with played(says("no")) as other:
         elsewhere = Play(status, {"error": {"message": f"bad key\n {SECRET}"}}, {"Location": f"{other.url}/models"})

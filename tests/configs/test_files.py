@@ -9,19 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import configs.files
+import common.files
 import configs.run
-from configs import (
-    Run,
-    UserError,
-    atomic_path,
-    atomic_write_bytes,
-    atomic_write_text,
-    read_jsonl,
-    setting,
-    sha256_of,
-    write_jsonl,
-)
+from common import UserError, atomic_path, atomic_write_bytes, atomic_write_text, read_jsonl, sha256_of, write_jsonl
+from configs import Run, setting
 
 
 @dataclass
@@ -47,7 +38,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_alone(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(configs.files.os, "fsync", full_disk)
+    monkeypatch.setattr(common.files.os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         atomic_write_text(path, "new")
     with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:

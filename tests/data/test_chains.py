@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from data.mini import world
-from data.mini.chains import Chain, Worked, read_chain, work, write_chain
+from data.mini.chains import Chain, Derivation, read_chain, work, write_chain
 from data.mini.columns import COLUMNS, Problem
 from data.mini.demonstrations import CLEAN, Noise, demonstrate
 from data.mini.scene import COLOURS, SHAPES
@@ -63,33 +63,33 @@ def test_malformed_chains_are_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("solution", "facts", "expected"),
     [
-        ("width * height", {"width": "5", "height": "3"}, Worked(["5 * 3 = 15"], "15", "15")),
-        ("red * 2 ; it + blue", {"red": "3", "blue": "4"}, Worked(["3 * 2 = 6", "6 + 4 = 10"], "10", "10")),
-        ("red - blue", {"red": "7", "blue": "7"}, Worked(["7 - 7 = 0"], "0", "0")),
-        ("red - blue", {"red": "3", "blue": "7"}, Worked([], None, None)),  # nothing is below zero here
-        ("speed * 4", {"speed": "6"}, Worked(["6 * 4 = 24"], "24", "24")),
-        ("4 + red", {"red": "3"}, Worked(["4 + 3 = 7"], "7", "7")),
-        ("left + bottom ; it + slope", {"left": "2", "bottom": "3", "slope": "x"}, Worked(["2 + 3 = 5"])),
-        ("width * height", {"width": "5"}, Worked()),
-        ("read", {"red": "3"}, Worked([], "3", "3")),
-        ("read", {}, Worked()),
+        ("width * height", {"width": "5", "height": "3"}, Derivation(["5 * 3 = 15"], "15", "15")),
+        ("red * 2 ; it + blue", {"red": "3", "blue": "4"}, Derivation(["3 * 2 = 6", "6 + 4 = 10"], "10", "10")),
+        ("red - blue", {"red": "7", "blue": "7"}, Derivation(["7 - 7 = 0"], "0", "0")),
+        ("red - blue", {"red": "3", "blue": "7"}, Derivation([], None, None)),  # nothing is below zero here
+        ("speed * 4", {"speed": "6"}, Derivation(["6 * 4 = 24"], "24", "24")),
+        ("4 + red", {"red": "3"}, Derivation(["4 + 3 = 7"], "7", "7")),
+        ("left + bottom ; it + slope", {"left": "2", "bottom": "3", "slope": "x"}, Derivation(["2 + 3 = 5"])),
+        ("width * height", {"width": "5"}, Derivation()),
+        ("read", {"red": "3"}, Derivation([], "3", "3")),
+        ("read", {}, Derivation()),
     ],
-)  # fmt: skip
-def test_arithmetic_by_hand(solution: str, facts: dict[str, str], expected: Worked) -> None:
+)
+def test_arithmetic_by_hand(solution: str, facts: dict[str, str], expected: Derivation) -> None:
     assert work(solution, facts) == expected
 
 
 @pytest.mark.parametrize(
     ("solution", "last", "expected"),
     [
-        ("it * 2", "9", Worked(["9 * 2 = 18"], "18", "18")),
-        ("it - red ; it + 1", "5", Worked(["5 - 3 = 2", "2 + 1 = 3"], "3", "3")),
-        ("it - red", "2", Worked([], None, None)),
-        ("it * 2", None, Worked([], None, None)),
-        ("", "9", Worked([], "9", "9")),
+        ("it * 2", "9", Derivation(["9 * 2 = 18"], "18", "18")),
+        ("it - red ; it + 1", "5", Derivation(["5 - 3 = 2", "2 + 1 = 3"], "3", "3")),
+        ("it - red", "2", Derivation([], None, None)),
+        ("it * 2", None, Derivation([], None, None)),
+        ("", "9", Derivation([], "9", "9")),
     ],
 )
-def test_work_goes_on_from_an_earlier_result(solution: str, last: str | None, expected: Worked) -> None:
+def test_work_goes_on_from_an_earlier_result(solution: str, last: str | None, expected: Derivation) -> None:
     assert work(solution, {"red": "3"}, last=last) == expected
 
 
@@ -106,7 +106,7 @@ def test_work_goes_on_from_an_earlier_result(solution: str, last: str | None, ex
 )
 def test_odd_one_out_by_hand(values: tuple[str, ...], answer: str | None) -> None:
     steps = [f"odd is {answer}"] if answer else []
-    assert work("odd", dict(zip("ABCD", values, strict=False))) == Worked(steps, answer, answer)
+    assert work("odd", dict(zip("ABCD", values, strict=False))) == Derivation(steps, answer, answer)
 
 
 @pytest.mark.parametrize(
@@ -120,21 +120,21 @@ def test_odd_one_out_by_hand(values: tuple[str, ...], answer: str | None) -> Non
 )
 def test_next_in_row_by_hand(values: tuple[str, ...], result: str | None) -> None:
     steps = [f"next is {result}"] if result else []
-    assert work("next", dict(zip(ROW, values, strict=True))) == Worked(steps, result, result)
+    assert work("next", dict(zip(ROW, values, strict=True))) == Derivation(steps, result, result)
 
 
 @pytest.mark.parametrize(
     ("first", "sign", "second", "expected"),
     [
-        ("2", "+", "5", Worked(["2 + 5 = 7"], "7", "7")),
-        ("9", "-", "8", Worked(["9 - 8 = 1"], "1", "1")),
-        ("9", "-", "9", Worked(["9 - 9 = 0"], "0", "0")),
-        ("2", "-", "5", Worked()),
-        ("2", "?", "5", Worked()),
-        ("2", "+ 1 +", "5", Worked()),
+        ("2", "+", "5", Derivation(["2 + 5 = 7"], "7", "7")),
+        ("9", "-", "8", Derivation(["9 - 8 = 1"], "1", "1")),
+        ("9", "-", "9", Derivation(["9 - 9 = 0"], "0", "0")),
+        ("2", "-", "5", Derivation()),
+        ("2", "?", "5", Derivation()),
+        ("2", "+ 1 +", "5", Derivation()),
     ],
 )
-def test_sum_in_the_picture_by_hand(first: str, sign: str, second: str, expected: Worked) -> None:
+def test_sum_in_the_picture_by_hand(first: str, sign: str, second: str, expected: Derivation) -> None:
     assert work("seen", {"first": first, "sign": sign, "second": second}) == expected
 
 
@@ -270,15 +270,18 @@ def test_guesses_copy_the_text_and_do_not_look(column: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("noise", "boxed"),
-    [(Noise(0, 0, 1, 0, 0, 0), {"7", "3"}), (Noise(0, 0, 0, 1, 0, 0), {"8", "9", "11", "12"})],
+    ("noise", "boxed"), [(Noise(0, 0, 1, 0, 0, 0), {"7", "3"}), (Noise(0, 0, 0, 1, 0, 0), {"8", "9", "11", "12"})]
 )
 def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
     """5 * 2 becomes a sum or a difference, or misses 10 by one or two."""
     area = Problem(
-        problems("geometry", 1)[0].scene, "", {"width": "5", "height": "2"}, "width * height", "low",
+        problems("geometry", 1)[0].scene,
+        "",
+        {"width": "5", "height": "2"},
+        "width * height",
+        "low",
         fact_pool={"width": ("5",), "height": ("2",)},
-    )  # fmt: skip
+    )
     seen = {read_chain(demonstrate(random.Random(seed), area, noise)).boxed for seed in range(40)}
     assert seen == boxed
 
@@ -288,8 +291,12 @@ def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
     [
         (
             Noise(0, 0, 1, 0, 0, 0),
-            {("5 * 3 = 15", "15 * 2 = 30"), ("5 - 3 = 2", "2 * 2 = 4"), ("5 + 3 = 8", "8 + 2 = 10"),
-             ("5 + 3 = 8", "8 - 2 = 6")},
+            {
+                ("5 * 3 = 15", "15 * 2 = 30"),
+                ("5 - 3 = 2", "2 * 2 = 4"),
+                ("5 + 3 = 8", "8 + 2 = 10"),
+                ("5 + 3 = 8", "8 - 2 = 6"),
+            },
         ),
         (
             Noise(0, 0, 0, 1, 0, 0),
@@ -297,12 +304,16 @@ def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
             | {("5 + 3 = 8", f"8 * 2 = {result}") for result in (14, 15, 17, 18)},
         ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_step_is_carried_on_by_hand(noise: Noise, chains: set[tuple[str, ...]]) -> None:
     perimeter = Problem(
-        problems("geometry", 1)[0].scene, "", {"width": "5", "height": "3"}, "width + height ; it * 2", "low",
+        problems("geometry", 1)[0].scene,
+        "",
+        {"width": "5", "height": "3"},
+        "width + height ; it * 2",
+        "low",
         fact_pool={"width": ("5",), "height": ("3",)},
-    )  # fmt: skip
+    )
     seen = [read_chain(demonstrate(random.Random(seed), perimeter, noise)) for seed in range(120)]
     assert {tuple(chain.steps) for chain in seen} == chains
     assert all(chain.steps[-1].endswith(f"= {chain.boxed}") for chain in seen)
@@ -311,9 +322,14 @@ def test_a_wrong_step_is_carried_on_by_hand(noise: Noise, chains: set[tuple[str,
 def test_a_wrong_step_is_carried_on_with_the_facts_as_stated() -> None:
     """A misread fact stays misread after a wrong step."""
     chain = Problem(
-        problems("geometry", 1)[0].scene, "", {"left": "5", "slope": "3"}, "left + 1 ; it + slope", "low",
-        given=frozenset(["left"]), fact_pool={"left": ("5",), "slope": ("3", "4")},
-    )  # fmt: skip
+        problems("geometry", 1)[0].scene,
+        "",
+        {"left": "5", "slope": "3"},
+        "left + 1 ; it + slope",
+        "low",
+        given=frozenset(["left"]),
+        fact_pool={"left": ("5",), "slope": ("3", "4")},
+    )
     seen = [read_chain(demonstrate(random.Random(seed), chain, Noise(0, 1, 0, 1, 0, 0))) for seed in range(80)]
     carried = {(f"5 + 1 = {sum_}", f"{sum_} + 4 = {sum_ + 4}") for sum_ in (4, 5, 7, 8)}
     assert {tuple(one.steps) for one in seen} == carried | {("5 + 1 = 6", f"6 + 4 = {n}") for n in (8, 9, 11, 12)}

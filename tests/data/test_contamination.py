@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from configs import UserError, write_jsonl
+from common import UserError, write_jsonl
 from data.contamination import ContaminationSettings, check, compare, pictures_of
 from data.fingerprints import close_pairs, difference, fingerprint, variants
 from data.mini import world
@@ -141,9 +141,11 @@ def test_rows_of_any_benchmark_will_do(tmp_path):
     rows = [{"id": "q1", "image": "copy.jpg"}, {"id": "q2", "image": None}, {"id": "q3", "image": "3.png"}]
     write_jsonl(tmp_path / "test.jsonl", rows)
     summary, pairs = run(
-        tmp_path, train=str(tmp_path / "train.jsonl"), test=str(tmp_path / "test.jsonl"),
+        tmp_path,
+        train=str(tmp_path / "train.jsonl"),
+        test=str(tmp_path / "test.jsonl"),
         test_images=str(tmp_path / "images"),
-    )  # fmt: skip
+    )
     assert summary["test_pictures"] == {"same": 0, "near": 1, "clean": 1}
     assert (pairs[0]["test_id"], pairs[0]["kind"]) == ("q1", "near") and pairs[0]["difference"] < 0.12
     assert pairs[0]["train_id"] == f"row 1 of {tmp_path / 'train.jsonl'}" and pairs[0]["train_picture"] == 0

@@ -7,15 +7,20 @@ from functools import cache
 import numpy as np
 import pytest
 
-from configs import UserError
+from common import UserError
 from data.mini import world
 from data.mini.chains import work
 from data.mini.columns import COLUMNS, VERSIONS, Problem
 from data.mini.scene import COLOURS, GLYPHS, SHAPES, Cell, Scene, sprite
 
 PER_COLUMN = 200
-LEVELS = {"Text Dominant": "low", "Text Lite": "medium", "Vision Intensive": "medium",
-          "Vision Dominant": "high", "Vision Only": "high"}  # fmt: skip
+LEVELS = {
+    "Text Dominant": "low",
+    "Text Lite": "medium",
+    "Vision Intensive": "medium",
+    "Vision Dominant": "high",
+    "Vision Only": "high",
+}
 every_column = pytest.mark.parametrize("column", COLUMNS)
 
 
@@ -223,10 +228,15 @@ def test_dependency_says_how_much_of_the_picture_the_text_gives(column: str) -> 
 @every_column
 def test_columns_have_the_levels_they_are_named_for(column: str) -> None:
     expected = {
-        "geometry": {"low", "medium"}, "chart": {"low", "medium", "high"}, "word": {"low", "medium"},
-        "subject": {"low", "medium", "high"}, "versions": {"low", "medium", "high"}, "logic": {"high"},
-        "counting": {"high"}, "inpicture": {"high"},
-    }  # fmt: skip
+        "geometry": {"low", "medium"},
+        "chart": {"low", "medium", "high"},
+        "word": {"low", "medium"},
+        "subject": {"low", "medium", "high"},
+        "versions": {"low", "medium", "high"},
+        "logic": {"high"},
+        "counting": {"high"},
+        "inpicture": {"high"},
+    }
     assert {found.dependency for found in problems(column)} == expected[column]
 
 
@@ -286,11 +296,14 @@ def test_the_stream_visits_all_columns_and_starts_anywhere() -> None:
 @pytest.mark.parametrize(
     ("sample_id", "named"),
     [
-        ("mini/1/test/counting", "not the id"), ("geo3k/1/test/counting/3", "not the id"),
-        ("mini/1/test/counting/-3", "not the id"), ("mini/0/test/counting/3", "mini world 0"),
-        ("mini/1/holdout/counting/3", "'holdout'"), ("mini/1/test/colours/3", "'colours'"),
+        ("mini/1/test/counting", "not the id"),
+        ("geo3k/1/test/counting/3", "not the id"),
+        ("mini/1/test/counting/-3", "not the id"),
+        ("mini/0/test/counting/3", "mini world 0"),
+        ("mini/1/holdout/counting/3", "'holdout'"),
+        ("mini/1/test/colours/3", "'colours'"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_id_is_refused_by_name(sample_id: str, named: str) -> None:
     with pytest.raises(UserError, match=named):
         world.sample_by_id(sample_id)
@@ -324,9 +337,15 @@ def true_answer(found: Problem) -> str:
 
 # what the commonest answer of each template scores with 3000 samples on 1000
 TEXT_SCORES = {
-    "geometry": 0.122, "chart": 0.193, "word": 0.230, "subject": 0.178, "versions": 0.114, "logic": 0.227,
-    "counting": 0.279, "inpicture": 0.157,
-}  # fmt: skip
+    "geometry": 0.122,
+    "chart": 0.193,
+    "word": 0.230,
+    "subject": 0.178,
+    "versions": 0.114,
+    "logic": 0.227,
+    "counting": 0.279,
+    "inpicture": 0.157,
+}
 
 
 @every_column

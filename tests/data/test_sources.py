@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from configs import UserError
+from common import UserError
 from data.images import BytesImage, FileImage, PillowImage, png_bytes
 from data.mini.columns import COLUMNS
 from data.prompts import THINK_AND_BOX, chat_messages, user_text
@@ -128,15 +128,19 @@ def test_message_rows(tmp_path: Path) -> None:
     source = jsonl(
         tmp_path,
         {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": "seven"}], "images": ["a"]},
-        {"messages": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "Look <image> here"},
-            {"role": "assistant", "content": [{"type": "text", "text": "eight"}]},
-        ], "images": ["a"]},
-    )  # fmt: skip
+        {
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Look <image> here"},
+                {"role": "assistant", "content": [{"type": "text", "text": "eight"}]},
+            ],
+            "images": ["a"],
+        },
+    )
     assert [(s.question, s.answer) for s in read(source)] == [
-        ("<image>What is it?", "seven"), ("Look <image> here", "eight"),
-    ]  # fmt: skip
+        ("<image>What is it?", "seven"),
+        ("Look <image> here", "eight"),
+    ]
 
 
 def test_message_rows_in_parquet(tmp_path: Path) -> None:
@@ -220,10 +224,12 @@ def test_a_truncated_jpeg_is_refused() -> None:
         ({"messages": [{"from": "human", "value": "?"}]}, "not a turn with role and content"),
         ({"messages": "?"}, "not a turn with role and content"),
         ({"messages": [{"role": "user", "content": None}]}, "not a turn with role and content"),
-        ({"messages": [{"role": r, "content": "?"} for r in ("user", "assistant", "user", "assistant")]},
-         "several turns of one role; keep one"),
+        (
+            {"messages": [{"role": r, "content": "?"} for r in ("user", "assistant", "user", "assistant")]},
+            "several turns of one role; keep one",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_row_is_named(tmp_path: Path, row: dict, named: str) -> None:
     sentence = refusal(jsonl(tmp_path, {"problem": "?", "answer": "1"}, row))
     assert re.search(rf"row 1 of {tmp_path}/train.jsonl .*{named}", sentence)

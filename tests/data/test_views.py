@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from configs import UserError
+from common import UserError
 from data.views import MAKERS, ViewSettings, apply_view, check_view, fit_pixels
 
 

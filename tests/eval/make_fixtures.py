@@ -42,19 +42,32 @@ def drawing(name: str) -> Image.Image:
 def mathvista(pid: int, question: str, answer: str, answer_type: str, **more: Any) -> Row:
     choices = more.get("choices")
     metadata = {
-        "category": "math-targeted-vqa", "context": "bar chart", "grade": "elementary school", "img_height": SIZE,
-        "img_width": SIZE, "language": more.get("language", "english"), "skills": more.get("skills", ["statistical"]),
-        "source": "own", "split": "testmini", "task": "figure question answering",
-    }  # fmt: skip
+        "category": "math-targeted-vqa",
+        "context": "bar chart",
+        "grade": "elementary school",
+        "img_height": SIZE,
+        "img_width": SIZE,
+        "language": more.get("language", "english"),
+        "skills": more.get("skills", ["statistical"]),
+        "source": "own",
+        "split": "testmini",
+        "task": "figure question answering",
+    }
     lines = [f"({letter}) {text}" for letter, text in zip("ABCDEFGH", choices or [], strict=False)]
     labelled = "\n".join(["\nChoices:", *lines]) if lines else ""
     return {
-        "pid": str(pid), "question": question, "image": BARS, "choices": choices, "unit": more.get("unit"),
-        "precision": more.get("precision"), "answer": answer,
-        "question_type": "multi_choice" if choices else "free_form", "answer_type": answer_type,
+        "pid": str(pid),
+        "question": question,
+        "image": BARS,
+        "choices": choices,
+        "unit": more.get("unit"),
+        "precision": more.get("precision"),
+        "answer": answer,
+        "question_type": "multi_choice" if choices else "free_form",
+        "answer_type": answer_type,
         "metadata": metadata,
         "query": f"Hint: give the value at the end.\nQuestion: {question}{labelled}",
-    }  # fmt: skip
+    }
 
 
 MATHVISTA = [
@@ -67,29 +80,37 @@ MATHVISTA = [
     mathvista(7, "List the two smallest heights.", "[9, 14]", "list"),
     mathvista(8, "图中有几根柱子？", "3", "integer", language="chinese"),
     mathvista(9, "An item of the test split?", "", "integer"),
-]  # fmt: skip
+]
 
 
 def mathverse(problem: int, kind: str, options: str, answer: str, versions: tuple[str, ...], first: int) -> list[Row]:
     full = f"In the right triangle one leg is {problem + 2}. What holds for the other?"
     texts = {
-        "Text Dominant": full, "Text Lite": "What holds for the other leg?", "Vision Intensive": "Which one?",
-        "Vision Dominant": "In the right triangle, which one?", "Vision Only": "",
-    }  # fmt: skip
+        "Text Dominant": full,
+        "Text Lite": "What holds for the other leg?",
+        "Vision Intensive": "Which one?",
+        "Vision Dominant": "In the right triangle, which one?",
+        "Vision Only": "",
+    }
     rows = []
     for place, version in enumerate(versions):
         question = texts[version] + (f"\nChoices:\n{options}" if options and texts[version] else "")
         ask = "Reason first, then give the answer."
         rows.append(
             {
-                "sample_index": str(first + place), "problem_index": str(problem), "problem_version": version,
-                "question": question, "image": DISCS if version == "Vision Only" else TRIANGLE, "answer": answer,
+                "sample_index": str(first + place),
+                "problem_index": str(problem),
+                "problem_version": version,
+                "question": question,
+                "image": DISCS if version == "Vision Only" else TRIANGLE,
+                "answer": answer,
                 "question_type": kind,
                 "metadata": {"split": "testmini", "source": "own", "subject": "Plane Geometry", "subfield": "Length"},
-                "query_wo": f"Answer directly.\n{question}", "query_cot": f"{ask}\n{question}",
+                "query_wo": f"Answer directly.\n{question}",
+                "query_cot": f"{ask}\n{question}",
                 "question_for_eval": full + (f"\nChoices:\n{options}" if options else ""),
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -106,9 +127,15 @@ MATHVERSE = [
 
 def mathvision(identity: int, question: str, answer: str, options: list[str], level: int, subject: str) -> Row:
     return {
-        "id": str(identity), "question": question, "options": options, "image": TRIANGLE, "answer": answer,
-        "solution": None, "level": level, "subject": subject,
-    }  # fmt: skip
+        "id": str(identity),
+        "question": question,
+        "options": options,
+        "image": TRIANGLE,
+        "answer": answer,
+        "solution": None,
+        "level": level,
+        "subject": subject,
+    }
 
 
 MATHVISION = [
@@ -117,7 +144,7 @@ MATHVISION = [
     mathvision(3, "Where do the lines of <image1> and <image2> meet?", "(2, 3)", [], 4, "analytic geometry"),
     mathvision(4, "Which share is dark?", "\\frac{1}{2}", [], 5, "arithmetic"),
     mathvision(5, "How many sides are there?", "3", [], 1, "counting"),
-]  # fmt: skip
+]
 
 
 def wemath_group(steps: int, number: int, golds: str, missing: str = "") -> list[Row]:
@@ -125,15 +152,20 @@ def wemath_group(steps: int, number: int, golds: str, missing: str = "") -> list
     names = [*map(str, range(1, steps + 1)), "multi"]
     return [
         {
-            "ID": f"{steps}steps_{number}", "split": "testmini",
+            "ID": f"{steps}steps_{number}",
+            "split": "testmini",
             "knowledge concept": "Area of Squares" if name == "1" else "Circumference of Circles",
             "question": f"Step {name}: how large is the figure?",
-            "option": f"A. B;    B. 12 cm;C. 3, 4; D. none of these; {NO_ANSWER}", "answer": gold,
-            "image_path": DISCS, "key": f"{steps}steps_{name}", "question number": number,
+            "option": f"A. B;    B. 12 cm;C. 3, 4; D. none of these; {NO_ANSWER}",
+            "answer": gold,
+            "image_path": DISCS,
+            "key": f"{steps}steps_{name}",
+            "question number": number,
             "knowledge concept description": "How large a figure is.",
         }
-        for name, gold in zip(names, golds, strict=True) if name != missing
-    ]  # fmt: skip
+        for name, gold in zip(names, golds, strict=True)
+        if name != missing
+    ]
 
 
 WEMATH = [
@@ -145,10 +177,14 @@ WEMATH = [
 
 def mmstar(index: int, category: str, l2_category: str, options: str, answer: str) -> Row:
     return {
-        "index": index, "question": f"What does the picture show?\nOptions: {options}", "image": BARS,
-        "answer": answer, "category": category, "l2_category": l2_category,
+        "index": index,
+        "question": f"What does the picture show?\nOptions: {options}",
+        "image": BARS,
+        "answer": answer,
+        "category": category,
+        "l2_category": l2_category,
         "meta_info": {"source": "Own", "split": "val", "image_path": BARS},
-    }  # fmt: skip
+    }
 
 
 MMSTAR = [
@@ -160,10 +196,18 @@ MMSTAR = [
 
 def logicvista(number: int, question: str, answer: str, skill: str, broad: list[str]) -> Row:
     return {
-        "id": f"v1_{number}", "question": question, "answer": answer, "reasoning": "It follows from the picture.",
-        "skill": [skill], "broad_capability": broad, "specific_capability": ["patterns", "puzzles"],
-        "image": DISCS, "imagesource": "own", "sourcelink": "", "liscenced": "yes",
-    }  # fmt: skip
+        "id": f"v1_{number}",
+        "question": question,
+        "answer": answer,
+        "reasoning": "It follows from the picture.",
+        "skill": [skill],
+        "broad_capability": broad,
+        "specific_capability": ["patterns", "puzzles"],
+        "image": DISCS,
+        "imagesource": "own",
+        "sourcelink": "",
+        "liscenced": "yes",
+    }
 
 
 LOGICVISTA = [
@@ -177,18 +221,41 @@ LOGICVISTA = [
     logicvista(5, "Which lever moves?", "", "mechanical", ["diagram"]),
 ]
 GEOMETRY3K = [
-    {"id": 0, "images": [TRIANGLE], "problem": "<image>Find x.", "answer": "5 \\sqrt { 2 }",
-     "choices": ["5", "5 \\sqrt { 2 }", "10", "25"], "ground_truth": "B"},
-    {"id": 1, "images": [TRIANGLE], "problem": "<image>Find the area.", "answer": "13.5",
-     "choices": ["9", "13.5", "18", "27"], "ground_truth": "B"},
-    {"id": 2, "images": [TRIANGLE], "problem": "<image>Find m \\angle 1.", "answer": "60",
-     "choices": ["30", "45", "60", "90"], "ground_truth": "C"},
-]  # fmt: skip
+    {
+        "id": 0,
+        "images": [TRIANGLE],
+        "problem": "<image>Find x.",
+        "answer": "5 \\sqrt { 2 }",
+        "choices": ["5", "5 \\sqrt { 2 }", "10", "25"],
+        "ground_truth": "B",
+    },
+    {
+        "id": 1,
+        "images": [TRIANGLE],
+        "problem": "<image>Find the area.",
+        "answer": "13.5",
+        "choices": ["9", "13.5", "18", "27"],
+        "ground_truth": "B",
+    },
+    {
+        "id": 2,
+        "images": [TRIANGLE],
+        "problem": "<image>Find m \\angle 1.",
+        "answer": "60",
+        "choices": ["30", "45", "60", "90"],
+        "ground_truth": "C",
+    },
+]
 MMK12 = [
-    {"id": f"{subject}-1", "subject": subject, "image": DISCS, "answer": gold,
-     "question": f"<image>A question of {subject}:\nA. one disc\nB. two discs\nC. three discs\nD. no disc"}
+    {
+        "id": f"{subject}-1",
+        "subject": subject,
+        "image": DISCS,
+        "answer": gold,
+        "question": f"<image>A question of {subject}:\nA. one disc\nB. two discs\nC. three discs\nD. no disc",
+    }
     for subject, gold in (("math", "C"), ("physics", "A"), ("chemistry", "B"), ("biology", "D"))
-]  # fmt: skip
+]
 COUNTING = [
     {"images": [DISCS], "problem": "<image>How many different items are there in the image?", "answer": "3"},
     {"images": [BARS], "problem": "How many different items are there in the image?", "answer": "10"},
@@ -213,13 +280,17 @@ PAPO = {
     "papo_mathvista": [("How many bars are there?", "3"), ("How heavy is the box?", "12\\text{ km}")],
     "papo_wemath": [("Which one?\nA. 12 cm; B. 3, 4; C. No correct answer", "B")],
     "papo_mmk12": [("Which one?\nA. one disc\nB. two discs", "A")],
-    "papo_mathverse": [("Which angle?" + OPTIONS, "B"), ("", "C"), ("Which angle?" + OPTIONS, "(C)"),
-                       ("Which angle?", "138^\\circ")],
+    "papo_mathverse": [
+        ("Which angle?" + OPTIONS, "B"),
+        ("", "C"),
+        ("Which angle?" + OPTIONS, "(C)"),
+        ("Which angle?", "138^\\circ"),
+    ],
     "papo_logicvista": [("Which two figures (A-D) belong together?", "B, D"), ("Which one?", "C")],
     "papo_counting": [("How many different items are there in the image?", "10")],
     "papo_mmmu_pro": [("", "J")],
     "papo_mathverse_vision": [("", "B"), ("Which one?" + OPTIONS, "D")],
-}  # fmt: skip
+}
 
 
 def files() -> dict[str, list[Row]]:

@@ -23,11 +23,21 @@ PALETTE = [255, 255, 255, 200, 40, 40, 40, 120, 60, 40, 70, 190]  # white, red, 
 RED, GREEN, BLUE = "images/red_square.png", "images/green_disc.png", "images/blue_bars.png"
 DYNAMATH_VARIANTS = 10
 BLINK_PICTURES = {
-    "Art_Style": 3, "Counting": 1, "Forensic_Detection": 4, "Functional_Correspondence": 2, "IQ_Test": 1,
-    "Jigsaw": 3, "Multi-view_Reasoning": 2, "Object_Localization": 1, "Relative_Depth": 1,
-    "Relative_Reflectance": 1, "Semantic_Correspondence": 2, "Spatial_Relation": 1, "Visual_Correspondence": 2,
+    "Art_Style": 3,
+    "Counting": 1,
+    "Forensic_Detection": 4,
+    "Functional_Correspondence": 2,
+    "IQ_Test": 1,
+    "Jigsaw": 3,
+    "Multi-view_Reasoning": 2,
+    "Object_Localization": 1,
+    "Relative_Depth": 1,
+    "Relative_Reflectance": 1,
+    "Semantic_Correspondence": 2,
+    "Spatial_Relation": 1,
+    "Visual_Correspondence": 2,
     "Visual_Similarity": 3,
-}  # fmt: skip
+}
 
 
 def drawing(name: str) -> Image.Image:
@@ -54,10 +64,17 @@ def mmmu_row(
     identity: str, question: str, options: list[str], answer: str, pictures: list[str], kind: str = "multiple-choice"
 ) -> Row:
     return {
-        "id": identity, "question": question, "options": repr(options), "explanation": "",
-        **numbered(pictures, 7), "img_type": "['Diagrams']", "answer": answer, "topic_difficulty": "Easy",
-        "question_type": kind, "subfield": "Shapes",
-    }  # fmt: skip
+        "id": identity,
+        "question": question,
+        "options": repr(options),
+        "explanation": "",
+        **numbered(pictures, 7),
+        "img_type": "['Diagrams']",
+        "answer": answer,
+        "topic_difficulty": "Easy",
+        "question_type": kind,
+        "subfield": "Shapes",
+    }
 
 
 def mmmu() -> Rows:
@@ -90,10 +107,16 @@ def mmmu() -> Rows:
 
 def mmmu_pro_row(identity: str, question: str, options: list[str], answer: str, pictures: list[str]) -> Row:
     return {
-        "id": identity, "question": question, "options": repr(options), "explanation": "",
-        **numbered(pictures, 7), "img_type": "['Plots and Charts']", "answer": answer, "topic_difficulty": "Hard",
+        "id": identity,
+        "question": question,
+        "options": repr(options),
+        "explanation": "",
+        **numbered(pictures, 7),
+        "img_type": "['Plots and Charts']",
+        "answer": answer,
+        "topic_difficulty": "Hard",
         "subject": identity.split("_", 1)[1].rsplit("_", 1)[0],
-    }  # fmt: skip
+    }
 
 
 def mmmu_pro_standard10() -> Rows:
@@ -131,10 +154,15 @@ def blink() -> Rows:
     for task, pictures in BLINK_PICTURES.items():
         prompt = f"A made-up question of {task}.\nSelect from the following choices.\n(A) left\n(B) right"
         row = {
-            "idx": f"val_{task}_1", "question": f"A made-up question of {task}.", "sub_task": task,
-            **numbered([RED, GREEN, BLUE, RED][:pictures], 4), "choices": ["left", "right"], "answer": "(B)",
-            "prompt": prompt, "explanation": "",
-        }  # fmt: skip
+            "idx": f"val_{task}_1",
+            "question": f"A made-up question of {task}.",
+            "sub_task": task,
+            **numbered([RED, GREEN, BLUE, RED][:pictures], 4),
+            "choices": ["left", "right"],
+            "answer": "(B)",
+            "prompt": prompt,
+            "explanation": "",
+        }
         rows[f"{task}-val"] = [row, row | {"idx": f"val_{task}_2", "answer": "(A)"}]
     rows["Counting-val"].append(rows["Counting-val"][0] | {"idx": "val_Counting_3", "answer": "hidden"})
     return rows
@@ -158,11 +186,19 @@ def mmvet() -> Rows:
 def hallusion_row(key: str, visual_input: str, gold: str, details: str, picture: str | None) -> Row:
     category, subcategory, set_id, figure_id, question_id = key.split("/")
     return {
-        "category": category, "subcategory": subcategory, "visual_input": visual_input, "set_id": set_id,
-        "figure_id": figure_id, "sample_note": "own", "question_id": question_id,
-        "question": f"Is statement {question_id} about the figure true?", "gt_answer_details": details,
-        "gt_answer": gold, "filename": picture, "image": picture,
-    }  # fmt: skip
+        "category": category,
+        "subcategory": subcategory,
+        "visual_input": visual_input,
+        "set_id": set_id,
+        "figure_id": figure_id,
+        "sample_note": "own",
+        "question_id": question_id,
+        "question": f"Is statement {question_id} about the figure true?",
+        "gt_answer_details": details,
+        "gt_answer": gold,
+        "filename": picture,
+        "image": picture,
+    }
 
 
 def hallusionbench() -> Rows:
@@ -189,22 +225,36 @@ def dynamath() -> Rows:
         ]
         rows[f"default-sample_variant{variant}"] = [
             {
-                "id": identity, "question": question, "image": picture, "decoded_image": picture,
-                "ground_truth": gold, "answer_type": kind, "subject": "plane geometry",
+                "id": identity,
+                "question": question,
+                "image": picture,
+                "decoded_image": picture,
+                "ground_truth": gold,
+                "answer_type": kind,
+                "subject": "plane geometry",
                 "knowledge_level": "high school" if identity == "1" else "elementary",
             }
             for identity, question, gold, kind, picture in seeds
-        ]  # fmt: skip
+        ]
     return rows
 
 
 def emma_row(subject: str, number: int, question: str, options: list[str], answer: str, pictures: list[str]) -> Row:
     choice = "Multiple choice" if subject == "Chemistry" else "Multiple Choice"
     return {
-        "pid": f"{subject.lower()}_{number}", "question": question, "options": options, "answer": answer,
-        **numbered(pictures, 5), "solution": "", "subject": subject, "task": "Shapes", "category": "2D",
-        "source": "own", "type": choice if options else "Open-ended", "context": "",
-    }  # fmt: skip
+        "pid": f"{subject.lower()}_{number}",
+        "question": question,
+        "options": options,
+        "answer": answer,
+        **numbered(pictures, 5),
+        "solution": "",
+        "subject": subject,
+        "task": "Shapes",
+        "category": "2D",
+        "source": "own",
+        "type": choice if options else "Open-ended",
+        "context": "",
+    }
 
 
 def emma_rows() -> dict[str, list[Row]]:
@@ -218,7 +268,7 @@ def emma_rows() -> dict[str, list[Row]]:
         "Physics": [emma_row("Physics", 1, "<image_1> Force?", ["2 N", "$\\frac{1}{2}$ N"], "A", [RED])],
         "Chemistry": [emma_row("Chemistry", 1, "<image_1> How many rings?", ["one", "two"], "A", [GREEN])],
         "Coding": [emma_row("Coding", 1, "What draws <image_1>?", ["bar()", "plot()"], "A", [BLUE])],
-    }  # fmt: skip
+    }
 
 
 def emma() -> Rows:
@@ -232,10 +282,19 @@ def emma_mini() -> Rows:
 def seephys() -> Rows:
     def row(index: int, question: str, answer: str, pictures: list[str], **columns: str | float | None) -> Row:
         return {
-            "index": index, "question": question, "images": pictures, "answer": answer, "level": "Mid",
-            "subject": "CM", "language": "English", "img_category": "static_force_analysis",
-            "vision_relevance": "vision-essential", "sig_figs": None, "caption": "", **columns,
-        }  # fmt: skip
+            "index": index,
+            "question": question,
+            "images": pictures,
+            "answer": answer,
+            "level": "Mid",
+            "subject": "CM",
+            "language": "English",
+            "img_category": "static_force_analysis",
+            "vision_relevance": "vision-essential",
+            "sig_figs": None,
+            "caption": "",
+            **columns,
+        }
 
     return {
         "default-train": [
@@ -260,7 +319,7 @@ def clevr_math() -> Rows:
             row("adversarial", BLUE, "Remove all discs. How many bars are left?", 3),
             row("addition", RED, "Add no squares. How many discs are there?", 0),
         ]
-    }  # fmt: skip
+    }
 
 
 def chartqa() -> Rows:
@@ -289,21 +348,40 @@ def pope() -> Rows:
     rows = []
     for category in ("adversarial", "popular", "random"):
         for number, (thing, gold) in enumerate((("disc", "yes"), ("chair", "no"))):
-            rows.append({
-                "id": str(len(rows)), "question_id": str(number + 1),
-                "question": f"Is there a {thing} in the image?", "answer": gold, "image_source": "own_0001",
-                "image": GREEN, "category": category,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "id": str(len(rows)),
+                    "question_id": str(number + 1),
+                    "question": f"Is there a {thing} in the image?",
+                    "answer": gold,
+                    "image_source": "own_0001",
+                    "image": GREEN,
+                    "category": category,
+                }
+            )
     return {"default-test": rows}
 
 
 FIXTURES = {
     make.__name__: make
     for make in (
-        mmmu, mmmu_pro_standard10, mmmu_pro_standard4, mmmu_pro_vision, blink, mmvet, hallusionbench, dynamath, emma,
-        emma_mini, seephys, clevr_math, chartqa, ai2d, pope,
+        mmmu,
+        mmmu_pro_standard10,
+        mmmu_pro_standard4,
+        mmmu_pro_vision,
+        blink,
+        mmvet,
+        hallusionbench,
+        dynamath,
+        emma,
+        emma_mini,
+        seephys,
+        clevr_math,
+        chartqa,
+        ai2d,
+        pope,
     )
-}  # fmt: skip
+}
 
 
 def pictures_in(value: Any) -> Iterator[str]:

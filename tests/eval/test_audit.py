@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from configs import UserError, read_jsonl
+from common import UserError, read_jsonl
 from data import Sample
 from eval.audit import agreement_table, by_grader, disputed, main, regrade, write_audit
 from verify import Verdict
@@ -105,8 +105,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_command_uses_choices_and_says_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its options known, the text of option B is a B; the evaluation had recorded it as wrong."""
-    changes = {"gold": "B", "text": ["red", "B", "A"], "answer_type": "choice", "choices": [["blue", "red"]] * 3,
-               "grader": "robust/1", "correct": [False, True, False]}  # fmt: skip
+    changes = {
+        "gold": "B",
+        "text": ["red", "B", "A"],
+        "answer_type": "choice",
+        "choices": [["blue", "red"]] * 3,
+        "grader": "robust/1",
+        "correct": [False, True, False],
+    }
     assert main([f"out={evaluation(tmp_path, **changes)}"]) == 0
     text = capsys.readouterr().out
     assert "no column" not in text

@@ -212,8 +212,11 @@ def test_mathverse_versions_problems_and_golds() -> None:
     assert {items[str(n)].tags["problem"] for n in range(1, 6)} == {"1"}
     assert [items[str(n)].tags["vision_dependent"] for n in range(1, 6)] == ["no", "no", "yes", "yes", "yes"]
     assert [(items[str(n)].answer, items[str(n)].answer_type) for n in (11, 12, 13, 14)] == [
-        ("C", "choice"), ("B", "choice"), ("C, D", "choice"), ("053 ^\\circ T", "math"),
-    ]  # fmt: skip
+        ("C", "choice"),
+        ("B", "choice"),
+        ("C, D", "choice"),
+        ("053 ^\\circ T", "math"),
+    ]
     assert items["5"].choices == ("3", "4", "5", "6")  # Vision Only: known from the text for the judge
     bare = samples("mathverse_mc")
     assert [bare[str(n)].answer for n in (11, 12, 13)] == ["(C)", "False", "C\nD"]

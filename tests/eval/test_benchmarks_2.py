@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from configs import UserError, read_jsonl
+from common import UserError, read_jsonl
 from data import Sample
 from data.images import FileImage
 from eval.benchmark import Part, Where

@@ -22,11 +22,28 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "add_a_benchmark.md"
 EMPTY = ("", " \n\t", "<think></think>", "\\boxed{}", "<answer></answer>", "{}", "null")
 HOSTILE = (
-    "\x00", "\ud800", "²", "½", "٣", "\\boxed{²}", "<answer>³</answer>", "(ß)", "\u202eA\u202c", "nan",
-    "\\boxed{-inf}", "1e999", "9" * 5000, "\\boxed{" + "9" * 5000 + "}", "\\boxed{\\frac{1}{0}}", "[" * 5000,
-    '{"short answer": ' * 3000, '{"short answer": [null, {}]}', '{"short answer": 1e999}', '{"short answer": NaN}',
+    "\x00",
+    "\ud800",
+    "²",
+    "½",
+    "٣",
+    "\\boxed{²}",
+    "<answer>³</answer>",
+    "(ß)",
+    "\u202eA\u202c",
+    "nan",
+    "\\boxed{-inf}",
+    "1e999",
+    "9" * 5000,
+    "\\boxed{" + "9" * 5000 + "}",
+    "\\boxed{\\frac{1}{0}}",
+    "[" * 5000,
+    '{"short answer": ' * 3000,
+    '{"short answer": [null, {}]}',
+    '{"short answer": 1e999}',
+    '{"short answer": NaN}',
     "__import__('os').abort()",
-)  # fmt: skip
+)
 LONG = tuple(piece * (60_000 // len(piece)) for piece in ("\\boxed{", "(", "answer is ", "A. ", "yes no ", "\n", "1,"))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from configs import UserError
+from common import UserError
 from eval.compare import EvalCompareSettings, compare, main
 from eval.paired import (
     LeftOut,
@@ -109,8 +109,10 @@ def test_copies_of_a_problem_are_no_new_evidence() -> None:
 def test_a_problem_may_spread_over_the_lines_of_a_table() -> None:
     """By dependency, the two versions of a problem fall into two lines; overall they are one cluster still."""
     correct = np.random.default_rng(3).random((40, 2)) < 0.5
-    spread = {"cluster": np.repeat([f"problem {n // 2}" for n in range(40)], 2),
-              "dependency": np.repeat(["low", "high"] * 20, 2)}  # fmt: skip
+    spread = {
+        "cluster": np.repeat([f"problem {n // 2}" for n in range(40)], 2),
+        "dependency": np.repeat(["low", "high"] * 20, 2),
+    }
     first, second = predictions(correct, **spread), predictions(~correct, **spread)
     lines = compare_items(pair(first, second, NAMES, by="dependency"))
     assert [(line.part, line.items, line.clusters) for line in lines] == [
@@ -265,9 +267,11 @@ def test_the_command_says_whose_items_are_left_out(tmp_path: Path) -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     assert rows[0][:6] == ["columns", "items", "left out", "unscored in first", "unscored in second", "first"]
     assert [row[:5] for row in rows[2:]] == [
-        ["chart", "3", "3", "2", "2"], ["word", "0", "2", "1", "2"], ["logic", "4", "0", "0", "0"],
+        ["chart", "3", "3", "2", "2"],
+        ["word", "0", "2", "1", "2"],
+        ["logic", "4", "0", "0", "0"],
         ["overall", "7", "5", "3", "4"],
-    ]  # fmt: skip
+    ]
     assert set(rows[3][5:]) == {"—"} and {len(row) for row in rows} == {15}
     one, two = tmp_path / "one", tmp_path / "two"
     assert (
@@ -295,8 +299,12 @@ def test_a_column_that_is_left_alone_is_tested_once(tmp_path: Path) -> None:
     chart, word, overall = record["lines"]
     assert [line["part"] for line in record["lines"]] == ["chart", "word", "overall"]
     assert {name for name in chart if chart[name] != overall[name]} == {
-        "part", "left_out", "left_out_first", "left_out_second", "left_out_both",
-    }  # fmt: skip
+        "part",
+        "left_out",
+        "left_out_first",
+        "left_out_second",
+        "left_out_both",
+    }
     assert chart["p_mcnemar_holm"] == chart["p_mcnemar"] == pytest.approx(1 / 32) and word["p_mcnemar"] is None
     assert "2 of these in both" in text and "those lines that have items: chart." in text
 

@@ -17,7 +17,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from configs import UserError
+from common import UserError
 from configs.groups import read_yaml
 from data import Sample
 from data.images import BytesImage, FileImage
@@ -210,9 +210,12 @@ def test_the_pictures_that_rows_name_are_known_whatever_the_subset(toy: Callable
         drawing(TRIANGLE).save(folder / name)
     inside = base64.b64encode((folder / "a.png").read_bytes()).decode()
     rows = [
-        toy_row(0, image="images/b.png"), toy_row(1, image="images/a.png"), toy_row(2, image="images/b.png"),
-        toy_row(3, image=inside), toy_row(4, image="images/skipped.png", answer="skip"),
-    ]  # fmt: skip
+        toy_row(0, image="images/b.png"),
+        toy_row(1, image="images/a.png"),
+        toy_row(2, image="images/b.png"),
+        toy_row(3, image=inside),
+        toy_row(4, image="images/skipped.png", answer="skip"),
+    ]
     assert toy(*rows).pictures == toy(*rows, items=1).pictures == [folder / "b.png", folder / "a.png"]
 
 

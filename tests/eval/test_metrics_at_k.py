@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from configs import UserError
+from common import UserError
 from eval.metrics_at_k import majority_at_k, mean_at_k, metrics_at_k, normalised, pass_at_k, usual_ks
 from eval.statistics import average_at_k
 
@@ -126,8 +126,11 @@ def test_k_beyond_the_responses_is_refused(k: int) -> None:
 
 def predictions(verdict: object = False) -> pd.DataFrame:
     """Three items, four responses: all right, half right, one that a scorer may leave open."""
-    rows = [(f"i{item}", k, answer, right) for item, line in enumerate(["aaaa", "aabc", "ddd"])
-            for k, (answer, right) in enumerate((answer, answer == "a") for answer in line)]  # fmt: skip
+    rows = [
+        (f"i{item}", k, answer, right)
+        for item, line in enumerate(["aaaa", "aabc", "ddd"])
+        for k, (answer, right) in enumerate((answer, answer == "a") for answer in line)
+    ]
     rows.append(("i2", 3, None, verdict))
     frame = pd.DataFrame(rows, columns=["sample_id", "k", "extracted", "correct"])
     return frame.assign(cluster=frame.sample_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from configs import UserError
+from common import UserError
 from eval.output import interval_text, markdown, read_predictions, write_scores
 
 

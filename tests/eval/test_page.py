@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.images import PillowImage
 from eval.page import chosen_items, count_sentence, data_uri, page_data, render_page, write_page

@@ -119,3 +119,39 @@ def test_the_unscored_part_of_a_suite_is_left_out_of_a_comparison(tmp_path: Path
     for folder, share in ((first, overall["first"]), (second, overall["second"])):
         assert share == pytest.approx(scores_in(folder)["columns"]["mmstar"]["mean"])
         assert "mmvet" not in scores_in(folder)["columns"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["scorers=[offical]"], "no scorer 'offical'; use robust"),
+        (["grader=offical"], "no scorer 'offical'; use robust"),
+        (["judge={model: x}"], "and only robust would score; add grader=official or scorers=[official], or leave"),
+        (["k=0"], "k must be at least 1"),
+        (["seed=-1"], "seed at least 0, not 2 and -1"),
+        (["bench=mmstr"], "no benchmark 'mmstr'; did you mean mmstar?"),
+        (["items=-1"], "items=-1 leaves nothing"),
+        (["preset=nucleus"], "unknown preset 'nucleus'"),
+        (["prompt=polite"], "no prompt template 'polite'"),
+        (["view.kind=sepia"], "view 'view' has kind 'sepia'"),
+        (["view.draw=per_response"], "view.draw=per_response is for training"),
+        (["sampling.temperature=-1"], "sampling needs a temperature of at least 0"),
+        (["sampling.top_p=0"], "top_p above 0"),
+        (["sampling.top_k=-3"], "top_k of at least 0"),
+        (["sampling.batch=0"], "batch of at least 1"),
+        (["sampling.max_new_tokens=0"], "max_new_tokens and batch of at least 1"),
+        (["model.max_prompt_tokens=3"], "every prompt is longer than model.max_prompt_tokens; raise it"),
+        (["engine=server", "server.base_url=http://127.0.0.1:9/v1"], "cannot be reached"),
+        (["run=runs/nobody/knows"], "has no final weights yet"),
+        (["out="], "give run=<run folder>, or model=<name> together with out="),
+        (["data=nowhere/at/all"], "data=nowhere/at/all is not a folder"),
+    ],
+)
+def test_bad_input_gets_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: list[str], sentence: str
+) -> None:
+    argv = [*FEW, f"out={tmp_path}", *changes]
+    assert command(EvalSettings, "eval.runner:evaluate", argv, prog="python -m eval", summary="") == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("eval tiny: ")]
+    assert len(said) == 1 and said[0].startswith("error: ") and sentence in said[0]
+    assert not (tmp_path / "scores.json").exists()

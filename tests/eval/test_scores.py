@@ -36,13 +36,22 @@ def table_of(items: Answers, column: str = "chart", **cells: Any) -> pd.DataFram
     """A row per response; a worth between 0 and 1 is a grade, which is neither right nor wrong."""
     rows = [
         {
-            "sample_id": name, "column": column, "cluster": name, "k": k, "subset": "", "dependency": "",
-            "finish_reason": "stop", "score_own": worth, "reason_own": "unscored" if worth is None else "text",
-            "grader_own": None if worth is None else "own/1", "extracted_own": f"answer {worth}",
+            "sample_id": name,
+            "column": column,
+            "cluster": name,
+            "k": k,
+            "subset": "",
+            "dependency": "",
+            "finish_reason": "stop",
+            "score_own": worth,
+            "reason_own": "unscored" if worth is None else "text",
+            "grader_own": None if worth is None else "own/1",
+            "extracted_own": f"answer {worth}",
             "correct_own": bool(worth) if worth in (0, 1) else None,
         }
-        for name, worths in items.items() for k, worth in enumerate(worths)
-    ]  # fmt: skip
+        for name, worths in items.items()
+        for k, worth in enumerate(worths)
+    ]
     frame = pd.DataFrame(rows).assign(**cells)
     return frame.assign(score_own=frame.score_own.astype(float), correct_own=frame.correct_own.astype(object))
 
@@ -95,19 +104,26 @@ def test_columns_subsets_and_levels_of_dependency() -> None:
     ]
     found = column_scores(pd.concat(parts, ignore_index=True), "own")
     assert {name: score["mean"] for name, score in found.items()} == {
-        "chart": 0.5, "maths": pytest.approx(2 / 3), "seen": 1, "dependency/high": pytest.approx(1 / 3),
+        "chart": 0.5,
+        "maths": pytest.approx(2 / 3),
+        "seen": 1,
+        "dependency/high": pytest.approx(1 / 3),
         "dependency/low": 1,
-    }  # fmt: skip
+    }
 
 
 def test_an_item_counts_for_each_value_of_a_tag() -> None:
     task = task_of(
         {
-            "a": {"skills": joined(["ocr", "maths"]), "level": "x"}, "b": {"skills": "maths", "level": ""},
-            "c": {"skills": "maths", "level": ""}, "d": {"skills": joined(["alone", "maths"]), "level": "x"},
+            "a": {"skills": joined(["ocr", "maths"]), "level": "x"},
+            "b": {"skills": "maths", "level": ""},
+            "c": {"skills": "maths", "level": ""},
+            "d": {"skills": joined(["alone", "maths"]), "level": "x"},
         },
-        "skills", "level", "unknown",
-    )  # fmt: skip
+        "skills",
+        "level",
+        "unknown",
+    )
     found = breakdown(task, table_of(ITEMS), "own")
     assert {tag: list(values) for tag, values in found.items()} == {"skills": ["maths"], "level": ["x"]}
     assert (found["skills"]["maths"]["mean"], found["skills"]["maths"]["items"]) == (0.75, 2)
@@ -120,15 +136,19 @@ def test_two_values_of_two_items_each() -> None:
     task = task_of({name: {"skills": skills} for name, skills in tags.items()}, "skills")
     found = breakdown(task, table_of({"a": [1], "b": [1], "c": [0], "d": [GAP]}), "own")["skills"]
     assert {name: (score["mean"], score["items"]) for name, score in found.items()} == {
-        "maths": (0.5, 2), "ocr": (pytest.approx(2 / 3), 3),
-    }  # fmt: skip
+        "maths": (0.5, 2),
+        "ocr": (pytest.approx(2 / 3), 3),
+    }
 
 
 def test_pass_and_majority_need_right_or_wrong() -> None:
     found = at_k(table_of(ITEMS), "own")
     assert {name: score["mean"] for name, score in found.items()} == {
-        "pass@1": 0.75, "maj@1": 0.75, "pass@2": 1, "maj@2": 0.75,
-    }  # fmt: skip
+        "pass@1": 0.75,
+        "maj@1": 0.75,
+        "pass@2": 1,
+        "maj@2": 0.75,
+    }
     graded = table_of({"a": [0.5, 0.9], "b": [0.3, 0.7]})
     assert score_of(graded, "own")["mean"] == pytest.approx(0.6) and at_k(graded, "own") == {}
 
@@ -240,26 +260,32 @@ def cells(record: dict[str, Any]) -> dict[tuple[str, str], tuple[float, float, f
 def test_the_flat_table_has_a_cell_for_each_benchmark_and_scorer() -> None:
     score = scorers(0.5)["avg_at_k"]
     record: dict[str, Any] = {
-        "grader": "robust", "columns": {"one": score, "two": score, "seen": score},
+        "grader": "robust",
+        "columns": {"one": score, "two": score, "seen": score},
         "averages": {"overall": {"mean": 0.4, "low": 0.3, "high": 0.6}},
         "benchmarks": {
             "one": {"scorers": {"robust": scorers(0.5), "official": scorers(None)}},
             "two": {"scorers": {"robust": scorers(0.5), "official": scorers(0.2)}},
         },
-    }  # fmt: skip
+    }
     found = cells(record)
     gap = found.pop(("one", "official"))
     assert np.isnan(gap).all()
     assert found == {
-        ("one", "robust"): (0.5, 0.25, 1), ("two", "robust"): (0.5, 0.25, 1), ("two", "official"): (0.2, 0.1, 1),
-        ("seen", "robust"): (0.5, 0.25, 1), ("overall", "robust"): (0.4, 0.3, 0.6),
-    }  # fmt: skip
+        ("one", "robust"): (0.5, 0.25, 1),
+        ("two", "robust"): (0.5, 0.25, 1),
+        ("two", "official"): (0.2, 0.1, 1),
+        ("seen", "robust"): (0.5, 0.25, 1),
+        ("overall", "robust"): (0.4, 0.3, 0.6),
+    }
 
 
 def test_the_columns_of_one_benchmark_get_lines_of_their_own() -> None:
     score = scorers(0.5)["avg_at_k"]
     record = {
-        "grader": "robust", "columns": {"chart": score, "maths": score}, "averages": {},
+        "grader": "robust",
+        "columns": {"chart": score, "maths": score},
+        "averages": {},
         "benchmarks": {"mini": {"scorers": {"robust": scorers(0.5)}}},
-    }  # fmt: skip
+    }
     assert list(cells(record)) == [("mini", "robust"), ("chart", "robust"), ("maths", "robust")]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs import UserError
+from common import UserError
 from eval.store import PictureFiles, ResponseStore, key_of
 from models.response import Response
 
@@ -79,11 +79,18 @@ def test_of_a_first_line_that_was_torn_nothing_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"", b"{", b"[1]", b"7", b"null", b'"text"', b"\xff\xfe", b'{"sample_id": "a"}',
+        b"",
+        b"{",
+        b"[1]",
+        b"7",
+        b"null",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"sample_id": "a"}',
         b'{"sample_id": [], "k": 0, "view": "clean", "text": ""}',
         b'{"sample_id": "a", "k": 0, "view": "clean", "text": "", "colour": "red"}',
     ],
-)  # fmt: skip
+)
 def test_a_damaged_line_gets_a_sentence_and_the_file_stays(tmp_path: Path, line: bytes) -> None:
     path = filled(tmp_path / "a.jsonl", response("a", 0), response("a", 1))
     first, second = path.read_bytes().splitlines(keepends=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from configs import UserError, compose
+from common import UserError
+from configs import compose
 from eval.benchmarks import BENCHMARKS
 from eval.settings import EvalSettings
 from eval.suites import SUITES
@@ -38,8 +39,10 @@ def test_names_suites_and_lists() -> None:
     assert names_of("all") == list(BENCHMARKS)
     # Who is named twice is asked once.
     assert names_of("papo_wemath,papo_suite,ai2d,papo_wemath") == [
-        "papo_wemath", *(name for name in SUITES["papo_suite"] if name != "papo_wemath"), "ai2d",
-    ]  # fmt: skip
+        "papo_wemath",
+        *(name for name in SUITES["papo_suite"] if name != "papo_wemath"),
+        "ai2d",
+    ]
 
 
 def test_an_unknown_benchmark_names_the_nearest() -> None:

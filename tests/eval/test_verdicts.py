@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from configs import UserError, compose
+from common import UserError
+from configs import compose
 from eval.benchmarks import BENCHMARKS
 from eval.scores import task_record
 from eval.settings import EvalSettings
@@ -40,9 +41,10 @@ class Case:
         by_id = {sample.id.removeprefix(f"{name}/"): sample for sample in task.samples}
         self.task = dataclasses.replace(task, samples=[by_id[item] for item in responses])
         self.responses = [
-            Response(f"{name}/{item}", k, "clean", text) for item, texts in responses.items()
+            Response(f"{name}/{item}", k, "clean", text)
+            for item, texts in responses.items()
             for k, text in enumerate(texts)
-        ]  # fmt: skip
+        ]
         self.replies = replies
         self.folder = folder
         self.asked: list[str] = []
@@ -86,9 +88,12 @@ def test_equal_asks_only_about_what_the_rule_leaves_open(tmp_path: Path) -> None
     case = Case("mmk12", {"math-1": texts}, replies, tmp_path)
     table = case.table()
     assert official(table, "correct", "score", "reason") == [
-        (True, 1.0, "letter"), (False, 0.0, "mismatch"), (True, 1.0, "judge-yes"), (False, 0.0, "judge-no"),
+        (True, 1.0, "letter"),
+        (False, 0.0, "mismatch"),
+        (True, 1.0, "judge-yes"),
+        (False, 0.0, "judge-no"),
         (None, None, "judge-unparsed"),
-    ]  # fmt: skip
+    ]
     assert official(table, "grader") == ["official-mmk12/1"] * 4 + [None]
     assert len(case.asked) == 3
     for text in case.asked:
@@ -121,14 +126,22 @@ def test_extract_goes_on_with_the_authors_rule(tmp_path: Path) -> None:
         "5": ["it should be 14.70", "more than that", "?"],
     }
     replies = {
-        "the one in between": '{"answer": "B"}', "the outer one": '{"answer": "A"}', "unsure": '{"answer": null}',
-        "it should be 14.70": '{"answer": "14.70"}', "more than that": '{"answer": "15"}', "?": NONSENSE,
-    }  # fmt: skip
+        "the one in between": '{"answer": "B"}',
+        "the outer one": '{"answer": "A"}',
+        "unsure": '{"answer": null}',
+        "it should be 14.70": '{"answer": "14.70"}',
+        "more than that": '{"answer": "15"}',
+        "?": NONSENSE,
+    }
     case = Case("mathvista", texts, replies, tmp_path)
     assert official(case.table(), "correct", "extracted", "reason") == [
-        (True, "middle", "text"), (False, "left", "mismatch"), (False, None, "judge-no_answer"),
-        (True, "14.7", "text"), (False, "15.0", "mismatch"), (None, None, "judge-unparsed"),
-    ]  # fmt: skip
+        (True, "middle", "text"),
+        (False, "left", "mismatch"),
+        (False, None, "judge-no_answer"),
+        (True, "14.7", "text"),
+        (False, "15.0", "mismatch"),
+        (None, None, "judge-unparsed"),
+    ]
     assert len(case.asked) == 6
     # Who copies an answer out must not know the gold.
     assert not any("[[reference" in text for text in case.asked)
@@ -137,36 +150,49 @@ def test_extract_goes_on_with_the_authors_rule(tmp_path: Path) -> None:
 def test_extract_of_several_letters(tmp_path: Path) -> None:
     texts = ["B, D", "the second and the fourth", "only the fourth", "cannot tell"]
     replies = {
-        "the second and the fourth": '{"answer": "D and B"}', "only the fourth": '{"answer": "D"}',
+        "the second and the fourth": '{"answer": "D and B"}',
+        "only the fourth": '{"answer": "D"}',
         "cannot tell": NONSENSE,
-    }  # fmt: skip
+    }
     case = Case("logicvista", {"v1_1": texts}, replies, tmp_path)
     assert official(case.table(), "correct", "extracted", "reason") == [
-        (True, "B, D", "letter"), (True, "B, D", "letter"), (False, "D", "mismatch"), (None, None, "judge-unparsed"),
-    ]  # fmt: skip
+        (True, "B, D", "letter"),
+        (True, "B, D", "letter"),
+        (False, "D", "mismatch"),
+        (None, None, "judge-unparsed"),
+    ]
     assert len(case.asked) == 3
 
 
 def test_extract_without_a_rule_of_its_own_compares_letters(tmp_path: Path) -> None:
     texts = ["the right one", "the left one", "neither", "hm"]
     replies = {
-        "the right one": '{"answer": "(B)"}', "the left one": '{"answer": "A."}', "neither": '{"answer": null}',
+        "the right one": '{"answer": "(B)"}',
+        "the left one": '{"answer": "A."}',
+        "neither": '{"answer": null}',
         "hm": NONSENSE,
-    }  # fmt: skip
+    }
     case = Case("blink", {"val_Counting_1": texts}, replies, tmp_path)
     table = case.table()
     assert official(table, "correct", "reason") == [
-        (True, "letter"), (False, "mismatch"), (False, "judge-no_answer"), (None, "judge-unparsed"),
-    ]  # fmt: skip
+        (True, "letter"),
+        (False, "mismatch"),
+        (False, "judge-no_answer"),
+        (None, "judge-unparsed"),
+    ]
     assert official(table, "grader") == ["official-blink/1"] * 3 + [None]
 
 
 def test_a_grade_is_a_share_and_neither_right_nor_wrong(tmp_path: Path) -> None:
     texts = {"v1_0": ["3 bars", "many bars"], "v1_1": ["a red box", "a square, red"], "v1_2": ["half", "0.5"]}
     replies = {
-        "3 bars": "1.0", "many bars": "0.0", "a red box": '{"grade": 0.5}', "a square, red": '{"grade": 0.9}',
-        "half": "0.25", "0.5": "1.0",
-    }  # fmt: skip
+        "3 bars": "1.0",
+        "many bars": "0.0",
+        "a red box": '{"grade": 0.5}',
+        "a square, red": '{"grade": 0.9}',
+        "half": "0.25",
+        "0.5": "1.0",
+    }
     case = Case("mmvet", texts, replies, tmp_path)
     names = ["official", "robust"]
     table = case.table(names)
@@ -223,18 +249,21 @@ def test_unclear_is_never_right_where_the_figure_is_the_question(tmp_path: Path,
 @pytest.mark.parametrize(
     ("name", "item"),
     [
-        ("mathverse", "1"), ("mmk12", "math-1"), ("mathvista", "1"), ("logicvista", "v1_0"),
-        ("blink", "val_Counting_1"), ("mmvet", "v1_0"), ("hallusionbench", "VS/chart/3/0/0"),
+        ("mathverse", "1"),
+        ("mmk12", "math-1"),
+        ("mathvista", "1"),
+        ("logicvista", "v1_0"),
+        ("blink", "val_Counting_1"),
+        ("mmvet", "v1_0"),
+        ("hallusionbench", "VS/chart/3/0/0"),
     ],
-)  # fmt: skip
+)
 def test_without_a_judge_it_is_unscored_and_counted(tmp_path: Path, name: str, item: str) -> None:
     case = Case(name, {item: ["Well, who could say this?"] * 2}, {}, tmp_path)
     table = case.alone()
     assert official(table, "correct", "score", "reason") == [(None, None, None)] * 2
     found = record(case.task, table)["scorers"]
-    assert found["official"] == {
-        "avg_at_k": None, "unscored": 2, "items_left_out": 1, "guessed": 0, "graders": [],
-    }  # fmt: skip
+    assert found["official"] == {"avg_at_k": None, "unscored": 2, "items_left_out": 1, "guessed": 0, "graders": []}
     assert found["robust"]["avg_at_k"]["items"] == 1
 
 

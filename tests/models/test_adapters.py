@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from configs import UserError
+from common import UserError
 from models.scoring import Group
 from models.settings import LoraSettings
 from tests.models.families import BUILDERS, is_used
@@ -28,8 +28,9 @@ def test_language_adapters_sit_on_the_language_models_projections_only(load_fami
     layers = range(model.module.config.get_text_config().num_hidden_layers)
     expected = {
         f"{language}.layers.{i}.{'mlp' if p in ('down_proj', 'gate_proj', 'up_proj') else 'self_attn'}.{p}"
-        for i in layers for p in PROJECTIONS
-    }  # fmt: skip
+        for i in layers
+        for p in PROJECTIONS
+    }
     assert adapted(model) == expected
     assert {n for n, p in model.module.named_parameters() if p.requires_grad} == {
         n for n, _ in model.module.named_parameters() if ".lora_" in n

@@ -5,7 +5,7 @@ import torch
 from transformers import AttentionInterface, AutoModelForImageTextToText
 
 import models.attention_mass
-from configs import UserError
+from common import UserError
 from data.mini.world import sample
 from models.attention_mass import NAME, attention_mass, mass_and_entropy, watching, weights_of_rows
 from models.scoring import Group, plain_hidden

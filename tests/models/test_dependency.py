@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from configs import UserError
+from common import UserError
 from data import Sample
 from data.mini.world import sample
 from data.views import ViewSettings
@@ -29,9 +29,14 @@ def responses() -> tuple[list[Sample], list[list[int]]]:
     """Seven of four samples, mixed; one has no picture, one has two."""
     chart, count = sample("train", "chart", 3), sample("train", "counting", 1)
     rows = [
-        (chart, [40, 41, 2]), (count, [50]), (chart, [60, 61, 62, 63, 64, 2]), (text_only(), [70, 71]),
-        (two_pictures(), [80, 81, 82, 2]), (chart, [90, 2]), (count, [40, 41, 42]),
-    ]  # fmt: skip
+        (chart, [40, 41, 2]),
+        (count, [50]),
+        (chart, [60, 61, 62, 63, 64, 2]),
+        (text_only(), [70, 71]),
+        (two_pictures(), [80, 81, 82, 2]),
+        (chart, [90, 2]),
+        (count, [40, 41, 42]),
+    ]
     return [s for s, _ in rows], [ids for _, ids in rows]
 
 
@@ -154,7 +159,12 @@ def test_what_the_dashboard_shows_of_a_response_by_hand():
     found = response_scores(logp_NT, masked_NT, torch.tensor([[1.0, 1.0, 1.0, 0.0]]))
     halved, doubled, hardly = log(2) - 0.5, 1 - log(2), 0.41 / 0.4 - 1 - log(0.41 / 0.4)
     assert hardly < DEPENDENT_K3 < halved < doubled
-    assert {name: value.item() for name, value in found.items()} == pytest.approx({
-        "k3_mean": (halved + doubled + hardly) / 3, "share_above": 2 / 3, "top_decile": doubled,
-        "k1_mean": (log(2) - log(2) - log(0.41 / 0.4)) / 3,
-    }, abs=1e-6)  # fmt: skip
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(
+        {
+            "k3_mean": (halved + doubled + hardly) / 3,
+            "share_above": 2 / 3,
+            "top_decile": doubled,
+            "k1_mean": (log(2) - log(2) - log(0.41 / 0.4)) / 3,
+        },
+        abs=1e-6,
+    )

@@ -6,7 +6,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import models.head
 import models.loader
-from configs import UserError
+from common import UserError
 from data.mini.world import sample
 from data.prompts import chat_messages
 from data.views import ViewSettings
@@ -73,7 +73,7 @@ def test_scores_and_gradients_are_those_of_plain_transformers(load_family, famil
     expected, module = plain_logprobs(family_folder(family), prompt, ids)
     (expected * torch.linspace(0.5, 1.5, len(ids))).sum().backward()
     expected_gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
-    for path in {"plain", model.path}:
+    for path in {"plain", model.scoring_path}:
         scores = model.score([Group(prompt, [ids])], path=path)
         torch.testing.assert_close(scores.logprobs_NT[0], expected, atol=1e-5, rtol=0)
         assert_same_gradients(expected_gradients, gradients(model, scores), 1e-4)
@@ -186,8 +186,9 @@ def test_a_frozen_tower_leaves_the_language_model_as_it_learns(load_family, fami
     assert any(not is_language(name, language) for name in expected)
     assert_same_gradients(
         {name: value for name, value in expected.items() if is_language(name, language)},
-        gradients(frozen, frozen.score(ragged_groups(frozen))), 1e-4,
-    )  # fmt: skip
+        gradients(frozen, frozen.score(ragged_groups(frozen))),
+        1e-4,
+    )
     assert {name for name, p in frozen.module.named_parameters() if p.requires_grad} == {
         name for name, _ in frozen.module.named_parameters() if is_language(name, language)
     }
@@ -248,9 +249,11 @@ def test_kl_between_two_views_is_that_of_whole_distributions(load_family, family
             input_ids=torch.cat([p.ids, torch.tensor(groups[0].responses[0])])[None],
             mm_token_type_ids=torch.cat([p.token_kinds, torch.zeros(3, dtype=torch.long)])[None],
             **p.vision,
-        ).logits[0, -2].log_softmax(-1)
+        )
+        .logits[0, -2]
+        .log_softmax(-1)
         for p in (groups[0].prompt, prompts[0])
-    ]  # fmt: skip
+    ]
     by_hand = (logits[0].exp() * (logits[0] - logits[1])).sum()
     torch.testing.assert_close(shared.kl_NT[0, 2], by_hand, atol=1e-5, rtol=0)
     assert not shared.kl_NT[3].any() and by_hand > 0  # without a picture the views are one

@@ -35,11 +35,7 @@ def who_sees_whom(layout: Layout) -> torch.Tensor:
     return visible
 
 
-LAYOUTS = [
-    Layout(((5, (3, 1, 4)), (2, ()), (7, (2, 2)))),
-    Layout(((1, (6,)),)),
-    Layout(((3, ()),)),
-]
+LAYOUTS = [Layout(((5, (3, 1, 4)), (2, ()), (7, (2, 2)))), Layout(((1, (6,)),)), Layout(((3, ()),))]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

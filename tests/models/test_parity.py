@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from configs import UserError
+from common import UserError
 from data.mini.world import sample
-from models.engine import HfEngine, Seen, make_engine
+from models.engine import EnginePrompt, HfEngine, make_engine
 from models.loader import load
 from models.parity import parity, trainer_positions
 from models.settings import EngineSettings, SamplingSettings
@@ -37,11 +37,11 @@ class Planted(HfEngine):
         self.change = change
 
     def seen(self, prompt):
-        honest = Seen(prompt.ids.tolist(), dict(prompt.vision), trainer_positions(self.model, prompt))
+        honest = EnginePrompt(prompt.ids.tolist(), dict(prompt.vision), trainer_positions(self.model, prompt))
         return dataclasses.replace(honest, **{key: value(honest) for key, value in self.change.items()})
 
 
-def without(seen: Seen, name: str) -> dict:
+def without(seen: EnginePrompt, name: str) -> dict:
     return {key: value for key, value in seen.vision.items() if key != name}
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from configs import UserError
+from common import UserError
 from data.mini.world import sample
 from models.engine import make_engine
 from models.loader import load
@@ -75,9 +75,11 @@ def test_a_batch_gives_what_each_prompt_gets_alone(load_family, family):
     settings = dataclasses.replace(SETTINGS, batch=9)
     together = model.sample(encoded, 3, settings, seed=3)
     alone = [
-        response for prompt in encoded for k in range(3)
+        response
+        for prompt in encoded
+        for k in range(3)
         for response in model.sample([prompt], 3, settings, seed=3, numbers=[k])
-    ]  # fmt: skip
+    ]
     for one, other in zip(together, alone, strict=True):
         assert (one.sample_id, one.k, one.token_ids) == (other.sample_id, other.k, other.token_ids)
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)

@@ -10,14 +10,7 @@ from data.views import ViewSettings
 from models.loader import VisionLanguageModel
 from models.scoring import Group
 from models.settings import LoraSettings
-from tests.models.ragged import (
-    assert_same_gradients,
-    gradients,
-    one_update,
-    ragged_groups,
-    text_only,
-    two_pictures,
-)
+from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only, two_pictures
 
 
 def test_scores_are_the_log_softmax_of_the_models_own_logits(random_tiny):

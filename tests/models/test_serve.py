@@ -42,9 +42,11 @@ class Server:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "models.serve", "model=tiny", f"port={self.port}"],
-                cwd=ROOT, env=os.environ | {"PERCEPT_SERVER_KEY": SECRET, "OMP_NUM_THREADS": "1"}, stdout=log,
+                cwd=ROOT,
+                env=os.environ | {"PERCEPT_SERVER_KEY": SECRET, "OMP_NUM_THREADS": "1"},
+                stdout=log,
                 stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            )
 
     def wait(self, seconds: float = 240) -> None:
         end = time.monotonic() + seconds

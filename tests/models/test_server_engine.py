@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image, ImageChops
 
-from configs import UserError
-from configs.endpoint import SERVER_KEY
+from common import UserError
+from common.endpoint import SERVER_KEY
 from data.mini.world import sample
 from models.serve import KEY
 from models.server_engine import ServerEngine, ServerSettings, Template, load_front, request_seed
@@ -90,8 +90,10 @@ def test_parts_and_pictures_arrive_as_they_were_encoded(front, prompts):
         engine_at(server.url, front, workers=1).sample(prompts, 1, SETTINGS, seed=0)
     contents = [body["messages"][0]["content"] for _, body, _ in server.asked]
     assert [[part["type"] for part in content] for content in contents] == [
-        ["image_url", "text"], ["text"], ["image_url", "text", "image_url", "text"],
-    ]  # fmt: skip
+        ["image_url", "text"],
+        ["text"],
+        ["image_url", "text", "image_url", "text"],
+    ]
     assert contents[1][0]["text"] == "Is 4 more than 3 ?" and contents[2][1]["text"] == " and "
     for content, prompt in zip(contents, prompts, strict=True):
         sent = [picture(part["image_url"]["url"]) for part in content if part["type"] == "image_url"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from configs import UserError
+from common import UserError
 from data.mini.world import sample
 from models import vllm_engine
 from models.engine import make_engine
@@ -88,15 +88,15 @@ def test_prompts_in_pieces_and_preempted_requests_change_nothing(model, monkeypa
     tight = {"kv_cache_memory_bytes": 3 << 20, "max_num_batched_tokens": 48}
     monkeypatch.setattr(vllm_engine, "engine_options", lambda *given: engine_options(*given) | tight)
     engine = make_engine(model, EngineSettings(kind="vllm"), settings)
-    from models.vllm_draw import Sheet
+    from models.vllm_draw import SamplingPlan
 
-    drawn, take = [], Sheet.take
+    drawn, take = [], SamplingPlan.take
 
     def noted(sheet, row):
         drawn.extend(pair for rows, steps, _ in sheet.found for pair in zip(rows, steps, strict=True))
         return take(sheet, row)
 
-    monkeypatch.setattr(Sheet, "take", noted)
+    monkeypatch.setattr(SamplingPlan, "take", noted)
     found = engine.sample(prompts(model), 8, settings, seed=1)
     assert len(drawn) > len(set(drawn))  # some were drawn twice
     expected = model.sample(prompts(model), 8, settings, seed=1)

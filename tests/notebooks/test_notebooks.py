@@ -20,7 +20,8 @@ from analysis.report import numbers as report_numbers
 from analysis.report import summary
 from analysis.report.records import Table
 from analysis.runs import open_runs
-from configs import UserError, command, write_jsonl
+from common import UserError, write_jsonl
+from configs import command
 from eval.settings import EvalSettings
 from notebooks.execute import HERE, environment, execute, html_of, joined, notebooks_of, run, write
 from notebooks.page import Shown, say, table
@@ -39,8 +40,10 @@ MACHINE = re.compile(r"/(?:home|work|tmp|root|usr|opt|Users|var)/")
 LOGIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda, ast.Try)
 SIZES = ["model=tiny", "items=20", "k=4", "page=0"]
 RUNS = {
-    "base": ["seed=0"], "warm": ["seed=1", "sampling.temperature=1.3"], "hot": ["seed=2", "sampling.temperature=1.4"],
-}  # fmt: skip
+    "base": ["seed=0"],
+    "warm": ["seed=1", "sampling.temperature=1.3"],
+    "hot": ["seed=2", "sampling.temperature=1.4"],
+}
 
 
 @cache
@@ -135,8 +138,10 @@ def test_committed_outputs_are_whole_small_and_of_no_machine(path: Path) -> None
     silent = [cell.id for cell in code_cells(notebook)[1:] if not cell.outputs]
     assert silent == []
     assert all("execution" not in cell.metadata for cell in notebook.cells)
-    texts = [one.get("text", "") + str({k: v for k, v in one.get("data", {}).items() if k != "image/png"})
-             for one in outputs(notebook)]  # fmt: skip
+    texts = [
+        one.get("text", "") + str({k: v for k, v in one.get("data", {}).items() if k != "image/png"})
+        for one in outputs(notebook)
+    ]
     assert [text for text in texts if MACHINE.search(text)] == []
 
 
@@ -309,10 +314,18 @@ def test_labels_of_a_real_judge_are_read_where_there_are_any(tmp_path: Path) -> 
     assert simulated.real_sentences("")[0].startswith("No labels of a real judge here: PERCEPT_LABELS names no")
     assert "holds no labels.jsonl" in simulated.real_sentences(str(tmp_path))[0]
     rows = [
-        {"key": str(item), "pass": number, "cluster": str(item), "truth": None, "label": label, "reason": "labelled",
-         "quote_stands": None}
-        for item, label in enumerate(["perception", "perception", "format", "reasoning"]) for number in (1, 2)
-    ]  # fmt: skip
+        {
+            "key": str(item),
+            "pass": number,
+            "cluster": str(item),
+            "truth": None,
+            "label": label,
+            "reason": "labelled",
+            "quote_stands": None,
+        }
+        for item, label in enumerate(["perception", "perception", "format", "reasoning"])
+        for number in (1, 2)
+    ]
     write_jsonl(tmp_path / "labels.jsonl", rows)
     said = " ".join(simulated.real_sentences(str(tmp_path)))
     assert "4 responses have two labels" in said

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from configs import UserError, compose
+from common import UserError
+from configs import compose
 from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
 from tests.train.test_recipes import METHODS, SCALES
 from train import audit as audit_module
@@ -25,9 +26,12 @@ def test_the_audit_lets_a_right_method_pass_and_leaves_the_graph():
 def test_the_audit_passes_where_policy_is_reference_and_no_answer_is_right():
     batch = random_batch()
     start = replace(
-        batch, old_logp_NT=batch.logp_NT.detach(), ref_logp_NT=batch.logp_NT.detach(),
-        advantage_NT=torch.zeros(4, 6), accuracy_N=torch.zeros(4),
-    )  # fmt: skip
+        batch,
+        old_logp_NT=batch.logp_NT.detach(),
+        ref_logp_NT=batch.logp_NT.detach(),
+        advantage_NT=torch.zeros(4, 6),
+        accuracy_N=torch.zeros(4),
+    )
     audit(replace(EVERY_TERM, constant=["masked_entropy"]), start)
 
 

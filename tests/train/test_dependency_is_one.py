@@ -6,7 +6,8 @@ import torch
 
 from analysis.dependency.profile import token_frame
 from analysis.report.scores import tokens_of
-from configs import compose, read_jsonl
+from common import read_jsonl
+from configs import compose
 from data.mini.world import sample, sample_by_id
 from data.views import ViewSettings
 from models.dependency import ViewScores, response_scores, score_two_views

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from configs import UserError, command, compose, load_resolved
+from common import UserError
+from configs import command, compose, load_resolved
 from configs.compose import ROOT
 from configs.groups import groups_of
 from data.sources import DataSettings, Samples
@@ -22,9 +23,11 @@ from train.shape import Shape, read_shape
 SHAPES = ROOT / "models" / "shapes"
 PUBLISHED = {"qwen2_5_vl_3b": 3_754_622_976, "qwen2_5_vl_7b": 8_292_166_656, "qwen3_vl_2b": 2_127_532_032}
 BIG = [
-    "parallel.backend=deepspeed", "parallel.offload=none", "rollouts.engine.kind=vllm",
+    "parallel.backend=deepspeed",
+    "parallel.offload=none",
+    "rollouts.engine.kind=vllm",
     "model.gradient_checkpointing=true",
-]  # fmt: skip
+]
 
 
 def settings_of(*overrides: str) -> TrainSettings:

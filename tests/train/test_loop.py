@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from configs import Run, UserError, compose, read_jsonl
+from common import UserError, read_jsonl
+from configs import Run, compose
 from train.checkpoint import complete_checkpoints
 from train.loop import run_folder, train
 from train.settings import TrainSettings, check
@@ -27,8 +28,17 @@ def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_r
     run = run_folder(settings)
     rows = read_jsonl(run / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2]
-    wanted = {"actor/pg_loss", "actor/kl_prcp_loss", "actor/kl_loss", "actor/entropy_loss", "critic/rewards/mean",
-              "reward/accuracy", "response_length/mean", "actor/pg_clipfrac_higher", "rollout/engine_gap"}  # fmt: skip
+    wanted = {
+        "actor/pg_loss",
+        "actor/kl_prcp_loss",
+        "actor/kl_loss",
+        "actor/entropy_loss",
+        "critic/rewards/mean",
+        "reward/accuracy",
+        "response_length/mean",
+        "actor/pg_clipfrac_higher",
+        "rollout/engine_gap",
+    }
     assert wanted <= rows[0].keys()
     assert rows[0]["actor/kl_loss"] == pytest.approx(0, abs=1e-3) and rows[0]["actor/kl_prcp_loss"] < 0
     assert rows[0]["rollout/engine_gap"] < 0.01
@@ -61,8 +71,9 @@ def test_a_config_of_another_version_is_refused(small_run):
 def test_micro_batch_size_does_not_change_the_update(small_run, tmp_path):
     weights = []
     for number, tokens in enumerate((16384, 200)):
-        settings = settings_of(small_run, "method=papo_g", "steps=1", f"optimiser.micro_tokens={tokens}",
-                               f"run={tmp_path}/micro{number}")  # fmt: skip
+        settings = settings_of(
+            small_run, "method=papo_g", "steps=1", f"optimiser.micro_tokens={tokens}", f"run={tmp_path}/micro{number}"
+        )
         train(settings)
         weights.append(read_jsonl(run_folder(settings) / "metrics.jsonl")[0])
     for name, value in weights[0].items():
@@ -93,7 +104,11 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
 @pytest.mark.parametrize(
     "options",
     [
-        ["method=papo_g_both"], ["method=reinforce_pp"], ["method=gspo"], ["method=drgrpo"], ["method=dapo_full"],
+        ["method=papo_g_both"],
+        ["method=reinforce_pp"],
+        ["method=gspo"],
+        ["method=drgrpo"],
+        ["method=dapo_full"],
         ["method=papo_g", "losses.ppo.importance_cap=2", "losses.average=four"],
         ["method=papo_g", "losses.entropy.coef=0.01", "losses.entropy.kind=full", "losses.nll.coef=0.1"],
         ["method=papo_g", "losses.perception_kl.keep=0.4", "losses.perception_kl.end_coef=0.01"],
@@ -101,7 +116,7 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
         ["method=papo_g", "views.masked.draw=per_response", "losses.perception_kl.only_correct=true"],
     ],
     ids=lambda options: " ".join(options),
-)  # fmt: skip
+)
 def test_every_switch_runs_through_the_loop_and_its_audit(small_run, options):
     settings = settings_of(small_run, "steps=2", *options)
     train(settings)

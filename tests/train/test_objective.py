@@ -27,10 +27,17 @@ def random_batch(masked_equals_clean: bool = False) -> ScoredBatch:
     mask = torch.ones(4, 6)
     mask[0, 4:] = 0
     return ScoredBatch(
-        logp.clone().requires_grad_(), logp - 0.05, mask, torch.tensor([[1.0], [-1.0], [0.5], [-0.5]]).expand(4, 6),
-        torch.ones(4, 6), logp - 0.1 * torch.rand(4, 6, generator=draw), {"masked": masked},
-        logp - 0.3, torch.rand(4, 6, generator=draw).requires_grad_(), torch.tensor([1.0, 0.0, 1.0, 0.0]),
-    )  # fmt: skip
+        logp.clone().requires_grad_(),
+        logp - 0.05,
+        mask,
+        torch.tensor([[1.0], [-1.0], [0.5], [-0.5]]).expand(4, 6),
+        torch.ones(4, 6),
+        logp - 0.1 * torch.rand(4, 6, generator=draw),
+        {"masked": masked},
+        logp - 0.3,
+        torch.rand(4, 6, generator=draw).requires_grad_(),
+        torch.tensor([1.0, 0.0, 1.0, 0.0]),
+    )
 
 
 def shares_of(batch: ScoredBatch, average: str = "token") -> torch.Tensor:
@@ -43,9 +50,11 @@ def total_gradient(losses: LossSettings, batch: ScoredBatch) -> torch.Tensor:
 
 
 EVERY_TERM = LossSettings(
-    reference_kl=ReferenceKlSettings(coef=0.01), perception_kl=PerceptionKlSettings(coef=0.02),
-    entropy=EntropySettings(coef=0.03, masked_coef=0.04), nll=NllSettings(coef=0.1),
-)  # fmt: skip
+    reference_kl=ReferenceKlSettings(coef=0.01),
+    perception_kl=PerceptionKlSettings(coef=0.02),
+    entropy=EntropySettings(coef=0.03, masked_coef=0.04),
+    nll=NllSettings(coef=0.1),
+)
 
 
 def test_terms_are_coefficient_times_value():
@@ -60,9 +69,18 @@ def test_terms_are_coefficient_times_value():
     torch.testing.assert_close(terms["nll"][::2], -0.1 * batch.logp_NT[::2])
     assert terms["nll"][1::2].abs().max() == 0
     assert not any(value.requires_grad for value in logged.values())
-    wanted = {"actor/masked_entropy_loss", "actor/pg_clipfrac_dual", "actor/kl_prcp_bounded", "actor/nll_loss",
-              "actor/logp_clean", "actor/logp_masked", "actor/pg_loss", "actor/kl_loss", "actor/kl_prcp_loss",
-              "actor/entropy_loss"}  # fmt: skip
+    wanted = {
+        "actor/masked_entropy_loss",
+        "actor/pg_clipfrac_dual",
+        "actor/kl_prcp_bounded",
+        "actor/nll_loss",
+        "actor/logp_clean",
+        "actor/logp_masked",
+        "actor/pg_loss",
+        "actor/kl_loss",
+        "actor/kl_prcp_loss",
+        "actor/entropy_loss",
+    }
     assert wanted <= logged.keys()
 
 
@@ -143,10 +161,15 @@ def test_micro_batches_add_up_to_the_same_gradient(average):
     summed = torch.zeros(4, 6)
     for rows in (slice(0, 1), slice(1, 4)):
         part = ScoredBatch(
-            batch.logp_NT[rows], batch.old_logp_NT[rows], batch.mask_NT[rows], batch.advantage_NT[rows],
-            batch.weights_NT[rows], batch.ref_logp_NT[rows], {"masked": batch.view_logp_NT["masked"][rows]},
+            batch.logp_NT[rows],
+            batch.old_logp_NT[rows],
+            batch.mask_NT[rows],
+            batch.advantage_NT[rows],
+            batch.weights_NT[rows],
+            batch.ref_logp_NT[rows],
+            {"masked": batch.view_logp_NT["masked"][rows]},
             accuracy_N=batch.accuracy_N[rows],
-        )  # fmt: skip
+        )
         loss = total_loss(token_losses(EVERY_TERM, part)[0], shares[rows])
         summed += torch.autograd.grad(loss, batch.logp_NT)[0]
     torch.testing.assert_close(summed, whole, atol=1e-8, rtol=1e-6)

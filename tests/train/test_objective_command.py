@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from configs import UserError, compose
+from common import UserError
+from configs import compose
 from tests.train.test_recipes import METHODS
 from train.objective_command import ObjectiveCommand
 from train.objective_tensors import objective, read_tensors, run
@@ -20,10 +21,14 @@ def fixed_tensors() -> dict[str, torch.Tensor]:
     mask = torch.ones(4, 5)
     mask[2, 3:] = 0
     return {
-        "logp": logp, "old_logp": logp - 0.01, "ref_logp": logp - 0.2 * torch.rand(4, 5, generator=draw),
-        "logp_masked": logp - torch.rand(4, 5, generator=draw), "mask": mask,
-        "reward": torch.tensor([1.0, 0.1, 0.1, 1.0]), "group": torch.tensor([0, 0, 1, 1]),
-    }  # fmt: skip
+        "logp": logp,
+        "old_logp": logp - 0.01,
+        "ref_logp": logp - 0.2 * torch.rand(4, 5, generator=draw),
+        "logp_masked": logp - torch.rand(4, 5, generator=draw),
+        "mask": mask,
+        "reward": torch.tensor([1.0, 0.1, 0.1, 1.0]),
+        "group": torch.tensor([0, 0, 1, 1]),
+    }
 
 
 def run_on(tensors: dict[str, torch.Tensor], folder: Path, *options: str) -> dict[str, torch.Tensor]:
@@ -99,11 +104,16 @@ def test_averages_reach_the_command_line(tmp_path):
 
 def test_what_a_setting_asks_for_is_read(tmp_path):
     tensors = fixed_tensors() | {
-        "engine_logp": fixed_tensors()["old_logp"] - 0.1, "entropy": torch.rand(4, 5),
+        "engine_logp": fixed_tensors()["old_logp"] - 0.1,
+        "entropy": torch.rand(4, 5),
         "accuracy": torch.tensor([1.0, 0.0, 0.0, 1.0]),
-    }  # fmt: skip
-    options = ["losses.ppo.importance_cap=2", "losses.entropy.kind=full", "losses.entropy.coef=0.5",
-               "losses.nll.coef=0.1"]  # fmt: skip
+    }
+    options = [
+        "losses.ppo.importance_cap=2",
+        "losses.entropy.kind=full",
+        "losses.entropy.coef=0.5",
+        "losses.nll.coef=0.1",
+    ]
     out = run_on(tensors, tmp_path, "method=grpo", *options)
     torch.testing.assert_close(out["grad_entropy"], 0.5 * tensors["mask"] / 18)
     torch.testing.assert_close(out["weights"] * tensors["mask"], torch.tensor(0.1).exp() * tensors["mask"])

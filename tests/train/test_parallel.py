@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from configs import read_jsonl, write_jsonl
+from common import read_jsonl, write_jsonl
 from data.mini.world import sample
 
 DEEPSPEED = "parallel.backend=deepspeed"
@@ -27,8 +27,14 @@ def mixed_data(folder: Path) -> Path:
             path = folder / f"{n}_{p}.png"
             sample("train", "counting", n + 100 * p).images[0].open().save(path)
             paths.append(path.name)
-        rows.append({"id": f"row{n}", "problem": "<image>" * pictures + "How many red circles are there ?",
-                     "answer": problem.answer, "images": paths})  # fmt: skip
+        rows.append(
+            {
+                "id": f"row{n}",
+                "problem": "<image>" * pictures + "How many red circles are there ?",
+                "answer": problem.answer,
+                "images": paths,
+            }
+        )
     write_jsonl(folder / "mixed.jsonl", rows)
     return folder / "mixed.jsonl"
 
@@ -37,20 +43,33 @@ def mixed_data(folder: Path) -> Path:
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     data = mixed_data(tmp_path_factory.mktemp("mixed"))
     return [
-        "scale=mini", "method=papo_g", "rollouts.prompts=8", "rollouts.group=2", "optimiser.minibatch_prompts=4",
-        "optimiser.micro_tokens=120", "rollouts.sampling.max_new_tokens=12", "keep.wandb=disabled", "steps=20",
-        "keep.checkpoint_every=20", "keep.rollouts_every=0", "optimiser.learning_rate=1e-5", f"data.source={data}",
+        "scale=mini",
+        "method=papo_g",
+        "rollouts.prompts=8",
+        "rollouts.group=2",
+        "optimiser.minibatch_prompts=4",
+        "optimiser.micro_tokens=120",
+        "rollouts.sampling.max_new_tokens=12",
+        "keep.wandb=disabled",
+        "steps=20",
+        "keep.checkpoint_every=20",
+        "keep.rollouts_every=0",
+        "optimiser.learning_rate=1e-5",
+        f"data.source={data}",
         "model.max_prompt_tokens=400",
-    ]  # fmt: skip
+    ]
 
 
 def run(launcher: list[str], options: list[str], folder: Path) -> tuple[list[dict], dict]:
     """Metrics and final weights of one run."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *launcher, *options, f"run={folder}"], capture_output=True, text=True, env=environment,
+        [sys.executable, *launcher, *options, f"run={folder}"],
+        capture_output=True,
+        text=True,
+        env=environment,
         timeout=600,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return list(read_jsonl(folder / "metrics.jsonl")), load_file(folder / "final" / "model.safetensors")
 
@@ -101,8 +120,14 @@ def test_losses_and_weights_do_not_depend_on_scoring_stage_or_number_of_processe
 
 @pytest.mark.slow
 def test_bfloat16_at_stage_3_stays_near_float32(straight, options, tmp_path):
-    more = [DEEPSPEED, "parallel.zero_stage=3", "parallel.offload=all", "model.dtype=bfloat16",
-            "model.gradient_checkpointing=true", "steps=1"]  # fmt: skip
+    more = [
+        DEEPSPEED,
+        "parallel.zero_stage=3",
+        "parallel.offload=all",
+        "model.dtype=bfloat16",
+        "model.gradient_checkpointing=true",
+        "steps=1",
+    ]
     metrics, _ = run(TWO, [*options, *more], tmp_path / "run")
     assert metrics[0]["actor/entropy_loss"] == pytest.approx(straight[0][0]["actor/entropy_loss"], rel=0.1)
     assert metrics[0]["actor/grad_norm"] > 0
@@ -118,15 +143,21 @@ def test_two_processes_without_deepspeed_are_refused(options, tmp_path):
 
 
 def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
-    from configs import UserError
+    from common import UserError
     from train.checkpoint import FORMAT, load_checkpoint
+    from train.distributed import Ranks
     from train.settings import ParallelSettings
-    from train.world import World
 
     folder = tmp_path / "checkpoints" / "step_000002"
     folder.mkdir(parents=True)
-    record = {"format": FORMAT, "step": 2, "updates": 4, "position": 8, "processes": 4,
-              "parallel": vars(ParallelSettings())}  # fmt: skip
+    record = {
+        "format": FORMAT,
+        "step": 2,
+        "updates": 4,
+        "position": 8,
+        "processes": 4,
+        "parallel": vars(ParallelSettings()),
+    }
     (folder / "state.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=r"written by 4 process\(es\)"):
-        load_checkpoint(tmp_path, None, ParallelSettings(), World())
+        load_checkpoint(tmp_path, None, ParallelSettings(), Ranks())

@@ -82,16 +82,31 @@ def test_the_corruption_is_papos(method, scale):
     settings = recipe(method, scale)
     term, view = settings.losses.perception_kl, settings.views["masked"]
     assert (view.kind, view.size, view.ratio, view.draw, view.stage) == (
-        "patch_black", 14, 0.6, "per_prompt", "before_resize",
-    )  # fmt: skip
+        "patch_black",
+        14,
+        0.6,
+        "per_prompt",
+        "before_resize",
+    )
     assert (term.view, term.gradient, term.ratio, term.bound, term.keep, term.only_correct, term.end_coef) == (
-        "masked", "clean", "masked_over_clean", 10.0, 1.0, False, None,
-    )  # fmt: skip
+        "masked",
+        "clean",
+        "masked_over_clean",
+        10.0,
+        1.0,
+        False,
+        None,
+    )
 
 
-@pytest.mark.parametrize(("scale", "model", "stage"), [("2b", "Qwen/Qwen3-VL-2B-Thinking", 2),
-                                                       ("3b", "Qwen/Qwen2.5-VL-3B-Instruct", 2),
-                                                       ("7b", "Qwen/Qwen2.5-VL-7B-Instruct", 3)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("scale", "model", "stage"),
+    [
+        ("2b", "Qwen/Qwen3-VL-2B-Thinking", 2),
+        ("3b", "Qwen/Qwen2.5-VL-3B-Instruct", 2),
+        ("7b", "Qwen/Qwen2.5-VL-7B-Instruct", 3),
+    ],
+)
 def test_scales_are_papos_runs(scale, model, stage):
     settings = recipe("grpo", scale)
     assert (settings.model.path, settings.model.dtype) == (model, "bfloat16")

@@ -26,12 +26,16 @@ KINDS = {
 
 def start(launcher: list[str], options: list[str]) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, *launcher, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, *launcher, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
 
 
-def to_the_end(launcher: list[str], options: list[str]) -> None:
+def run_until_done(launcher: list[str], options: list[str]) -> None:
     process = start(launcher, options)
     _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said[-3000:]
@@ -57,10 +61,10 @@ def test_a_killed_run_ends_bit_identical(small_run, tmp_path, kind):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     options = [o for o in small_run if not o.startswith("run=")] + ["method=papo_g", *more]
     options += ["keep.wandb=offline"] if kind == "torch" else []
-    to_the_end(launcher, [*options, f"run={straight}"])
+    run_until_done(launcher, [*options, f"run={straight}"])
     kill_in_step(launcher, [*options, f"run={killed}"], killed, rng.randint(2, 4), rng.random() * 0.5)
     assert not (killed / "finished.json").exists()
-    to_the_end(launcher, [*options, f"run={killed}"])
+    run_until_done(launcher, [*options, f"run={killed}"])
     shards = [f"checkpoints/step_000005/{path.name}" for path in straight.glob("checkpoints/step_000005/shard_*")]
     assert len(shards) == (2 if launcher == TWO else 1)
     for name in ("final/model.safetensors", "metrics.jsonl", "filtered.jsonl", *shards):
@@ -94,12 +98,12 @@ def test_a_process_that_vanishes_takes_the_others_along(small_run, tmp_path):
 
 @pytest.mark.slow
 def test_changed_data_under_a_stopped_run_are_refused(small_run, tmp_path):
-    from configs import write_jsonl
+    from common import write_jsonl
 
     rows = [{"id": f"r{n}", "problem": "What is 2 + 2 ?", "answer": "4", "images": []} for n in range(8)]
     write_jsonl(tmp_path / "data.jsonl", rows)
     options = [*small_run, "method=grpo", f"data.source={tmp_path}/data.jsonl", "steps=1"]
-    to_the_end(ALONE, options)
+    run_until_done(ALONE, options)
     write_jsonl(tmp_path / "data.jsonl", rows[:-1])
     process = start(ALONE, [*options[:-1], "steps=2"])
     _, said = process.communicate(timeout=120)

@@ -1,18 +1,19 @@
-"""Filling a step: dynamic sampling, refill, what is thrown away, the overlong penalty."""
+"""Filling a step: dynamic sampling, refill, what is discarded away, the overlong penalty."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from configs import UserError, compose
+from common import UserError
+from configs import compose
 from data import Sample
 from data.sources import Samples
 from models.response import Response
+from train.distributed import Ranks
 from train.rewards import overlong_penalty
 from train.rollout import collect
 from train.settings import OverlongSettings, TrainSettings
-from train.world import World
 
 
 class PlannedEngine:
@@ -39,8 +40,10 @@ class PlannedEngine:
 
 
 def prepared(options: list[str], right: Callable[[Sample, int], bool]) -> tuple[TrainSettings, Samples, PlannedEngine]:
-    settings = compose(TrainSettings, ["scale=mini", "rollouts.prompts=6", "rollouts.group=4",
-                                       "optimiser.minibatch_prompts=6", *options])  # fmt: skip
+    settings = compose(
+        TrainSettings,
+        ["scale=mini", "rollouts.prompts=6", "rollouts.group=4", "optimiser.minibatch_prompts=6", *options],
+    )
     data = Samples(settings.data, 0)
     return settings, data, PlannedEngine({s.id: s for s in data.take(0, 200)}, right)
 
@@ -61,39 +64,44 @@ def test_dynamic_sampling_keeps_mixed_groups_refills_and_cuts_the_surplus(random
         return kind == 0 or (kind >= 2 and k == 0)
 
     settings, data, engine = prepared(FILTER, right)
-    found = collect(engine, random_tiny, data, 0, settings, 1, World())
+    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
     assert [place[s.id] for s in found.samples] == [2, 3, 6, 7, 10, 11]
     assert (found.rounds, found.generated, found.position) == (3, 12, 12)
-    assert [(t.why, place[t.sample_id]) for t in found.thrown] == [
-        ("all_right", 0), ("all_wrong", 1), ("all_right", 4), ("all_wrong", 5), ("all_right", 8), ("all_wrong", 9)
-    ]  # fmt: skip
+    assert [(t.why, place[t.sample_id]) for t in found.discarded] == [
+        ("all_right", 0),
+        ("all_wrong", 1),
+        ("all_right", 4),
+        ("all_wrong", 5),
+        ("all_right", 8),
+        ("all_wrong", 9),
+    ]
     assert found.accuracy_N.tolist() == [1, 0, 0, 0] * 6
-    again = collect(engine, random_tiny, data, found.position, settings, 2, World())
+    again = collect(engine, random_tiny, data, found.position, settings, 2, Ranks())
     assert place[again.samples[0].id] == 14  # the next step goes on in the data where this one ended
 
 
 def test_the_filter_looks_at_accuracy_and_not_at_the_format_reward(random_tiny):
     settings, data, engine = prepared(FILTER, lambda sample, k: False)
     with pytest.raises(UserError, match=r"found 0 of 6 prompts of mixed accuracy in 6 rounds .*0\.00: 24"):
-        collect(engine, random_tiny, data, 0, settings, 1, World())
+        collect(engine, random_tiny, data, 0, settings, 1, Ranks())
 
 
 def test_surplus_is_logged(random_tiny):
     settings, data, engine = prepared(FILTER, lambda sample, k: k == 0)
-    found = collect(engine, random_tiny, data, 0, settings, 1, World())
-    assert len(found.samples) == 6 and [t.why for t in found.thrown] == ["surplus", "surplus"]
+    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    assert len(found.samples) == 6 and [t.why for t in found.discarded] == ["surplus", "surplus"]
 
 
 def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
     settings, data, engine = prepared([], lambda sample, k: k == 0)
     lengths = [len(random_tiny.encoder.encode(s).ids) for s in data.take(0, 6)]
     random_tiny.settings.max_prompt_tokens = sorted(lengths)[3]
-    found = collect(engine, random_tiny, data, 0, settings, 1, World())
+    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
     assert len(found.samples) == 6 and max(found.prompt_tokens) <= random_tiny.settings.max_prompt_tokens
-    assert {t.why for t in found.thrown} == {"too_long"} and found.generated == 6 + len(found.thrown)
+    assert {t.why for t in found.discarded} == {"too_long"} and found.generated == 6 + len(found.discarded)
     random_tiny.settings.max_prompt_tokens = 3
     with pytest.raises(UserError, match=r"found 0 of 6 prompts within model\.max_prompt_tokens"):
-        collect(engine, random_tiny, data, 0, settings, 1, World())
+        collect(engine, random_tiny, data, 0, settings, 1, Ranks())
 
 
 def test_the_overlong_penalty_is_dapos_ramp(random_tiny):
@@ -103,7 +111,7 @@ def test_the_overlong_penalty_is_dapos_ramp(random_tiny):
         ["rollouts.overlong.buffer=4", "rollouts.sampling.max_new_tokens=8"], lambda sample, k: True
     )
     engine.length = 6
-    found = collect(engine, random_tiny, data, 0, settings, 1, World())
+    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
     assert found.reward_N.tolist() == pytest.approx([1.0 - 0.5] * 24)  # two of four buffer tokens used, factor 1
 
 
@@ -111,8 +119,8 @@ def test_every_process_sees_the_same_experience(random_tiny):
     """Two worlds of two, exchanging by hand, against one world of one."""
     settings, data, engine = prepared([], lambda sample, k: (k + number(sample, stream)) % 2 == 0)
     stream = data.take(0, 6)
-    whole = collect(engine, random_tiny, data, 0, settings, 1, World())
-    parts = {rank: World(rank, 2).mine(range(6)) for rank in (0, 1)}
+    whole = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    parts = {rank: Ranks(rank, 2).mine(range(6)) for rank in (0, 1)}
     assert parts == {0: [0, 2, 4], 1: [1, 3, 5]}
     assert [whole.tokens(g) for g in range(6)] == [whole.prompt_tokens[g] + 12 for g in range(6)]
     assert replace(whole).count == 4

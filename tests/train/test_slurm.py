@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from configs import UserError, command, compose
+from common import UserError
+from configs import command, compose
 from train.slurm import SlurmCommand, write_script
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,9 +48,14 @@ def test_script_holds_the_right_numbers(folder: Path, capsys: pytest.CaptureFixt
     assert subprocess.run(["bash", "-n", path], check=False).returncode == 0
     lines = path.read_text().splitlines()
     for line in (
-        "#SBATCH --nodes=2", "#SBATCH --gpus-per-node=8", "#SBATCH --cpus-per-task=64", "#SBATCH --time=08:00:00",
-        "#SBATCH --requeue", "#SBATCH --signal=B:USR1@300", "#SBATCH --partition=gpu",
-    ):  # fmt: skip
+        "#SBATCH --nodes=2",
+        "#SBATCH --gpus-per-node=8",
+        "#SBATCH --cpus-per-task=64",
+        "#SBATCH --time=08:00:00",
+        "#SBATCH --requeue",
+        "#SBATCH --signal=B:USR1@300",
+        "#SBATCH --partition=gpu",
+    ):
         assert line in lines
     text = path.read_text()
     assert "torchrun --nnodes=2 --nproc-per-node=8" in text

@@ -6,39 +6,40 @@ from math import log
 import pytest
 import torch
 
-from configs import compose, read_jsonl
+from common import read_jsonl
+from configs import compose
 from models.scoring import Scores
 from tests.models.ragged import assert_same_gradients
-from train.loop import Lab, make_lab, run_folder, train
+from train.distributed import Ranks
+from train.loop import TrainState, make_state, run_folder, train
 from train.losses.averages import spread, token_shares
 from train.objective import ScoredBatch, token_losses, total_loss
 from train.rollout import collect
 from train.scores import fixed_scores
 from train.settings import LossSettings, PerceptionKlSettings, TrainSettings
 from train.update import dependency_metrics, step_advantages
-from train.world import World
 
 DEPENDENCY = {f"dependency/{name}" for name in ("k3_mean", "share_above", "top_decile", "k1_mean")}
 
 
-def batch_and_gradients(lab: Lab) -> tuple[ScoredBatch, dict[str, torch.Tensor]]:
+def batch_and_gradients(state: TrainState) -> tuple[ScoredBatch, dict[str, torch.Tensor]]:
     """The first micro-batch of a run's first step, and the gradients of its loss."""
-    settings = lab.settings
-    experience = collect(lab.engine, lab.model, lab.data, 0, settings, 1, lab.world)
-    fixed = fixed_scores(lab.model, lab.reference, experience, settings, 1, lab.world)
-    advantage_rows = step_advantages(experience, fixed, settings, lab.world)
-    batch = lab.updater.batch(experience, fixed, advantage_rows, [0, 1], 1)
+    settings = state.settings
+    experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
+    fixed = fixed_scores(state.model, state.reference, experience, settings, 1, state.ranks)
+    advantage_rows = step_advantages(experience, fixed, settings, state.ranks)
+    batch = state.updater.batch(experience, fixed, advantage_rows, [0, 1], 1)
     shares = token_shares(batch.mask_NT.sum(1).int().tolist(), settings.losses.average, 24)
-    lab.model.module.zero_grad()
+    state.model.module.zero_grad()
     total_loss(token_losses(settings.losses, batch)[0], spread(shares, batch.mask_NT)).backward()
-    return batch, {n: p.grad.clone() for n, p in lab.model.module.named_parameters() if p.grad is not None}
+    return batch, {n: p.grad.clone() for n, p in state.model.module.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("draw", ["per_prompt", "per_response"])
 def test_a_gradient_through_both_views_takes_one_pass_and_is_that_of_two(small_run, draw):
     method = ["method=papo_g_both", "losses.perception_kl.coef=1", f"views.masked.draw={draw}"]
-    lab = make_lab(compose(TrainSettings, [*small_run, *method]), World())
-    scorer, calls = lab.model.scorer, []
+    state = make_state(compose(TrainSettings, [*small_run, *method]), Ranks())
+    scorer, calls = state.model.scorer, []
 
     def counted(groups: list, **options: object) -> Scores:
         calls.append(torch.is_grad_enabled())
@@ -48,11 +49,11 @@ def test_a_gradient_through_both_views_takes_one_pass_and_is_that_of_two(small_r
         own = scorer(groups, **options)
         return replace(own, against_logprobs_NT=scorer(against, **options).logprobs_NT) if against else own
 
-    lab.model.scorer = counted
-    batch, found = batch_and_gradients(lab)
+    state.model.scorer = counted
+    batch, found = batch_and_gradients(state)
     assert sum(calls) == 1
-    lab.model.scorer = in_two_passes
-    other, expected = batch_and_gradients(lab)
+    state.model.scorer = in_two_passes
+    other, expected = batch_and_gradients(state)
     torch.testing.assert_close(batch.logp_NT, other.logp_NT, atol=1e-5, rtol=0)
     torch.testing.assert_close(batch.view_logp_NT["masked"], other.view_logp_NT["masked"], atol=1e-5, rtol=0)
     assert batch.view_logp_NT["masked"].requires_grad
@@ -68,10 +69,15 @@ def test_dependency_metrics_are_sums_over_responses_that_have_tokens():
     found = dependency_metrics(LossSettings(perception_kl=PerceptionKlSettings()), batch)
     halved, doubled = log(2) - 0.5, 1 - log(2)
     assert not any(value.requires_grad for value in found.values())
-    assert {name: value.item() for name, value in found.items()} == pytest.approx({
-        "dependency/k3_mean": halved / 2 + doubled, "dependency/share_above": 0.5 + 1,
-        "dependency/top_decile": halved + doubled, "dependency/k1_mean": log(2) / 2 - log(2),
-    }, abs=1e-6)  # fmt: skip
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(
+        {
+            "dependency/k3_mean": halved / 2 + doubled,
+            "dependency/share_above": 0.5 + 1,
+            "dependency/top_decile": halved + doubled,
+            "dependency/k1_mean": log(2) / 2 - log(2),
+        },
+        abs=1e-6,
+    )
     assert dependency_metrics(LossSettings(), batch) == {}
 
 

@@ -42,9 +42,15 @@ def test_rows_come_back_with_verdicts(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert len(rows) == 13
     assert rows[0] == {
-        "response": "<think>a</think>\\boxed{1/2}", "gold": "0.5", "id": 7, "extracted": "1/2", "correct": True,
-        "format_ok": True, "grader": "robust/1", "reason": "number",
-    }  # fmt: skip
+        "response": "<think>a</think>\\boxed{1/2}",
+        "gold": "0.5",
+        "id": 7,
+        "extracted": "1/2",
+        "correct": True,
+        "format_ok": True,
+        "grader": "robust/1",
+        "reason": "number",
+    }
     assert [row["correct"] for row in rows] == [True, True, True] + [False] * 10
     assert [index for index, row in enumerate(rows) if row["reason"].startswith("bad_row: ")] == [
         3,

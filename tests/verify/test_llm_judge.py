@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from configs import UserError
+from common import UserError
 from tests.recorded_server import FakeClock, Play, RecordedServer, says
 from verify.judge_cache import Reply, ReplyCache
 from verify.judge_prompts import FRAME, TEMPLATES, Case, Judgement, messages, parse
@@ -68,17 +68,40 @@ def test_exact_verdicts_are_read(kind, reply, expected):
 @pytest.mark.parametrize(
     ("kind", "reply"),
     [
-        ("equal", ""), ("equal", "yes, they are equal"), ("equal", "yes no"), ("equal", "maybe"),
-        ("equal", "not yes"), ("equal", '{"verdict": "yes", "why": "same"}'), ("equal", '{"answer": "yes"}'),
-        ("equal", '{"verdict": "no", "verdict": "yes"}'), ("equal", '["yes"]'), ("equal", '{"verdict": true}'),
-        ("equal", "[" * 3999), ("equal", '{"verdict": "yes"} and more'), ("equal", "<think>yes"),
-        ("equal", "x" * 100_000), ("equal", "correct"), ("hallusion", "yes"), ("hallusion", "incorrect correct"),
-        ("grade", "0.75"), ("grade", '{"grade": 0.75}'), ("grade", "1.1"), ("grade", "-0.1"), ("grade", "7/10"),
-        ("grade", '{"grade": true}'), ("grade", '{"grade": NaN}'), ("grade", '{"grade": 1e999}'), ("grade", "٠"),
-        ("grade", '{"grade": "0.7"}'), ("grade", '{"grade": ' + "9" * 3900 + "}"), ("extract", "12"),
-        ("extract", '{"answer": 12}'), ("extract", '{"answer": " "}'), ("extract", "I'm sorry, I can't help."),
+        ("equal", ""),
+        ("equal", "yes, they are equal"),
+        ("equal", "yes no"),
+        ("equal", "maybe"),
+        ("equal", "not yes"),
+        ("equal", '{"verdict": "yes", "why": "same"}'),
+        ("equal", '{"answer": "yes"}'),
+        ("equal", '{"verdict": "no", "verdict": "yes"}'),
+        ("equal", '["yes"]'),
+        ("equal", '{"verdict": true}'),
+        ("equal", "[" * 3999),
+        ("equal", '{"verdict": "yes"} and more'),
+        ("equal", "<think>yes"),
+        ("equal", "x" * 100_000),
+        ("equal", "correct"),
+        ("hallusion", "yes"),
+        ("hallusion", "incorrect correct"),
+        ("grade", "0.75"),
+        ("grade", '{"grade": 0.75}'),
+        ("grade", "1.1"),
+        ("grade", "-0.1"),
+        ("grade", "7/10"),
+        ("grade", '{"grade": true}'),
+        ("grade", '{"grade": NaN}'),
+        ("grade", '{"grade": 1e999}'),
+        ("grade", "٠"),
+        ("grade", '{"grade": "0.7"}'),
+        ("grade", '{"grade": ' + "9" * 3900 + "}"),
+        ("extract", "12"),
+        ("extract", '{"answer": 12}'),
+        ("extract", '{"answer": " "}'),
+        ("extract", "I'm sorry, I can't help."),
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_unscored_and_never_wrong(kind, reply):
     found = parse(kind, reply)
     assert found == Judgement(None, "unparsed", reply) and found.unscored
@@ -154,10 +177,7 @@ def test_a_second_run_asks_nothing_and_needs_no_server(make):
         again.ask([*cases(3), dataclasses.replace(CASE, response="new")])
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"model": "judge-b"}, {"max_reply_tokens": 99}, {"vllm_fields": False}],
-)
+@pytest.mark.parametrize("changes", [{"model": "judge-b"}, {"max_reply_tokens": 99}, {"vllm_fields": False}])
 def test_another_model_or_setting_asks_again(make, changes):
     with RecordedServer(lambda *_: says(YES)) as server:
         make(server.url).ask(cases(1))

@@ -122,9 +122,15 @@ def test_can_infer_needs_one_letter_near_the_end() -> None:
 
 def test_extract_mcq_ranks() -> None:
     for text, letter in (
-        ("B or rather the answer is C", "B"), ("the answer is C, not (D) A", "A"), ("the answer is C, not (D)", "C"),
-        ("so (C), then D.", "C"), ("so C. D: B) A ?", "C"), ("so D: B) A ?", "D"), ("b", None), ("xCxBx", "B"),
-    ):  # fmt: skip
+        ("B or rather the answer is C", "B"),
+        ("the answer is C, not (D) A", "A"),
+        ("the answer is C, not (D)", "C"),
+        ("so (C), then D.", "C"),
+        ("so C. D: B) A ?", "C"),
+        ("so D: B) A ?", "D"),
+        ("b", None),
+        ("xCxBx", "B"),
+    ):
         assert letters.extract_mcq(text, OPTIONS) == letter, text
     assert letters.extract_mcq("B", {}) is None
 
@@ -140,13 +146,24 @@ def test_blink_and_ai2d() -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("So it must be (C).", "c"), ("(A)\nbecause", "a"), ("B", "b"), ("The area is 3,000.", "3,000"),
-        ("The answer is x^2. Because", "x^2"), ("\\boxed{1}\\boxed{x = \\frac{3}{4}}.", "\\frac{3}{4}"),
-        ("\\boxed{3/4}", "\\frac{3}{4}"), ("\\boxed{\\frac34}", "\\frac34"), ("\\boxed{\\sqrt2+\\frac34}",
-        "\\sqrt{2}+\\frac{3}{4}"), ("\\boxed{7}} and {", "7"), ("\\boxed{.7 km}", "0.7"), ("\\boxed{(b)}", "b"),
-        ("\\boxed{\\text{8}}", "{8}"), ("\\boxed{}", "\\boxed"), ("", ""), ("\\boxed{m^3 2 units}", "2"),
+        ("So it must be (C).", "c"),
+        ("(A)\nbecause", "a"),
+        ("B", "b"),
+        ("The area is 3,000.", "3,000"),
+        ("The answer is x^2. Because", "x^2"),
+        ("\\boxed{1}\\boxed{x = \\frac{3}{4}}.", "\\frac{3}{4}"),
+        ("\\boxed{3/4}", "\\frac{3}{4}"),
+        ("\\boxed{\\frac34}", "\\frac34"),
+        ("\\boxed{\\sqrt2+\\frac34}", "\\sqrt{2}+\\frac{3}{4}"),
+        ("\\boxed{7}} and {", "7"),
+        ("\\boxed{.7 km}", "0.7"),
+        ("\\boxed{(b)}", "b"),
+        ("\\boxed{\\text{8}}", "{8}"),
+        ("\\boxed{}", "\\boxed"),
+        ("", ""),
+        ("\\boxed{m^3 2 units}", "2"),
     ],
-)  # fmt: skip
+)
 def test_mathvision_extraction(text: str, answer: str) -> None:
     assert maths.mathvision_extract(text) == answer
 
@@ -168,9 +185,14 @@ def test_math_verify_reads_whole_responses_up_to_a_limit() -> None:
 
 def test_emma() -> None:
     for text, answer in (
-        ("C: text", "C"), ("1,234", "1,234"), ("\\boxed{\\text{left} x}", "left"), ("\\boxed{7}", "7"),
-        ("The correct answer is\n D. Yes", "d"), ("Answer: Four\nmore", "four"), ("nothing", ""),
-    ):  # fmt: skip
+        ("C: text", "C"),
+        ("1,234", "1,234"),
+        ("\\boxed{\\text{left} x}", "left"),
+        ("\\boxed{7}", "7"),
+        ("The correct answer is\n D. Yes", "d"),
+        ("Answer: Four\nmore", "four"),
+        ("nothing", ""),
+    ):
         assert maths.emma_extract(text) == answer, text
     assert maths.emma_equal("twenty-one", "21", None) and maths.emma_equal("B", "b", "x")
     assert maths.emma_equal("\\frac{1}{2}", "B", "0.501") and maths.emma_equal("x+y", "y+x", None)
@@ -206,19 +228,34 @@ def test_mathvista() -> None:
 
 def test_mmmu_open() -> None:
     for text, golds, accepted in (
-        ("The total is 1,234 dollars.", ["1234.00"], True), ("so 1,234.5 or more", ["1234.5"], False),
-        ("The result is 3\nnot 4", ["3"], True), ("It is 3. Then it is 4", ["3"], False), ("x = 2.004", ["2"], True),
-        ("the answer is a red car", ["Red"], True), ("a car", ["car wheel"], False), ("no idea", ["7"], False),
-        ("3", ["4", "3"], True), ("vitamin c", ["C"], True), ("acid", ["C"], False), ("so 1.5e3", ["1500"], True),
-    ):  # fmt: skip
+        ("The total is 1,234 dollars.", ["1234.00"], True),
+        ("so 1,234.5 or more", ["1234.5"], False),
+        ("The result is 3\nnot 4", ["3"], True),
+        ("It is 3. Then it is 4", ["3"], False),
+        ("x = 2.004", ["2"], True),
+        ("the answer is a red car", ["Red"], True),
+        ("a car", ["car wheel"], False),
+        ("no idea", ["7"], False),
+        ("3", ["4", "3"], True),
+        ("vitamin c", ["C"], True),
+        ("acid", ["C"], False),
+        ("so 1.5e3", ["1500"], True),
+    ):
         assert values.mmmu_open_accepts(text, golds) is accepted, text
 
 
 def test_chartqa_pope_and_yes_no() -> None:
     for text, gold, accepted in (
-        ("1990", "2010", True), ("10%", "0.1", True), ("95", "100", True), ("94.9", "100", False),
-        ("Red", "red", True), ("0", "0", True), ("0.0", "0", False), ("about 5", "5", False), ("nan", "5", False),
-    ):  # fmt: skip
+        ("1990", "2010", True),
+        ("10%", "0.1", True),
+        ("95", "100", True),
+        ("94.9", "100", False),
+        ("Red", "red", True),
+        ("0", "0", True),
+        ("0.0", "0", False),
+        ("about 5", "5", False),
+        ("nan", "5", False),
+    ):
         assert values.chartqa_accepts(text, gold) is accepted, text
     for text, answer in (("No, it is.", "no"), ("NO", "yes"), ("It is not", "no"), ("Yes. no", "yes"), ("", "yes")):
         assert values.pope_answer(text) == answer
@@ -233,10 +270,16 @@ def test_dynamath_and_counting() -> None:
     for text in ("no JSON", "{broken}", '{"solution": "x"}', '{"short answer": [1]}', "[1]"):
         assert values.dynamath_short_answer(text) is None
     for answer, gold, kind, accepted in (
-        ("2π", str(2 * math.pi), "float", True), ("1.0015", "1", "float", False), ("3 cm", "3", "float", True),
-        ("π", "3.14", "float", False), ("(B) x", "B", "multiple choice", True), ("It is B", "B", "multiple choice",
-        False), ("The even one", "Even", "text", True), ("", "", "text", False), ("x", "3", "float", False),
-    ):  # fmt: skip
+        ("2π", str(2 * math.pi), "float", True),
+        ("1.0015", "1", "float", False),
+        ("3 cm", "3", "float", True),
+        ("π", "3.14", "float", False),
+        ("(B) x", "B", "multiple choice", True),
+        ("It is B", "B", "multiple choice", False),
+        ("The even one", "Even", "text", True),
+        ("", "", "text", False),
+        ("x", "3", "float", False),
+    ):
         assert values.dynamath_accepts(answer, gold, kind) is accepted, answer
     assert values.integer_in_tag("<answer> 12 </answer>") == 12
     assert values.integer_in_tag("<answer>12 cars</answer>") is None and values.integer_in_tag("12") is None
@@ -245,16 +288,32 @@ def test_dynamath_and_counting() -> None:
 
 
 HOSTILE = {
-    "empty": "", "blanks": " " * 200_000, "digits": "7" * 200_000, "commas": "1,111" * 40_000,
-    "words": "so is " * 40_000, "tuple": "(" + "9^{9^{9^9}}," * 20 + ")",
-    "boxes": "\\boxed{" * 30_000, "closed boxes": "\\boxed{2}" * 20_000, "braces": "{" * 100_000 + "}" * 100_000,
-    "tower": "\\boxed{10^10^10}", "tower in braces": "The final answer is: 10^{10^{10}}", "python tower": "9**9**9",
-    "tags": "<answer>" * 20_000, "tag of blanks": "<answer>" + " " * 100_000, "phrases": "the answer is " * 15_000,
-    "right to left": "\u202e(B) 13\u202c ٣ answer is \u202eB", "surrogates": "\\boxed{\ud800}", "zero": "\x00B\x00",
-    "nested JSON": '{"short answer":' * 50_000, "nested lists": "[" * 100_000, "huge float": "1e999999999",
-    "factorial": "\\boxed{99999999!}", "code": "__import__('os').system('false')",
-    "fractions": "\\boxed{" + "\\frac{1}{" * 40 + "7" + "}" * 40 + "}", "roots": "\\boxed{" + "\\sqrt" * 80 + "2}",
-}  # fmt: skip
+    "empty": "",
+    "blanks": " " * 200_000,
+    "digits": "7" * 200_000,
+    "commas": "1,111" * 40_000,
+    "words": "so is " * 40_000,
+    "tuple": "(" + "9^{9^{9^9}}," * 20 + ")",
+    "boxes": "\\boxed{" * 30_000,
+    "closed boxes": "\\boxed{2}" * 20_000,
+    "braces": "{" * 100_000 + "}" * 100_000,
+    "tower": "\\boxed{10^10^10}",
+    "tower in braces": "The final answer is: 10^{10^{10}}",
+    "python tower": "9**9**9",
+    "tags": "<answer>" * 20_000,
+    "tag of blanks": "<answer>" + " " * 100_000,
+    "phrases": "the answer is " * 15_000,
+    "right to left": "\u202e(B) 13\u202c ٣ answer is \u202eB",
+    "surrogates": "\\boxed{\ud800}",
+    "zero": "\x00B\x00",
+    "nested JSON": '{"short answer":' * 50_000,
+    "nested lists": "[" * 100_000,
+    "huge float": "1e999999999",
+    "factorial": "\\boxed{99999999!}",
+    "code": "__import__('os').system('false')",
+    "fractions": "\\boxed{" + "\\frac{1}{" * 40 + "7" + "}" * 40 + "}",
+    "roots": "\\boxed{" + "\\sqrt" * 80 + "2}",
+}
 ON_TEXT: dict[str, Callable[[str], object]] = {
     "mmstar": lambda text: letters.mmstar_accepts(text, "Q"),
     "wemath": letters.wemath_letter,

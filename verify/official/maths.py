@@ -14,11 +14,32 @@ _OPTION_LETTERS = "ABCDE"
 _ANSWER_PHRASES = ("final answer is", "correct answer is", "answer is", "answer should be")
 # In this order: what one replacement leaves, the next ones see.
 _MATHVISION_CLEANING = (
-    (" ", ""), (r"\,", ""), ("∞", r"\infty"), (r"+\infty", r"\infty"), (r"\\", "\\"), ("\n", ""), (r"\text", ""),
-    (r"\mbox", ""), ("bmatrix", "pmatrix"), (r"\left", ""), (r"\right", ""), (r"^{\circ}", ""), (r"^\circ", ""),
-    ("{m}^3", ""), ("m^3", ""), ("{units}", ""), ("units", ""), ("{km}", ""), ("km", ""), (r"\!", ""),
-    ("tfrac", "frac"), ("dfrac", "frac"), (r"\$", ""), ("$", ""), (r"\%", ""),
-)  # fmt: skip
+    (" ", ""),
+    (r"\,", ""),
+    ("∞", r"\infty"),
+    (r"+\infty", r"\infty"),
+    (r"\\", "\\"),
+    ("\n", ""),
+    (r"\text", ""),
+    (r"\mbox", ""),
+    ("bmatrix", "pmatrix"),
+    (r"\left", ""),
+    (r"\right", ""),
+    (r"^{\circ}", ""),
+    (r"^\circ", ""),
+    ("{m}^3", ""),
+    ("m^3", ""),
+    ("{units}", ""),
+    ("units", ""),
+    ("{km}", ""),
+    ("km", ""),
+    (r"\!", ""),
+    ("tfrac", "frac"),
+    ("dfrac", "frac"),
+    (r"\$", ""),
+    ("$", ""),
+    (r"\%", ""),
+)
 _WHOLE_FRACTION = re.compile(r"(0|-?[1-9][0-9]{0,99})/(0|-?[1-9][0-9]{0,99})")
 _LETTER_IN_BRACKETS = re.compile(r"\(([a-e])\)|\{([a-e])\}")
 
@@ -26,9 +47,27 @@ _EMMA_LETTERS = "ABCDEFGH"
 _EMMA_PHRASES = ("final answer is", "correct answer is", "answer should be", "answer is", "answer:")
 _TEXT_COMMAND = re.compile(r"\\text\{([^{}]*)\}")
 _UNDER_TWENTY = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-)  # fmt: skip
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+)
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SMALL_NUMBERS = {word: value for value, word in enumerate(_UNDER_TWENTY)}
 _SMALL_NUMBERS |= {word: 10 * value for value, word in enumerate(_TENS, 2)}

@@ -21,14 +21,36 @@ _DECIMALS = 2
 _TOLERANCE = 1e-6
 # The scripts use an older parser, to which 3\frac{1}{2} is a product.
 _CONVERSION = ConversionConfig(interpret_as_mixed_fractions=False)
-_NAMED_FUNCTIONS = frozenset((
-    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "factorial",
-    "floor", "gcd", "lcm",
-))  # fmt: skip
+_NAMED_FUNCTIONS = frozenset(
+    (
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "factorial",
+        "floor",
+        "gcd",
+        "lcm",
+    )
+)
 _BINARY: dict[type, Callable] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow, ast.BitXor: operator.xor,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.BitXor: operator.xor,
+}
 _UNARY: dict[type, Callable] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 
 

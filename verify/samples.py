@@ -4,6 +4,6 @@ from data import Sample
 from verify import Verdict, grade
 
 
-def judge(sample: Sample, text: str, grader: str) -> Verdict:
+def grade_sample(sample: Sample, text: str, grader: str) -> Verdict:
     """Grade a response with everything the sample says about its answer."""
     return grade(text, sample.answer, choices=sample.choices or None, task_type=sample.answer_type, grader=grader)

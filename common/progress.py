@@ -23,8 +23,13 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, s
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = ("{task.description}", BarColumn(), "{task.completed}/{task.total}", TimeRemainingColumn(),
-                   TextColumn("{task.fields[note]}"))  # fmt: skip
+        columns = (
+            "{task.description}",
+            BarColumn(),
+            "{task.completed}/{task.total}",
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(title, total=total, completed=done, note="")
 

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import torch
 
-from configs import UserError
+from common import UserError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class World:
+class Ranks:
     """`size` processes of which this is number `rank`."""
 
     rank: int = 0
@@ -55,8 +55,8 @@ class World:
             torch.distributed.barrier()
 
 
-def start_world(backend: str) -> World:
-    """The world that the launcher describes; a process group where DeepSpeed will want one."""
+def start_ranks(backend: str) -> Ranks:
+    """Return the ranks that the launcher describes; a process group where DeepSpeed will want one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if torch.cuda.is_available():
         check_kernels()
@@ -65,13 +65,13 @@ def start_world(backend: str) -> World:
             raise UserError(
                 f"{size} processes were started but parallel.backend is torch; set parallel.backend=deepspeed"
             )
-        return World()
+        return Ranks()
     for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}.items():
         os.environ.setdefault(name, value)
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     if not torch.distributed.is_initialized():
         start_group(rank, size, local)
-    return World(rank, size)
+    return Ranks(rank, size)
 
 
 def start_group(rank: int, size: int, local: int) -> None:
@@ -102,7 +102,7 @@ def check_kernels() -> None:
         ) from None
 
 
-def stop_world() -> None:
+def stop_ranks() -> None:
     """Leave the process group, if there is one."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

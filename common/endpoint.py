@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from configs.errors import UserError
+from common.errors import UserError
 
 SERVER_KEY = "PERCEPT_SERVER_KEY"  # the key of `python -m models.serve`
 LOCAL_URL = "http://127.0.0.1:8765/v1"  # where it listens unless told otherwise
@@ -88,10 +88,15 @@ class Endpoint:
     """
 
     def __init__(
-        self, base_url: str, key: str = "", patience: Patience | None = None, help: str = "check the address",
-        key_help: str = "check the key", now: Callable[[], float] = time.monotonic,
+        self,
+        base_url: str,
+        key: str = "",
+        patience: Patience | None = None,
+        help: str = "check the address",
+        key_help: str = "check the key",
+        now: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.scheme, self.host, self.port, self.path = address_of(self.base_url)
         self._key = key
