@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any, get_args, get_origin
 
 from common.errors import UserError
-from configs.settings import children, is_piece, type_at, type_text, walk, without_none
+from configs.settings import TAG, children, is_piece, members_of, options_of, type_at, type_text, walk, without_none
 
 COMMAND_LINE = "on the command line"
 
@@ -39,6 +39,8 @@ class _Checker:
         bare, optional = without_none(kind)
         if value is None and optional:
             return None
+        if members := members_of(bare):
+            return self._check_tagged(value, members, kind, dotted)
         if is_piece(bare):
             self._expect(value, dict, kind, dotted)
             known = children(bare)
@@ -50,6 +52,49 @@ class _Checker:
             self._expect(value, list, kind, dotted)
             return [self.check(entry, get_args(bare)[0], f"{dotted}[{index}]") for index, entry in enumerate(value)]
         return self._check_value(value, kind, dotted)
+
+    def _check_tagged(self, value: Any, members: dict[str, type], kind: Any, dotted: str) -> dict[str, Any]:
+        """Return the options of a tagged piece: `{kind: top, share: 0.4}`, its kind alone, or its weight alone.
+
+        An entry named like a kind is of that kind unless it says otherwise. A layer that names no kind changes options
+        of a piece that an earlier layer put there; they must be options of some kind.
+        """
+        named = dotted.rpartition(".")[2]
+        if isinstance(value, str):
+            value = {TAG: value}
+        if isinstance(value, int | float) and named in members and "weight" in children(members[named]):
+            value = {"weight": value}
+        self._expect(value, dict, kind, dotted)
+        tag = value.get(TAG, named if named in members else None)
+        if tag is None:
+            return {name: self._check_some(entry, members, name, dotted) for name, entry in value.items()}
+        if tag not in members:
+            raise unknown_choice(f"kind of {dotted}", str(tag), members, self.source)
+        known = options_of(members[tag])
+        for name in [name for name in value if name not in known and name != TAG]:
+            near = get_close_matches(str(name), known, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"it has {_listed(known) or 'none'}"
+            raise UserError(f"unknown option {name!r} of {dotted!r}, which is of kind {tag}, {self.source}; {advice}")
+        given = {name: entry for name, entry in value.items() if name != TAG}
+        return {
+            TAG: tag,
+            **{name: self.check(entry, known[name], f"{dotted}.{name}") for name, entry in given.items()},
+        }
+
+    def _check_some(self, value: Any, members: dict[str, type], name: Any, dotted: str) -> Any:
+        """Return an option's value as the first kind that has such an option takes it."""
+        kinds = [options_of(member)[name] for member in members.values() if name in options_of(member)]
+        if not kinds:
+            near = nearest(str(name), (option for member in members.values() for option in options_of(member)))
+            advice = f"did you mean '{dotted}.{near}'?" if near else f"kinds are {_listed(members)}"
+            raise UserError(f"unknown setting '{dotted}.{name}' {self.source}; {advice}")
+        for number, kind in enumerate(kinds):
+            try:
+                return self.check(value, kind, f"{dotted}.{name}")
+            except UserError:
+                if number == len(kinds) - 1:
+                    raise
+        raise AssertionError("unreachable")
 
     def _check_field(self, value: Any, known: dict[str, Any], name: Any, dotted: str) -> Any:
         below = f"{dotted}.{name}" if dotted else str(name)

@@ -43,7 +43,11 @@ def command(
     """
     options = options or {}
     if "--help" in argv or "-h" in argv:
-        print(help_text(schema, prog=prog, summary=summary, positional=positional, options=options, root=root))
+        below = next((argument for argument in argv if not argument.startswith("-")), "")
+        if below and (rows := describe(schema, below)):
+            print(options_text(rows))
+        else:
+            print(help_text(schema, prog=prog, summary=summary, positional=positional, options=options, root=root))
         return 0
     try:
         overrides = _overrides(argv, positional, options)
@@ -77,6 +81,15 @@ def help_text(
         lines += ["", f"{top}: {helps[top]}" if helps.get(top) else top]
         for row in members:
             lines += _wrapped(f"  {row.name}", _described(row), width=width + 2)
+    return "\n".join(lines)
+
+
+def options_text(rows: Sequence[SettingRow]) -> str:
+    """Return the settings below one name in columns, as `--help losses.perception_kl` prints them."""
+    width = min(max(len(row.name) for row in rows), 40) + 2
+    lines: list[str] = []
+    for row in rows:
+        lines += _wrapped(row.name, _described(row) if row.type else row.help, width=width)
     return "\n".join(lines)
 
 

@@ -12,7 +12,17 @@ from common.errors import UserError
 from common.files import atomic_write_text
 from configs.check import COMMAND_LINE, checked
 from configs.groups import Group, GroupReader, Layer, groups_of, merge, read_yaml
-from configs.settings import REQUIRED, children, default_of, is_piece, type_at, without_none
+from configs.settings import (
+    REQUIRED,
+    TAG,
+    children,
+    default_of,
+    is_piece,
+    members_of,
+    options_of,
+    type_at,
+    without_none,
+)
 
 ROOT = Path(__file__).parent
 VERSION = "config_version"
@@ -34,7 +44,8 @@ def compose(
     choices, override_layers = _read_overrides(schema, overrides, groups, COMMAND_LINE)
     file_layers = GroupReader(schema, groups).layers(choices, preset_choices)
     layers = [*preset_layers, *file_layers, *override_layers]
-    return cast(T, _build(schema, _filled(schema, reduce(merge, layers, _defaults(schema)))))
+    merged = reduce(lambda low, high: merge(low, high, schema), layers, _defaults(schema))
+    return cast(T, _build(schema, _filled(schema, merged)))
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
@@ -72,7 +83,7 @@ def _read_overrides(
 ) -> tuple[dict[str, str], list[Layer]]:
     """Split overrides into group choices and layers of plain settings."""
     choices: dict[str, str] = {}
-    layers: list[Layer] = []
+    layers: list[tuple[str, Layer]] = []
     for text in overrides:
         key, equals, raw = text.partition("=")
         if not equals or not key or key.startswith("-"):
@@ -84,8 +95,10 @@ def _read_overrides(
         layer = _value(schema, key, raw, source)
         for part in reversed(key.split(".")):
             layer = {part: layer}
-        layers.append(checked(schema, layer, source))
-    return choices, layers
+        layers.append((key, checked(schema, layer, source)))
+    # A kind first: it replaces a piece, which must not lose options given beside it.
+    layers.sort(key=lambda entry: not entry[0].endswith(f".{TAG}"))
+    return choices, [layer for _, layer in layers]
 
 
 def _group_chosen_by(key: str, groups: Mapping[str, Group]) -> Group | None:
@@ -125,6 +138,9 @@ def _filled(kind: Any, value: Any, default: Any = None) -> Any:
     if not isinstance(value, dict):
         return value
     known = default if isinstance(default, dict) else {}
+    if members := members_of(bare):
+        member = members.get(value.get(TAG, ""))
+        return _defaults(member) | value if member else value
     if is_piece(bare):
         known = known or _defaults(bare)
         below = children(bare)
@@ -134,9 +150,25 @@ def _filled(kind: Any, value: Any, default: Any = None) -> Any:
     return value
 
 
+def _member(members: Mapping[str, type], value: Layer, dotted: str) -> type:
+    """Return the dataclass of a tagged piece; refuse one whose kind no layer names, and options of another kind."""
+    if TAG not in value:
+        raise UserError(f"'{dotted}' has no kind; add {dotted}.{TAG}=..., one of {', '.join(members)}")
+    member = members[value[TAG]]
+    foreign = [name for name in value if name not in children(member)]
+    if foreign:
+        raise UserError(
+            f"'{dotted}.{foreign[0]}' is no option of kind {value[TAG]}; it has "
+            f"{', '.join(options_of(member)) or 'none'}"
+        )
+    return member
+
+
 def _build(kind: Any, value: Any, dotted: str = "") -> Any:
     """The settings object of a checked and merged layer."""
     bare, _ = without_none(kind)
+    if (members := members_of(bare)) and value is not None:
+        bare = _member(members, value, dotted)
     if is_piece(bare) and value is not None:
         prefix = f"{dotted}." if dotted else ""
         for field in dataclasses.fields(bare):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from common.errors import UserError
 from configs.check import COMMAND_LINE, checked, unknown_choice
-from configs.settings import REQUIRED, children, default_of, is_piece, without_none
+from configs.settings import REQUIRED, TAG, children, default_of, is_piece, members_of, type_at, without_none
 
 SCALE = "scale"
 Layer = dict[str, Any]
@@ -134,7 +134,7 @@ class GroupReader:
         inherited = self._read_chain(group, base, chain)
         # What a file says itself also beats what its base says for one scale: a sweep must not be undone by `at`.
         inherited["at"] = {scale: _without(block, own) for scale, block in inherited["at"].items()}
-        return merge(inherited, own)
+        return merge(inherited, own, group.piece or self.schema)
 
     def _checked_blocks(self, group: Group, blocks: Any, shown: str) -> dict[str, Layer]:
         """A file's `at` blocks, those of scales that are not chosen included."""
@@ -169,11 +169,17 @@ def read_yaml(path: Path, shown: str) -> Layer:
     return cast(Layer, content)
 
 
-def merge(low: Any, high: Any) -> Any:
-    """Merge two nested mappings; anything that is not a mapping on both sides is replaced."""
+def merge(low: Any, high: Any, kind: Any = None) -> Any:
+    """Merge two nested mappings of a declared type; what is not a mapping on both sides is replaced.
+
+    A tagged piece that becomes another kind keeps none of its options: they belong to the kind it was.
+    """
     if not (isinstance(low, dict) and isinstance(high, dict)):
         return high
-    return low | {key: merge(low[key], value) if key in low else value for key, value in high.items()}
+    if members_of(kind) and high.get(TAG, low.get(TAG)) != low.get(TAG):
+        return high
+    types = {key: type_at(kind, key) if kind else None for key in high}
+    return low | {key: merge(low[key], value, types[key]) if key in low else value for key, value in high.items()}
 
 
 def _without(low: Layer, high: Layer) -> Layer:

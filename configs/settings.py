@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 REQUIRED = dataclasses.MISSING
+TAG = "kind"  # the field that chooses among the dataclasses of a tagged union
 
 
 class SettingRow(NamedTuple):
@@ -22,13 +23,14 @@ class SettingRow(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """One field met while walking a schema; `is_piece` marks an optional or named group of settings."""
+    """One field met while walking a schema; `is_piece` marks an optional, named or tagged group of settings."""
 
     name: str
     kind: Any
     default: Any
     help: str
     is_piece: bool
+    is_optional: bool = False  # below a piece that is off unless asked for
 
 
 def setting(
@@ -71,6 +73,28 @@ def is_piece(kind: Any) -> TypeGuard[type]:
     return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
+@cache
+def members_of(kind: Any) -> dict[str, type]:
+    """Return the dataclasses of a tagged union by their `kind`; empty for every other type.
+
+    A tagged union is a union of dataclasses, each with a field `kind` of one literal: `kind: Literal["top"] = "top"`.
+    """
+    bare, _ = without_none(kind)
+    union = get_args(bare) if get_origin(bare) in (Union, types.UnionType) else (bare,)
+    found: dict[str, type] = {}
+    for member in union:
+        tag = children(member).get(TAG) if is_piece(member) else None
+        if get_origin(tag) is not Literal or len(get_args(tag)) != 1:
+            return {}
+        found[get_args(tag)[0]] = member
+    return found
+
+
+def options_of(member: type) -> dict[str, Any]:
+    """Return the fields of a tagged dataclass that a user sets, `kind` left out."""
+    return {name: kind for name, kind in children(member).items() if name != TAG}
+
+
 def piece_of(kind: Any) -> type | None:
     """The dataclass behind X, Optional[X] or dict[str, X], or None where there is none."""
     bare, _ = without_none(kind)
@@ -84,7 +108,11 @@ def type_at(schema: type, dotted: str) -> Any:
     kind: Any = schema
     for part in dotted.split("."):
         bare, _ = without_none(kind)
-        if is_piece(bare):
+        members = members_of(bare)
+        if members:
+            tag = Literal[tuple(members)]  # type: ignore[valid-type]
+            kind = tag if part == TAG else _first_with(members, part)
+        elif is_piece(bare):
             kind = children(bare).get(part)
         elif get_origin(bare) is dict:
             kind = get_args(bare)[1]
@@ -93,16 +121,23 @@ def type_at(schema: type, dotted: str) -> Any:
     return kind
 
 
+def _first_with(members: Mapping[str, type], name: str) -> Any:
+    """Return the declared type of a field in the first member that has it."""
+    return next((children(member)[name] for member in members.values() if name in children(member)), None)
+
+
 def type_text(kind: Any) -> str:
     """A type as a person would write it."""
     bare, optional = without_none(kind)
-    if get_origin(bare) is Literal:
+    if members := members_of(bare):
+        text = " | ".join(members)
+    elif get_origin(bare) is Literal:
         text = " | ".join(str(choice) for choice in get_args(bare))
     elif get_origin(bare) in (Union, types.UnionType):
         text = " | ".join(type_text(member) for member in get_args(bare))
     elif get_args(bare):
-        members = ("..." if member is Ellipsis else type_text(member) for member in get_args(bare))
-        text = f"{get_origin(bare).__name__}[{', '.join(members)}]"
+        arguments = ("..." if member is Ellipsis else type_text(member) for member in get_args(bare))
+        text = f"{get_origin(bare).__name__}[{', '.join(arguments)}]"
     else:
         text = getattr(bare, "__name__", str(bare))
     return f"{text} | null" if optional else text
@@ -113,32 +148,68 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
     return field.default if field.default_factory is REQUIRED else field.default_factory()
 
 
-def walk(schema: type, prefix: str = "", defaults: Any = None) -> Iterator[Declared]:
-    """Every field below a schema, depth first; a dict of pieces shows its entries as `<name>`."""
+def walk(schema: type, prefix: str = "", defaults: Any = None, is_optional: bool = False) -> Iterator[Declared]:
+    """Yield every field below a schema, depth first; a dict of pieces shows its entries as `<name>`.
+
+    A tagged union is one field; the options of its kinds are walked by `walk_kinds`.
+    """
     kinds = children(schema)
     for field in dataclasses.fields(schema):
         kind = kinds[field.name]
         default = getattr(defaults, field.name) if defaults is not None else default_of(field)
         name, help_text = prefix + field.name, field.metadata.get("help", "")
         piece = piece_of(kind)
-        if piece is None:
-            yield Declared(name, kind, default, help_text, is_piece=False)
+        if piece is None or members_of(piece):
+            yield Declared(name, kind, default, help_text, is_piece=False, is_optional=is_optional)
             continue
         bare, optional = without_none(kind)
         if optional or bare is not piece:
-            yield Declared(name, kind, default, help_text, is_piece=True)
+            yield Declared(name, kind, default, help_text, is_piece=True, is_optional=is_optional)
         below = f"{name}." if bare is piece else f"{name}.<name>."
-        yield from walk(piece, below, default if isinstance(default, piece) else None)
+        off = is_optional or default is None
+        yield from walk(piece, below, default if isinstance(default, piece) else None, off)
 
 
-def describe(schema: type) -> list[SettingRow]:
-    """Name, type, default and help of every setting, for --help."""
-    return [SettingRow(d.name, type_text(d.kind), _default_text(d.default), d.help) for d in walk(schema)]
+def walk_kinds(schema: type) -> Iterator[tuple[str, dict[str, type]]]:
+    """Yield the name of every tagged union below a schema with its members."""
+    for declared in walk(schema):
+        bare, _ = without_none(declared.kind)
+        is_dict = get_origin(bare) is dict
+        members = members_of(get_args(bare)[1] if is_dict else bare)
+        if members:
+            yield declared.name + (".<name>" if is_dict else ""), members
+
+
+def describe(schema: type, prefix: str = "") -> list[SettingRow]:
+    """Return name, type, default and help of the settings that --help prints.
+
+    Without `prefix` these are the common settings; pieces that are off by default, and the options of kinds, are
+    listed by the name that stands before them.
+    """
+    if not prefix:
+        return [_row(declared) for declared in walk(schema) if not declared.is_optional]
+    rows = [_row(declared) for declared in walk(schema) if _is_below(declared.name, prefix)]
+    for name, members in walk_kinds(schema):
+        for kind, member in members.items():
+            if _is_below(name.removesuffix(".<name>"), prefix) or prefix in (f"{name}.{kind}", kind):
+                note = (member.__doc__ or "").strip().splitlines()[0]
+                rows.append(SettingRow(f"{name}.kind={kind}", "", "", note))
+                options = [one for one in walk(member, f"{name}.") if one.name != f"{name}.{TAG}"]
+                rows += [_row(one) for one in options]
+    return rows
 
 
 def count_settings(schema: type) -> int:
-    """Number of values a user can set; the pieces that only hold settings do not count."""
-    return sum(not declared.is_piece for declared in walk(schema))
+    """Number of common settings: what --help prints without the lines that only head others."""
+    return sum(not declared.is_piece and not declared.is_optional for declared in walk(schema))
+
+
+def _is_below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def _row(declared: Declared) -> SettingRow:
+    return SettingRow(declared.name, type_text(declared.kind), _default_text(declared.default), declared.help)
 
 
 def _default_text(default: Any) -> str:
@@ -149,5 +220,7 @@ def _default_text(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     if dataclasses.is_dataclass(default):
-        return "set"
+        return getattr(default, TAG, "set")
+    if isinstance(default, dict) and any(map(dataclasses.is_dataclass, default.values())):
+        return ", ".join(default)
     return '""' if default == "" else str(default)

@@ -316,5 +316,9 @@ def test_describe_lists_every_setting_once_with_its_help() -> None:
     assert rows["losses.perception_kl"][1:] == ("Piece | null", "null", "divergence from the masked view")
     assert rows["views.<name>.gradient"].type == "clean | both"
     assert rows["dry_run"].default == "false"
-    # 13 plain fields at the top, in `model` and in `config_version`; 3 in each of the three pieces
-    assert count_settings(Schema) == 12 + 9
+    assert "losses.perception_kl.coef" not in rows  # off by default: listed by `--help losses.perception_kl`
+    assert [row.name for row in describe(Schema, "losses.perception_kl")][1:] == [
+        f"losses.perception_kl.{name}" for name in ("coef", "gradient", "label")
+    ]
+    # 12 plain fields at the top, in `model` and in `config_version`; 3 in each of the two pieces that are on
+    assert count_settings(Schema) == 12 + 6
