@@ -169,13 +169,15 @@ def score_part(
 ) -> list[dict[str, Tensor]]:
     """The tensors of `ViewScores` for every response of a micro-batch."""
     lengths = [len(ids) for group in clean for ids in group.responses]
-    scores = model.score(clean, against=masked, temperature=temperature, entropy=entropy, kl=kl)
+    compare = ["kl"] if kl else []
+    scores = model.score(clean, against={"masked": masked}, compare=compare, temperature=temperature, entropy=entropy)
+    view = scores.views["masked"]
     columns = {
         "logprobs_T": scores.logprobs_NT,
-        "masked_logprobs_T": scores.against_logprobs_NT,
+        "masked_logprobs_T": view.logprobs_NT,
         "entropy_T": scores.entropy_NT,
-        "masked_entropy_T": scores.against_entropy_NT,
-        "kl_T": scores.kl_NT,
+        "masked_entropy_T": view.entropy_NT,
+        "kl_T": view.kl_NT,
     }
     there = {name: value.cpu() for name, value in columns.items() if value is not None}
     return [{name: value[n, :length] for name, value in there.items()} for n, length in enumerate(lengths)]

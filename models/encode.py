@@ -39,14 +39,20 @@ class Encoded:
     images: tuple[Image.Image, ...] = ()  # the pictures as the processor got them: under the view, within the limits
 
     @cached_property
-    def picture_keys(self) -> list[Key]:
-        """What tells its pictures from others; for families whose pixels carry a grid.
+    def digests(self) -> list[int]:
+        """By the pictures themselves: a pixel is 3 bytes there, and 24 in the rows that a processor makes of it."""
+        return [int.from_bytes(hashlib.blake2b(image.tobytes(), digest_size=16).digest()) for image in self.images]
 
-        By the pictures themselves: a pixel is 3 bytes there, and 24 in the rows that the processor makes of it.
-        """
+    @cached_property
+    def picture_keys(self) -> list[Key]:
+        """What tells its pictures from others; for families whose pixels carry a grid."""
         grids = self.vision[GRID].tolist() if self.vision else []
-        digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in self.images]
-        return [(int.from_bytes(digest), *grid) for digest, grid in zip(digests, grids, strict=True)]
+        return [(digest, *grid) for digest, grid in zip(self.digests, grids, strict=True)]
+
+    @cached_property
+    def key(self) -> tuple:
+        """Equal for prompts of which a model sees the same."""
+        return (self.ids.numpy().tobytes(), *self.digests)
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:

@@ -1,9 +1,10 @@
-"""Log-prob, entropy and KL of next tokens; never are there logits of more than some tokens at a time.
+"""Log-prob, entropy and divergences of next tokens; never are there logits of more than some tokens at a time.
 
 The output layer runs over a chunk of tokens, and again in the backward pass, so that its logits need not be kept.
 Shapes: K tokens, C of a chunk, D hidden width, V vocabulary.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -111,11 +112,35 @@ def token_statistics(
     return chosen_K, spread_K if entropy else None
 
 
-def full_kl(first_KD: Tensor, second_KD: Tensor, head: Linear, temperature: float) -> Tensor:
-    """KL(first || second) over the whole vocabulary at every token, of two hidden states under one output layer."""
+def kl(first_CV: Tensor, second_CV: Tensor) -> Tensor:
+    """KL(first || second) of rows of log-probs."""
+    return (first_CV.exp() * (first_CV - second_CV)).sum(-1)
+
+
+def js(first_CV: Tensor, second_CV: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of rows of log-probs, in nats: the mean KL to the midpoint of both."""
+    middle_CV = torch.logaddexp(first_CV, second_CV) - math.log(2)
+    return (kl(first_CV, middle_CV) + kl(second_CV, middle_CV)) / 2
+
+
+DIVERGENCES = {"kl": kl, "js": js}
+
+
+def two_heads(
+    first_KD: Tensor, head: Linear, second_KD: Tensor, other_head: Linear, what: str, temperature: float = 1.0
+) -> Tensor:
+    """A divergence of `DIVERGENCES` over the whole vocabulary at every token, of states under two output layers.
+
+    Layers of one tokenizer may be padded to different lengths: ids beyond the shorter one are left out of both.
+    """
+    common, divergence = min(vocabulary_of(head), vocabulary_of(other_head)), DIVERGENCES[what]
 
     def one_chunk(first: Tensor, second: Tensor) -> tuple[Tensor]:
-        first_KV, second_KV = (scaled_logits(head, hidden, temperature).log_softmax(-1) for hidden in (first, second))
-        return ((first_KV.exp() * (first_KV - second_KV)).sum(-1),)
+        first_CV, second_CV = (
+            scaled_logits(layer, hidden, temperature)[:, :common].log_softmax(-1)
+            for layer, hidden in ((head, first), (other_head, second))
+        )
+        return (divergence(first_CV, second_CV),)
 
-    return chunked(one_chunk, 4 * vocabulary_of(head), first_KD, second_KD)[0]
+    longest = max(vocabulary_of(head), vocabulary_of(other_head))
+    return chunked(one_chunk, 4 * longest, first_KD, second_KD)[0]

@@ -2,12 +2,14 @@
 
 Two ways with equal results (tests/models/test_scoring.py): `plain` runs one row per response; `shared` runs a group's
 prompt and picture once and lets all responses of the group look at it. Shapes: N responses, T longest response,
-M = N or, with a second view, 2 N; K all response tokens in a row, V vocabulary, D hidden width.
+M = N and N more of each view; K all response tokens in a row, V vocabulary, D hidden width.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor
 
 from models.attention import NO_MASK
 from models.encode import Encoded
-from models.head import full_kl, token_statistics
+from models.head import token_statistics, two_heads
 from models.packing import PackedGroup, pack
 
 if TYPE_CHECKING:
@@ -31,15 +33,23 @@ class Group:
 
 
 @dataclass(frozen=True)
+class ViewScores:
+    """The same responses behind other prompts, beside the rows of `Scores`."""
+
+    logprobs_NT: Tensor
+    entropy_NT: Tensor | None
+    kl_NT: Tensor | None = None  # KL(clean || view) of next tokens over the whole vocabulary
+    js_NT: Tensor | None = None  # Jensen-Shannon divergence of the same two distributions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """Padded on the right with zeros; rows in the order of the groups and of the responses in them."""
 
     logprobs_NT: Tensor
     entropy_NT: Tensor | None
     mask_NT: Tensor
-    against_logprobs_NT: Tensor | None = None  # of the same responses behind other prompts
-    against_entropy_NT: Tensor | None = None
-    kl_NT: Tensor | None = None  # from the own to the other distribution, over the whole vocabulary
+    views: dict[str, ViewScores] = field(default_factory=dict)
 
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -109,46 +119,102 @@ def recomputing(module: Any) -> Iterator[None]:
             layer.training = training
 
 
+def by_prompt(groups: Sequence[Group]) -> tuple[list[Group], list[int]]:
+    """Responses to equal prompts behind one copy of it, and each response's place among them."""
+    found: dict[tuple, list[tuple[int, Group, int]]] = {}
+    row = 0
+    for group in groups:
+        for number in range(len(group.responses)):
+            found.setdefault(group.prompt.key, []).append((row, group, number))
+            row += 1
+    places = {row: place for place, (row, _, _) in enumerate(one for own in found.values() for one in own)}
+    merged = [Group(own[0][1].prompt, [group.responses[n] for _, group, n in own]) for own in found.values()]
+    return merged, [places[row] for row in range(len(places))]
+
+
+def place_tokens(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """Positions of all response tokens, where response n of these lengths stands as number rows[n] in a row."""
+    moved = [0] * len(rows)
+    for n, row in enumerate(rows):
+        moved[row] = lengths[n]
+    starts = [0, *accumulate(moved)]
+    return torch.cat([torch.arange(starts[row], starts[row + 1]) for row in rows])
+
+
+def hidden_together(
+    model: "VisionLanguageModel",
+    groups: Sequence[Group],
+    views: Sequence[Sequence[Group]],
+    path: str,
+    with_picture: bool,
+) -> tuple[Tensor, Tensor]:
+    """States and targets of all tokens of the groups and of every view, in this order, from one pass.
+
+    Responses of a view that see the same bytes (equal draws, one prompt for all) share their prompt.
+    """
+    lengths = [len(ids) for group in groups for ids in group.responses]
+    together, rows = list(groups), list(range(len(lengths)))
+    for view in views:
+        assert [len(ids) for group in view for ids in group.responses] == lengths, "views hold the same responses"
+        merged, places = by_prompt(view)
+        rows += [len(rows) + place for place in places]
+        together += merged
+    alone = with_picture and not any(group.prompt.vision for group in together)
+    if alone:
+        together.append(Group(model.blank_prompt, [[0]]))
+    with recomputing(model.module):
+        hidden_KD, targets_K = (shared_hidden if path == "shared" else plain_hidden)(model, together)
+    if alone:
+        hidden_KD, targets_K = hidden_KD[:-1] + 0 * hidden_KD[-1], targets_K[:-1]
+    if rows == sorted(rows):
+        return hidden_KD, targets_K
+    order_K = place_tokens(rows, lengths * (1 + len(views))).to(hidden_KD.device)
+    return hidden_KD.index_select(0, order_K), targets_K[order_K]
+
+
 def score_groups(
     model: "VisionLanguageModel",
     groups: Sequence[Group],
     *,
     temperature: float = 1.0,
     entropy: bool = False,
-    against: Sequence[Group] = (),
-    kl: bool = False,
+    against: Mapping[str, Sequence[Group]] = MappingProxyType({}),
+    compare: Collection[str] = (),
     path: str = "shared",
     with_picture: bool = False,
 ) -> Scores:
     """Log-probs (and entropies) of every response token; gradients flow where they are enabled.
 
-    `against`: the same responses, in the same order, behind other prompts (a corrupted view); all pass the model
-    together and both sides carry gradients. `kl` adds, token by token, the KL between the two whole distributions.
-    `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the vision tower
-    runs and gets its (zero) gradients, as it does in the other processes of a run.
+    `against`: by name, the same responses in the same order behind other prompts (views); all pass the model together
+    and all carry gradients. `compare` ("kl", "js") adds, token by token, divergences of each view from the own whole
+    distribution. `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the
+    vision tower runs and gets its (zero) gradients, as it does in the other processes of a run.
     """
     lengths = [len(ids) for group in groups for ids in group.responses]
-    count, wanted, together = len(lengths), sum(lengths), [*groups, *against]
-    alone = with_picture and not any(group.prompt.vision for group in together)
-    if alone:
-        together.append(Group(model.blank_prompt, [[0]]))
-    hidden = shared_hidden if path == "shared" else plain_hidden
-    with recomputing(model.module):
-        hidden_KD, targets_K = hidden(model, together)
-    if alone:
-        hidden_KD, targets_K = hidden_KD[:-1] + 0 * hidden_KD[-1], targets_K[:-1]
+    count, wanted = len(lengths), sum(lengths)
+    every = lengths * (1 + len(against))
+    hidden_KD, targets_K = hidden_together(model, groups, list(against.values()), path, with_picture)
     head = model.module.get_output_embeddings()
     chosen_K, entropy_K = token_statistics(hidden_KD, head, targets_K, temperature, entropy)
-    every = lengths * 2 if against else lengths
     logprobs_MT = unflatten(chosen_K, every)
     entropy_MT = unflatten(entropy_K, every) if entropy_K is not None else None
+    views = {}
+    for number, name in enumerate(against, 1):
+        rows, other_KD = (
+            slice(number * count, (number + 1) * count),
+            hidden_KD[number * wanted : (number + 1) * wanted],
+        )
+        divergences = {
+            f"{what}_NT": unflatten(two_heads(hidden_KD[:wanted], head, other_KD, head, what, temperature), lengths)
+            for what in compare
+        }
+        entropy_NT = entropy_MT[rows] if entropy_MT is not None else None
+        views[name] = ViewScores(logprobs_MT[rows], entropy_NT, **divergences)
     return Scores(
-        logprobs_MT[:count],
-        entropy_MT[:count] if entropy_MT is not None else None,
-        unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
-        logprobs_MT[count:] if against else None,
-        entropy_MT[count:] if against and entropy_MT is not None else None,
-        unflatten(full_kl(hidden_KD[:wanted], hidden_KD[wanted:], head, temperature), lengths) if kl else None,
+        logprobs_NT=logprobs_MT[:count],
+        entropy_NT=entropy_MT[:count] if entropy_MT is not None else None,
+        mask_NT=unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
+        views=views,
     )
 
 

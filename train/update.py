@@ -117,13 +117,14 @@ class Updater:
     ) -> ScoredBatch:
         """The policy's log-probs with gradient beside everything that stays fixed."""
         term, entropy = self.settings.losses.perception_kl, self.settings.losses.entropy
-        masked = []
+        against = {}
         if term and term.gradient != "clean":
             wanted = [(term.view, g) for g in groups]
-            masked = [m for own in experience.groups(self.model, wanted, self.settings, step) for m in own]
+            seen = experience.groups(self.model, wanted, self.settings, step)
+            against[term.view] = [masked for own in seen for masked in own]
         scores = self.model.score(
             [experience.group(self.model, g) for g in groups],
-            against=masked,
+            against=against,
             entropy=entropy is not None and entropy.kind == "full",
             **score_options(self.settings, self.ranks),
         )
@@ -138,8 +139,7 @@ class Updater:
             return padded([values[row] for row in rows], logp_NT.device) if values is not None else None
 
         views = {name: given(values) for name, values in fixed.views.items()}
-        if term and scores.against_logprobs_NT is not None:
-            views[term.view] = scores.against_logprobs_NT
+        views |= {name: view.logprobs_NT for name, view in scores.views.items()}
         engine_rows = [torch.tensor(experience.responses[row].logprobs) for row in rows]
         return ScoredBatch(
             logp_NT=logp_NT,

@@ -77,7 +77,7 @@ def test_batches_score_as_one_response_at_a_time_does_and_keep_the_order(load_fa
 def test_a_prompt_stands_once_per_view_and_both_views_pass_together(random_tiny):
     calls, scorer, counts = [], random_tiny.scorer, []
     random_tiny.scorer = lambda own, against, **options: (
-        calls.append([*own, *against]) or scorer(own, against=against, **options)
+        calls.append([*own, *against["masked"]]) or scorer(own, against=against, **options)
     )
     score_two_views(random_tiny, *responses(), MASK, progress=lambda done, note: counts.append(done))
     assert [[len(group.responses) for group in call] for call in calls] == [[3, 2, 1, 1] * 2]
@@ -106,7 +106,7 @@ def test_entropies_and_full_kl_are_those_of_the_model_at_the_temperature(random_
     assert without[0].kl_T is None and "kl" not in without[0].token_scores()
     clean = Group(random_tiny.encoder.encode(samples[0]), [token_ids[0]])
     masked = Group(random_tiny.encoder.encode(samples[0], view, 2), [token_ids[0]])
-    own = random_tiny.score([clean], against=[masked], kl=True, **options)
+    own = random_tiny.score([clean], against={"masked": [masked]}, compare=["kl"], **options)
     other = random_tiny.score([masked], **options)
     close = {"atol": 1e-5, "rtol": 0}
     for scored in (found[0], without[0]):
@@ -114,8 +114,8 @@ def test_entropies_and_full_kl_are_those_of_the_model_at_the_temperature(random_
         torch.testing.assert_close(scored.masked_logprobs_T, other.logprobs_NT[0].detach(), **close)
         change_T = (other.entropy_NT - own.entropy_NT)[0].detach()
         torch.testing.assert_close(scored.token_scores()["entropy_change"], change_T, **close)
-    torch.testing.assert_close(found[0].token_scores()["kl"], own.kl_NT[0].detach(), **close)
-    assert own.kl_NT.min() > 0 and found[3].kl_T.abs().max() < 1e-6
+    torch.testing.assert_close(found[0].token_scores()["kl"], own.views["masked"].kl_NT[0].detach(), **close)
+    assert own.views["masked"].kl_NT.min() > 0 and found[3].kl_T.abs().max() < 1e-6
 
 
 def test_responses_without_tokens_have_empty_scores(random_tiny):

@@ -236,7 +236,7 @@ def test_kl_between_two_views_is_that_of_whole_distributions(load_family, family
     prompts = model.encode([sample("train", "counting", 1), text_only(), two_pictures()], view)
     masked = [Group(prompt, group.responses) for prompt, group in zip(prompts, groups, strict=True)]
     for path in ("plain", "shared"):
-        scores = model.score(groups, against=masked, kl=True, path=path)
+        scores = model.score(groups, against={"blank": masked}, compare=["kl"], path=path).views["blank"]
         model.module.zero_grad()
         scores.kl_NT.sum().backward()
         results.append((scores, {n: p.grad.clone() for n, p in model.module.named_parameters() if p.grad is not None}))

@@ -5,15 +5,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import models.head
-from models.head import full_kl, token_statistics
+from models.head import DIVERGENCES, token_statistics, two_heads
 
 VOCABULARY, WIDTH, TOKENS = 30, 8, 23
 
 
-def layer(cut: bool = False) -> torch.nn.Linear:
+def layer(cut: bool = False, padding: int = 0) -> torch.nn.Linear:
     """`cut`: as DeepSpeed marks weights that it has cut over processes."""
-    torch.manual_seed(0)
-    head = torch.nn.Linear(WIDTH, VOCABULARY, bias=False)
+    torch.manual_seed(padding)
+    head = torch.nn.Linear(WIDTH, VOCABULARY + padding, bias=False)
     if cut:
         head.weight.ds_id = 0
     return head
@@ -74,18 +74,43 @@ def test_only_what_learns_gets_gradients(fixed):
     assert (states.grad is None) == (fixed == "hidden") and (head.weight.grad is None) == (fixed == "weight")
 
 
-def test_kl_of_whole_distributions_and_its_gradients(chunk):
-    found, plain, found_head, plain_head = [hidden(1), hidden(2)], [hidden(1), hidden(2)], layer(), layer()
-    kl = full_kl(*found, found_head, 0.8)
-    first, second = ((plain_head(state).float() / 0.8).log_softmax(-1) for state in plain)
-    expected = torch.nn.functional.kl_div(second, first, log_target=True, reduction="none").sum(-1)
-    torch.testing.assert_close(kl, expected)
-    assert (kl > 0).all() and not full_kl(found[0], found[0], found_head, 1.0).any()
+def by_hand(first: torch.Tensor, second: torch.Tensor, what: str) -> torch.Tensor:
+    def kl(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.kl_div(other.log(), one, reduction="none").sum(-1)
+
+    return (
+        kl(first, second) if what == "kl" else (kl(first, (first + second) / 2) + kl(second, (first + second) / 2)) / 2
+    )
+
+
+@pytest.mark.parametrize("what", ["kl", "js"])
+@pytest.mark.parametrize("padding", [0, 5])
+def test_divergences_of_whole_distributions_and_their_gradients(chunk, what, padding):
+    """Two output layers, the second with `padding` ids that the first does not have: they count for neither."""
+    found, plain, heads = (
+        [hidden(1), hidden(2)],
+        [hidden(1), hidden(2)],
+        [(layer(), layer(padding=padding)) for _ in "ab"],
+    )
+    values = two_heads(found[0], heads[0][0], found[1], heads[0][1], what, 0.8)
+    shares = [(head(s) / 0.8)[:, :VOCABULARY].softmax(-1) for head, s in zip(heads[1], plain, strict=True)]
+    expected = by_hand(*shares, what)
+    torch.testing.assert_close(values, expected)
+    assert (values > 0).all()
+    assert two_heads(found[0], heads[0][0], found[0], heads[0][0], what).abs().max() < 1e-6
     weights = torch.randn(TOKENS)
-    (kl * weights).sum().backward()
+    (values * weights).sum().backward()
     (expected * weights).sum().backward()
-    for one, other in zip([*found, found_head.weight], [*plain, plain_head.weight], strict=True):
+    pairs = zip([*found, *(h.weight for h in heads[0])], [*plain, *(h.weight for h in heads[1])], strict=True)
+    for one, other in pairs:
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_divergences_of_two_coins():
+    """p = (3/4, 1/4) against q = (1/4, 3/4): KL = log(3) / 2; the midpoint is fair."""
+    first, second = torch.tensor([[0.75, 0.25]]).log(), torch.tensor([[0.25, 0.75]]).log()
+    assert DIVERGENCES["kl"](first, second).item() == pytest.approx(0.549306, abs=1e-6)
+    assert DIVERGENCES["js"](first, second).item() == pytest.approx(0.130812, abs=1e-6)
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -95,5 +120,5 @@ def test_logits_of_all_tokens_never_exist(monkeypatch, cut):
     head, states, targets = layer(cut), [hidden(1), hidden(2)], torch.zeros(TOKENS, dtype=torch.long)
     with Largest() as seen:
         chosen, spread = token_statistics(states[0], head, targets, 0.7, True)
-        (chosen.sum() + spread.sum() + full_kl(*states, head, 0.7).sum()).backward()
+        (chosen.sum() + spread.sum() + two_heads(states[0], head, states[1], head, "kl", 0.7).sum()).backward()
     assert seen.numbers == max(5 * VOCABULARY, WIDTH * VOCABULARY)  # a chunk's logits, and the layer's weights

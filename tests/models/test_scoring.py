@@ -8,7 +8,7 @@ import torch
 from data.mini.world import sample
 from data.views import ViewSettings
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.scoring import Group, ViewScores
 from models.settings import LoraSettings
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only, two_pictures
 
@@ -123,14 +123,15 @@ def test_both_views_in_one_pass_score_as_in_two(load_family, family, path, chang
     if changes:
         one_update(model)  # adapters begin at zero
     groups, masked, options = ragged_groups(model), blackened(model), {"path": path, "temperature": 0.7}
-    both = model.score(groups, against=masked, entropy=True, **options)
-    found = both.logprobs_NT, both.against_logprobs_NT, both.entropy_NT, both.against_entropy_NT
+    both = model.score(groups, against={"masked": masked}, entropy=True, **options)
+    view = both.views["masked"]
+    found = both.logprobs_NT, view.logprobs_NT, both.entropy_NT, view.entropy_NT
     own, other = (model.score(part, entropy=True, **options) for part in (groups, masked))
     expected = own.logprobs_NT, other.logprobs_NT, own.entropy_NT, other.entropy_NT
     for one, two in zip(found, expected, strict=True):
         torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
-    assert torch.equal(both.mask_NT, own.mask_NT) and both.kl_NT is None
-    assert (both.logprobs_NT - both.against_logprobs_NT).abs().max() > 1e-5
+    assert torch.equal(both.mask_NT, own.mask_NT) and view.kl_NT is view.js_NT is None
+    assert (both.logprobs_NT - view.logprobs_NT).abs().max() > 1e-5
     assert_same_gradients(gradients_of(model, *expected), gradients_of(model, *found), 1e-4)
     for number in (0, 1):  # each side has gradients of its own
         assert any(value.any() for value in gradients_of(model, found[number]).values())
@@ -138,19 +139,73 @@ def test_both_views_in_one_pass_score_as_in_two(load_family, family, path, chang
 
 def test_one_view_alone_brings_nothing_of_another(random_tiny):
     scores = random_tiny.score(ragged_groups(random_tiny), entropy=True)
-    assert scores.against_logprobs_NT is scores.against_entropy_NT is scores.kl_NT is None
-    both = random_tiny.score(ragged_groups(random_tiny), against=blackened(random_tiny))
-    assert both.entropy_NT is both.against_entropy_NT is None and both.against_logprobs_NT is not None
+    assert not scores.views and scores.entropy_NT is not None
+    both = random_tiny.score(ragged_groups(random_tiny), against={"masked": blackened(random_tiny)})
+    assert both.entropy_NT is both.views["masked"].entropy_NT is None and set(both.views) == {"masked"}
 
 
 @pytest.mark.parametrize("path", ["plain", "shared"])
 def test_two_views_without_pictures_can_still_use_the_vision_tower(random_tiny, path):
     groups = [Group(random_tiny.encode([text_only()])[0], [[40, 41, 2], [50]])]
-    alone = random_tiny.score(groups, against=groups, path=path)
-    accompanied = random_tiny.score(groups, against=groups, path=path, kl=True, with_picture=True)
-    assert accompanied.against_logprobs_NT.shape == accompanied.mask_NT.shape
-    torch.testing.assert_close(accompanied.against_logprobs_NT, alone.logprobs_NT, atol=1e-5, rtol=0)
-    assert accompanied.kl_NT.abs().max() < 1e-6
-    found = gradients_of(random_tiny, accompanied.against_logprobs_NT)
+    options = {"against": {"same": groups}, "path": path}
+    alone = random_tiny.score(groups, **options).views["same"]
+    scores = random_tiny.score(groups, compare=["kl", "js"], with_picture=True, **options)
+    accompanied = scores.views["same"]
+    assert accompanied.logprobs_NT.shape == scores.mask_NT.shape
+    torch.testing.assert_close(accompanied.logprobs_NT, alone.logprobs_NT, atol=1e-5, rtol=0)
+    assert accompanied.kl_NT.abs().max() < 1e-6 and accompanied.js_NT.abs().max() < 1e-6
+    found = gradients_of(random_tiny, accompanied.logprobs_NT)
     vision = {name for name, _ in random_tiny.module.named_parameters() if ".visual." in name}
     assert vision <= found.keys() and not any(found[name].any() for name in vision)
+
+
+def seen_through(model: VisionLanguageModel, groups: list[Group], view: ViewSettings) -> list[Group]:
+    samples = (sample("train", "counting", 1), text_only(), two_pictures())
+    prompts = [model.encoder.encode(one, view) for one in samples]
+    return [Group(prompt, group.responses) for prompt, group in zip(prompts, groups, strict=True)]
+
+
+@pytest.mark.parametrize("path", ["plain", "shared"])
+def test_three_views_at_once_score_as_one_by_one(random_tiny, path):
+    """Values and gradients; one of the views has a prompt of another length, one a draw per response."""
+    groups = ragged_groups(random_tiny)
+    shorter = [Group(random_tiny.encode([text_only()])[0], group.responses) for group in groups]
+    views = {
+        "masked": blackened(random_tiny),
+        "blank": seen_through(random_tiny, groups, ViewSettings("blank")),
+        "shorter": shorter,
+    }
+    options = {"path": path, "entropy": True, "compare": ["kl", "js"], "temperature": 0.7}
+    together = random_tiny.score(groups, against=views, **options)
+    assert list(together.views) == list(views)
+    alone = {name: random_tiny.score(groups, against={name: view}, **options) for name, view in views.items()}
+
+    def numbers(scores: dict[str, ViewScores]) -> list[torch.Tensor]:
+        return [value for name in views for value in vars(scores[name]).values()]
+
+    expected = numbers({name: one.views[name] for name, one in alone.items()})
+    assert len(expected) == 12
+    for one, other in zip(numbers(together.views), expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    assert_same_gradients(
+        gradients_of(random_tiny, *expected), gradients_of(random_tiny, *numbers(together.views)), 1e-4
+    )
+    assert (together.views["masked"].kl_NT - together.views["shorter"].kl_NT).abs().max() > 1e-5
+
+
+def test_responses_of_a_view_that_see_equal_bytes_share_their_prompt(random_tiny):
+    """Draws 0 and 2 are one picture; the responses stay in their order."""
+    group = ragged_groups(random_tiny)[0]
+    view, drawn = ViewSettings("patch_black", draw="per_response"), sample("train", "counting", 1)
+    prompts = [random_tiny.encoder.encode(drawn, view, 3, draw=k) for k in (0, 1, 0)]
+    seen = [Group(prompt, [ids]) for prompt, ids in zip(prompts, group.responses, strict=True)]
+    lengths = []
+    random_tiny.module.model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    found = random_tiny.score([group], against={"masked": seen})
+    prompt = len(group.prompt.ids)
+    assert lengths.pop() == 3 * prompt + 2 * (2 + 0 + 5)  # clean, two draws; a response's last token is not needed
+    for n, one in enumerate(seen):
+        alone = random_tiny.score([one]).logprobs_NT[0]
+        torch.testing.assert_close(found.views["masked"].logprobs_NT[n, : len(alone)], alone, atol=1e-5, rtol=0)

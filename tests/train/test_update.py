@@ -1,14 +1,16 @@
 """An update's scores and its dashboard: both views in one pass, dependency metrics by hand."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import log
+from types import MappingProxyType
 
 import pytest
 import torch
 
 from common import read_jsonl
 from configs import compose
-from models.scoring import Scores
+from models.scoring import Scores, ViewScores
 from tests.models.ragged import assert_same_gradients
 from train.distributed import Ranks
 from train.loop import TrainState, make_state, run_folder, train
@@ -45,9 +47,9 @@ def test_a_gradient_through_both_views_takes_one_pass_and_is_that_of_two(small_r
         calls.append(torch.is_grad_enabled())
         return scorer(groups, **options)
 
-    def in_two_passes(groups: list, against: list = (), **options: object) -> Scores:
-        own = scorer(groups, **options)
-        return replace(own, against_logprobs_NT=scorer(against, **options).logprobs_NT) if against else own
+    def in_two_passes(groups: list, against: Mapping[str, list] = MappingProxyType({}), **options: object) -> Scores:
+        other = {name: ViewScores(scorer(view, **options).logprobs_NT, None) for name, view in against.items()}
+        return replace(scorer(groups, **options), views=other)
 
     state.model.scorer = counted
     batch, found = batch_and_gradients(state)
