@@ -18,6 +18,8 @@ from train.distributed import Ranks
 from train.settings import TrainSettings
 
 NEVER = 1 << 62
+KEPT_WHOLE = 100_000  # DeepSpeed's default: at stage 3 parameters of up to so many numbers stay on every rank
+SMALL_MODEL = 1_000 * KEPT_WHOLE
 
 
 def deepspeed_config(settings: TrainSettings) -> dict[str, Any]:
@@ -41,6 +43,14 @@ def deepspeed_config(settings: TrainSettings) -> dict[str, Any]:
         "communication_data_type": "fp32",
         **({"data_types": {"grad_accum_dtype": "fp32"}} if half and stage > 1 else {}),
     }
+
+
+def sharded_config(settings: TrainSettings, model: VisionLanguageModel) -> dict[str, Any]:
+    """Return the options, with a small model sharded as a large one is: nearly all of it is below the default."""
+    config = deepspeed_config(settings)
+    small = sum(parameter.numel() for parameter in model.module.parameters()) < SMALL_MODEL
+    config["zero_optimization"]["stage3_param_persistence_threshold"] = 0 if small else KEPT_WHOLE
+    return config
 
 
 def refuse_impossible(settings: TrainSettings) -> None:
@@ -82,7 +92,7 @@ class DeepSpeedBackend:
         self.engine, *_ = deepspeed.initialize(
             model=Scorer(model),
             optimizer=adamw(self.parameters, settings),
-            config=deepspeed_config(settings),
+            config=sharded_config(settings, model),
             dist_init_required=False,
         )
         model.scorer = self.engine
@@ -130,7 +140,7 @@ class DeepSpeedBackend:
 
 def shard_reference(reference: VisionLanguageModel, settings: TrainSettings) -> None:
     """At stage 3 the frozen reference is cut over the processes as well."""
-    config = deepspeed_config(settings)
+    config = sharded_config(settings, reference)
     config["zero_optimization"].pop("offload_optimizer", None)
     reference.scorer, *_ = import_deepspeed().initialize(
         model=Scorer(reference), config=config, dist_init_required=False
