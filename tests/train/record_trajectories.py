@@ -11,6 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
+
+from configs import compose
+from train.loop import train
+from train.settings import TrainSettings
+
 FOLDER = Path(__file__).parent / "trajectories"
 METHODS = ("grpo", "papo_g", "papo_d", "drgrpo", "gspo", "rloo", "reinforce_pp")
 SHARDED = "papo_g_zero3"  # two processes, DeepSpeed at ZeRO stage 3
@@ -31,21 +37,26 @@ TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
 def run_method(name: str, folder: Path) -> list[dict]:
-    """Return the metrics of one run in a process of its own, with one torch thread."""
-    sharded = name == SHARDED
-    method = name.removesuffix("_zero3")
-    filtered = ("rollouts.filter.prompts=8",) if method == "papo_d" else ()
-    launcher = [*TWO, "-m", "train"] if sharded else ["-m", "train"]
-    options = [*OPTIONS, *(SHARDED_OPTIONS if sharded else ()), *filtered, f"method={method}", f"run={folder}/{name}"]
+    """Return the metrics of one run, with one torch thread; two ranks are processes of their own."""
+    filtered = ("rollouts.filter.prompts=8",) if name == "papo_d" else ()
+    options = [*OPTIONS, *filtered, f"method={name.removesuffix('_zero3')}", f"run={folder}/{name}"]
+    if name == SHARDED:
+        run_two_ranks([*options, *SHARDED_OPTIONS])
+    else:
+        torch.set_num_threads(1)
+        train(compose(TrainSettings, options))
+    return [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
+
+
+def run_two_ranks(options: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, *launcher, *options],
+        [sys.executable, *TWO, "-m", "train", *options],
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
 
 
 def main() -> None:
