@@ -1,4 +1,4 @@
-"""How many of a run's errors are of one class, whole and in parts: by column, by dependency on the picture.
+"""How many of a run's errors are of one class, whole and in parts: by column, by their need of the picture.
 
 Shares are of wrong responses, with 95 % intervals from a bootstrap of clusters of items (protocol/transitions.py), so
 that several responses to one problem do not pass for independent. Shapes: I items.
@@ -19,7 +19,7 @@ from analysis.runs import OpenedRun
 from common import UserError
 
 PERCEPTION, WHOLE, NAMELESS = taxonomy.PERCEPTION.name, "all", "(none)"
-LEVELS = ("low", "medium", "high")  # of dependency; all other parts stand in the order of their items
+LEVELS = ("low", "medium", "high")  # of vision need; all other parts stand in the order of their items
 COUNTS, SHARES = ["responses", "wrong", "errors"], ["share", "low", "high"]
 
 

@@ -18,7 +18,7 @@ def tile(column: str, index: int, view: ViewSettings, seed: int) -> Image.Image:
     sheet = Image.new("RGB", (2 * PICTURE + 3 * GAP, PICTURE + 2 * GAP + TEXT_LINES * LINE), "white")
     sheet.paste(picture, (GAP, GAP))
     sheet.paste(apply_view(picture, view, [seed, index]), (2 * GAP + PICTURE, GAP))
-    text = f"{drawn.question.replace(IMAGE_PLACEHOLDER, '')} -> {drawn.answer}  [{drawn.tags['dependency']}]"
+    text = f"{drawn.question.replace(IMAGE_PLACEHOLDER, '')} -> {drawn.answer}  [{drawn.tags['vision_need']}]"
     lines = textwrap.wrap(f"{column}: {text}", 44)[:TEXT_LINES]
     ImageDraw.Draw(sheet).multiline_text((GAP, PICTURE + GAP + 4), "\n".join(lines), fill="black", spacing=2)
     return sheet

@@ -21,7 +21,7 @@ class Sample:
     choices: Sequence[str] = ()
     facts: dict[str, str] = field(default_factory=dict)  # what a correct reading of the pictures says
     solution: str = ""  # the operations that lead from facts to answer, see data.mini.chains
-    tags: dict[str, str] = field(default_factory=dict)  # column, dependency, version, subset ...
+    tags: dict[str, str] = field(default_factory=dict)  # column, vision_need, version, subset ...
 
     def record(self) -> dict:
         """The sample as plain data for result files; pictures stay behind and are found again by `id`."""

@@ -34,12 +34,12 @@ def score_of(part: pd.DataFrame, scorer: str) -> dict[str, Any] | None:
 
 
 def column_scores(table: pd.DataFrame, scorer: str) -> dict[str, dict]:
-    """avg@k of every column, of the vision-centric part and of each level of vision dependency."""
+    """avg@k of every column, of the vision-centric part and of each level of vision need."""
     parts = {str(name): table[table.column == name] for name in table.column.unique()}
     parts |= {str(name): table[table.subset == name] for name in table.subset.unique() if name}
-    for level in table.dependency.unique():
+    for level in table.vision_need.unique():
         if level:
-            parts[f"dependency/{level}"] = table[table.dependency == level]
+            parts[f"vision_need/{level}"] = table[table.vision_need == level]
     found = {name: score_of(part, scorer) for name, part in parts.items()}
     return {name: score for name, score in found.items() if score}
 

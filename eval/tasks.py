@@ -105,7 +105,7 @@ def mini_task(settings: EvalSettings) -> Task:
         template(settings, settings.model.prompt),
         by_grader("robust"),
         bench_mini.cluster_of,
-        breakdowns=("dependency", "version", "kind"),
+        breakdowns=("vision_need", "version", "kind"),
     )
 
 

@@ -57,7 +57,7 @@ def table_of(task: Task, responses: Sequence[Response]) -> pd.DataFrame:
                 "bench": task.name,
                 "column": task.column(sample),
                 "subset": tags.get("subset", ""),
-                "dependency": tags.get("dependency", ""),
+                "vision_need": tags.get("vision_need", ""),
                 "version": tags.get("version", ""),
                 "cluster": task.cluster(sample),
                 "k": response.k,

@@ -14,15 +14,15 @@ READABLE = "items it can read"
 
 
 def probe_rows(clean: pd.DataFrame, frame: pd.DataFrame, name: str, seed: int) -> list[dict[str, Any]]:
-    """Accuracy of a probe and its difference to clean on the same items: by column, by dependency, overall."""
+    """Accuracy of a probe and its difference to clean on the same items: by column, by vision need, overall."""
     same = clean[clean.sample_id.isin(frame.sample_id)]
     rows = []
-    for by in ("column", "dependency"):
+    for by in ("column", "vision_need"):
         items = pair(same, frame, ("the clean picture", name), by=by)
-        if by == "dependency" and set(items.part_I) == {"(no dependency)"}:
+        if by == "vision_need" and set(items.part_I) == {"(no vision_need)"}:
             continue
         for line in compare_items(items, seed):
-            if line.part == OVERALL and by == "dependency":
+            if line.part == OVERALL and by == "vision_need":
                 continue
             chosen_I = (items.part_I == line.part) | (line.part == OVERALL)
             parts = {part: (items.part_I == part)[chosen_I] for part in set(items.part_I[chosen_I])}
@@ -86,11 +86,11 @@ def why_wrong(clean: pd.DataFrame, oracle: pd.DataFrame, seed: int) -> dict[str,
 def splits(
     clean: pd.DataFrame, oracle: pd.DataFrame, readable: list[str] | None, seed: int
 ) -> dict[str, dict[str, Share]]:
-    """`why_wrong` of all items, of those whose text the model can read, by level of dependency and by column."""
+    """`why_wrong` of all items, of those whose text the model can read, by level of vision need and by column."""
     parts = {"all items": oracle}
     if readable:
         parts[READABLE] = oracle[oracle.sample_id.isin(readable)]
-    for name in ("dependency", "column"):
+    for name in ("vision_need", "column"):
         values = [value for value in oracle[name].unique() if value]
         parts |= {f"{name}: {value}": oracle[oracle[name] == value] for value in values if len(values) > 1}
     return {name: why_wrong(clean, part, seed) for name, part in parts.items() if not part.empty}

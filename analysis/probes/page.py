@@ -20,7 +20,7 @@ def page(settings: ProbeSettings, found: dict, split: dict[str, dict[str, Share]
         for row in entry["rows"]:
             title = row["part"] if row["by"] == "overall" else f"{row['by']}: {row['part']}"
             tables.setdefault(title, []).append(cells_of(name, row))
-    order = sorted(tables, key=lambda title: (title != "overall", not title.startswith("dependency")))
+    order = sorted(tables, key=lambda title: (title != "overall", not title.startswith("vision_need")))
     counted = [
         f"- {name}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
         for name, entry in found.items()

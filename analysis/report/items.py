@@ -23,7 +23,7 @@ from models.encode import Encoder
 from models.settings import ModelSettings
 
 PICTURE_SIDE = 512
-MINI_TAGS = ("dependency", "version", "kind", "subset")
+MINI_TAGS = ("vision_need", "version", "kind", "subset")
 NO_SAMPLE = "it is no longer in the data, so its question and pictures cannot be shown"
 NO_PICTURE = "its picture cannot be opened any more"
 

@@ -20,7 +20,7 @@ from analysis.runs import OpenedRun
 from analysis.seeds import Method, mean_over_seeds, methods_of, pairs_of, unlike_settings
 from eval.paired import OVERALL
 
-KEPT = ["sample_id", "k", "correct", "column", "cluster", "dependency", "version"]
+KEPT = ["sample_id", "k", "correct", "column", "cluster", "vision_need", "version"]
 TITLE = "Methods over seeds"
 FIRST, SECOND, MINUS = "first", "second", " minus "
 

@@ -23,7 +23,7 @@ class Problem:
     question: str
     facts: dict[str, str]
     solution: str
-    dependency: str
+    vision_need: str  # how much of the picture the text leaves out: low, medium, high
     choices: tuple[str, ...] = ()
     given: frozenset[str] = frozenset()  # facts that the text states too
     version: str = ""

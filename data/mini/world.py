@@ -50,7 +50,7 @@ def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Pro
 def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
     answer = work(found.solution, found.facts).answer
     assert answer is not None, found
-    tags = {"column": column, "dependency": found.dependency, "kind": found.kind, "version": found.version}
+    tags = {"column": column, "vision_need": found.vision_need, "kind": found.kind, "version": found.version}
     if found.version in VISION_CENTRIC:
         tags["subset"] = "vision_centric"
     return Sample(

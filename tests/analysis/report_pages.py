@@ -86,7 +86,7 @@ def answer(run: str = "GRPO", correct: bool = True, text: str = "I see 3 circles
 
 def item(identity: str, column: str = "counting", answers: list[Answer] | None = None, **changes) -> Item:
     values = {
-        "tags": {"dependency": "high"},
+        "tags": {"vision_need": "high"},
         "question": "How many circles?",
         "gold": "3",
         "pictures": [png(len(identity))],

@@ -29,7 +29,7 @@ def run_view(states: dict[str, list[str]], name: str = "one", **changes: object)
             "cluster": item,
             "correct": state == "right",
             "misread": state == "perception",
-            "dependency": PARTS.get(item, ""),
+            "vision_need": PARTS.get(item, ""),
         }
         for item, own in states.items()
         for k, state in enumerate(own)
@@ -46,7 +46,7 @@ def test_a_share_is_of_the_wrong_responses() -> None:
 
 
 def test_parts_add_up_and_levels_stand_in_their_order() -> None:
-    rows = class_shares([run_view(STATES)], by="dependency")
+    rows = class_shares([run_view(STATES)], by="vision_need")
     assert rows.part.tolist() == ["low", "medium", "high"]
     assert rows[["responses", "wrong", "errors"]].to_numpy().tolist() == [[4, 2, 1], [2, 0, 0], [2, 2, 2]]
     assert rows.share[0] == pytest.approx(1 / 2)
@@ -63,17 +63,17 @@ def test_another_class_and_one_that_does_not_occur() -> None:
 
 def test_the_table_has_a_column_per_run_and_a_dash_where_nothing_is_wrong() -> None:
     views = [run_view(STATES), run_view(STATES | {"b": ["right", "right"]}, "two")]
-    table = share_table(class_shares(views, by="dependency"), "dependency")
-    assert list(table.columns) == ["dependency", "one", "two"]
-    assert table.dependency.tolist() == ["low", "medium", "high"]
+    table = share_table(class_shares(views, by="vision_need"), "vision_need")
+    assert list(table.columns) == ["vision_need", "one", "two"]
+    assert table.vision_need.tolist() == ["low", "medium", "high"]
     assert table.one[0].startswith("50.0 [")
     assert table.one[0].endswith(" of 2")
     assert table.two.tolist()[1:] == ["—", "—"]
 
 
 def test_items_without_a_part_are_a_part_and_unknown_columns_are_named() -> None:
-    view = run_view(STATES, dependency=None)
-    assert class_shares([view], by="dependency").part.tolist() == ["(none)"]
+    view = run_view(STATES, vision_need=None)
+    assert class_shares([view], by="vision_need").part.tolist() == ["(none)"]
     with pytest.raises(UserError, match="no column 'level'; they have sample_id, k"):
         class_shares([view], by="level")
 

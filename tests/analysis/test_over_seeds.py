@@ -151,7 +151,7 @@ def test_differences_pair_the_seeds_with_both_intervals(found: OverSeeds, views:
         (np.mean(each), expected.low, expected.high)
     )
     frames = [
-        view.predictions.assign(method=method, seed=seed, subset="", dependency="", version="")
+        view.predictions.assign(method=method, seed=seed, subset="", vision_need="", version="")
         for method, own in (("grpo", views[1:4]), ("papo_g", views[4:]))
         for seed, view in enumerate(own)
     ]

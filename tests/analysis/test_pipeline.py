@@ -36,7 +36,7 @@ def made_up(scores: dict[str, dict[str, float]]) -> pd.DataFrame:
                             "column": column,
                             "subset": subset,
                             "cluster": f"{column}/{item}",
-                            "dependency": "high",
+                            "vision_need": "high",
                             "version": "",
                             "k": k,
                             "correct": item < 4 * right,

@@ -181,7 +181,7 @@ def response_frame(one: Sample, values: list[str]) -> pd.DataFrame:
             "column": "counting",
             "cluster": one.id,
             "correct": [value == one.answer for value in values],
-            "dependency": "high",
+            "vision_need": "high",
         }
     )
 

@@ -35,7 +35,7 @@ def flowing(tmp_path):
     items = []
     for number, (name, pair) in enumerate(states.items()):
         answers = [answer(run, s == "right", state=s) for run, s in zip(("GRPO", "PAPO"), pair, strict=True)]
-        tags = {"dependency": ["low", "high"][number % 2]} | ({"version": "text only"} if name == "lost" else {})
+        tags = {"vision_need": ["low", "high"][number % 2]} | ({"version": "text only"} if name == "lost" else {})
         items.append(item(name, "chart" if name == "lost" else "counting", [*answers, answer("DAPO")], tags=tags))
     items.append(item("half", answers=[answer("GRPO"), answer("DAPO", tokens=[], note="Nobody scored it.")]))
     return write_report(report(items), tmp_path / "r.html")
@@ -104,7 +104,7 @@ def test_tags_and_text_of_every_response_are_searched_by_links(flowing):
       choose("text", "zebra");
       return [...found, listed()];
     """
-    assert in_page(flowing, script, "#tag.dependency=low") == [
+    assert in_page(flowing, script, "#tag.vision_need=low") == [
         ["kept", "repaired", "still wrong"],
         ["lost"],
         *(["still wrong"], "lost", "outside the filter; 1 of 6 match"),

@@ -207,7 +207,7 @@ def test_items_bring_every_answer_with_its_state_and_facts(report, opened):
     frame = opened.views[0].predictions
     assert [item.id for item in report.items] == chosen_items(frame, 16)
     for item in report.items:
-        assert item.note is None and len(item.pictures) == len(item.masked) == 1 and item.tags["dependency"]
+        assert item.note is None and len(item.pictures) == len(item.masked) == 1 and item.tags["vision_need"]
         for view, answer in zip(opened.views, item.answers, strict=True):
             rows = view.predictions[view.predictions.sample_id == item.id].set_index("k")
             assert (answer.run, answer.text, answer.state) == (view.name, rows.text[0], rows.state[0])

@@ -69,7 +69,7 @@ def test_the_qwen3_gains_are_ratios_of_averages_instead() -> None:
 def test_the_table_is_whole() -> None:
     assert len(TABLE["rows"]) == 10
     assert all(len(row["values"]) == len(TABLE["columns"]) == 9 for row in TABLE["rows"])
-    assert all(set(column["dependency"]) <= {"low", "medium", "high"} for column in TABLE["columns"])
+    assert all(set(column["vision_need"]) <= {"low", "medium", "high"} for column in TABLE["columns"])
     assert [column["group"] for column in TABLE["columns"]] == ["general"] * 5 + ["vision"] * 4
     assert sum(column["items"] for column in TABLE["columns"]) == 11206
     assert all(("relative_gains" in row) == (row["method"] in TABLE["baselines"]) for row in TABLE["rows"])

@@ -206,7 +206,7 @@ def test_bars_stand_on_the_ground_with_the_half_on_top() -> None:
 
 
 @every_column
-def test_dependency_says_how_much_of_the_picture_the_text_gives(column: str) -> None:
+def test_vision_need_says_how_much_of_the_picture_the_text_gives(column: str) -> None:
     """Low: the text states every fact; high: none; medium: some, or (word, physics) none but the other operand.
 
     Chemistry and biology give a factor in words (weighs 2, splits in two) and are called high all the same.
@@ -214,14 +214,14 @@ def test_dependency_says_how_much_of_the_picture_the_text_gives(column: str) -> 
     for found in problems(column):
         told = told_in_text(found)
         assert told == {name: found.facts[name] for name in found.given}
-        assert found.dependency in ("low", "medium", "high")
-        assert (found.dependency == "low") == (len(told) == len(found.facts))
-        if found.dependency == "high":
+        assert found.vision_need in ("low", "medium", "high")
+        assert (found.vision_need == "low") == (len(told) == len(found.facts))
+        if found.vision_need == "high":
             assert told == {}
-        if found.dependency == "medium" and not told:
+        if found.vision_need == "medium" and not told:
             assert found.kind in ("gets", "gives", "physics")
             assert re.search(r"has \d coins|drives \d hours", found.question)
-        if found.dependency == "high" and found.kind not in ("chemistry", "next"):
+        if found.vision_need == "high" and found.kind not in ("chemistry", "next"):
             assert not re.search(r"\d", found.question)
 
 
@@ -237,13 +237,13 @@ def test_columns_have_the_levels_they_are_named_for(column: str) -> None:
         "counting": {"high"},
         "inpicture": {"high"},
     }
-    assert {found.dependency for found in problems(column)} == expected[column]
+    assert {found.vision_need for found in problems(column)} == expected[column]
 
 
 def test_the_five_versions_are_one_problem() -> None:
     for number in range(60):
         five = [world.sample("test", "versions", 5 * number + i) for i in range(5)]
-        assert [(s.tags["version"], s.tags["dependency"]) for s in five] == list(LEVELS.items())
+        assert [(s.tags["version"], s.tags["vision_need"]) for s in five] == list(LEVELS.items())
         assert len({(s.answer, s.solution, tuple(s.facts.items())) for s in five}) == 1
         assert len({s.question for s in five}) == 5
         pictures = [s.images[0] for s in five]

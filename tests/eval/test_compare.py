@@ -107,14 +107,14 @@ def test_copies_of_a_problem_are_no_new_evidence() -> None:
 
 
 def test_a_problem_may_spread_over_the_lines_of_a_table() -> None:
-    """By dependency, the two versions of a problem fall into two lines; overall they are one cluster still."""
+    """By vision need, the two versions of a problem fall into two lines; overall they are one cluster still."""
     correct = np.random.default_rng(3).random((40, 2)) < 0.5
     spread = {
         "cluster": np.repeat([f"problem {n // 2}" for n in range(40)], 2),
-        "dependency": np.repeat(["low", "high"] * 20, 2),
+        "vision_need": np.repeat(["low", "high"] * 20, 2),
     }
     first, second = predictions(correct, **spread), predictions(~correct, **spread)
-    lines = compare_items(pair(first, second, NAMES, by="dependency"))
+    lines = compare_items(pair(first, second, NAMES, by="vision_need"))
     assert [(line.part, line.items, line.clusters) for line in lines] == [
         ("low", 20, 20),
         ("high", 20, 20),

@@ -311,9 +311,9 @@ def test_the_mini_world_stands_in_for_a_suite(tmp_path: Path, capsys: pytest.Cap
     assert scores["averages"]["overall"]["mean"] == pytest.approx(sum(columns.values()) / 9) and len(columns) == 9
     assert len([name for name in scores["columns"] if "/" not in name]) == 9 and "vision_centric" in scores["columns"]
     assert {name for name in scores["columns"] if "/" in name} == {
-        "dependency/high",
-        "dependency/low",
-        "dependency/medium",
+        "vision_need/high",
+        "vision_need/low",
+        "vision_need/medium",
     }
     rows = pd.read_csv(tmp_path / "scores.csv").row.tolist()
     assert rows == ["mini", *scores["columns"], *scores["averages"]]

@@ -41,7 +41,7 @@ def table_of(items: Answers, column: str = "chart", **cells: Any) -> pd.DataFram
             "cluster": name,
             "k": k,
             "subset": "",
-            "dependency": "",
+            "vision_need": "",
             "finish_reason": "stop",
             "score_own": worth,
             "reason_own": "unscored" if worth is None else "text",
@@ -95,11 +95,11 @@ def test_items_of_one_problem_are_one_cluster() -> None:
     assert together["high"] - together["low"] > alone["high"] - alone["low"]
 
 
-def test_columns_subsets_and_levels_of_dependency() -> None:
+def test_columns_subsets_and_levels_of_vision_need() -> None:
     parts = [
-        table_of({"a": [1], "b": [0]}, "chart", dependency="high"),
-        table_of({"c": [1], "d": [1]}, "maths", dependency="low", subset="seen"),
-        table_of({"e": [0], "f": [GAP]}, "maths", dependency="high"),
+        table_of({"a": [1], "b": [0]}, "chart", vision_need="high"),
+        table_of({"c": [1], "d": [1]}, "maths", vision_need="low", subset="seen"),
+        table_of({"e": [0], "f": [GAP]}, "maths", vision_need="high"),
         table_of({"g": [GAP]}, "unscored"),
     ]
     found = column_scores(pd.concat(parts, ignore_index=True), "own")
@@ -107,8 +107,8 @@ def test_columns_subsets_and_levels_of_dependency() -> None:
         "chart": 0.5,
         "maths": pytest.approx(2 / 3),
         "seen": 1,
-        "dependency/high": pytest.approx(1 / 3),
-        "dependency/low": 1,
+        "vision_need/high": pytest.approx(1 / 3),
+        "vision_need/low": 1,
     }
 
 
