@@ -1,4 +1,4 @@
-"""Where a picture comes from: a file, bytes inside a table, or the mini world; all open as RGB."""
+"""Where a picture comes from: a file, bytes inside a table, or the mini world; all open as upright RGB."""
 
 import io
 from base64 import b64encode
@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from common import UserError
+
+# Image processors of the Qwen family refuse a longer strip; real benchmarks stay below 20.
+LONGEST_ASPECT = 200
 
 
 class ImageSource(Protocol):
     """Anything a `Sample` may hold in `images`."""
 
     def open(self) -> Image.Image:
-        """The picture as RGB, at its raw size."""
+        """Return the picture as RGB, at its raw size, upright."""
         ...
 
 
@@ -29,11 +32,10 @@ class FileImage:
     def open(self) -> Image.Image:
         where = f" (needed by {self.row})" if self.row else ""
         try:
-            with Image.open(self.path) as image:
-                return image.convert("RGB")
+            return _decoded(self.path)
         except FileNotFoundError:
             raise UserError(f"image file {self.path} does not exist{where}; check the data's image folder") from None
-        except (UnidentifiedImageError, OSError) as error:
+        except _Unusable as error:
             raise UserError(f"image file {self.path} cannot be read{where}: {error}") from None
 
 
@@ -46,9 +48,8 @@ class BytesImage:
 
     def open(self) -> Image.Image:
         try:
-            with Image.open(io.BytesIO(self.content)) as image:
-                return image.convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
+            return _decoded(io.BytesIO(self.content))
+        except _Unusable as error:
             raise UserError(f"the image bytes of {self.row or 'a row'} cannot be read: {error}") from None
 
 
@@ -59,7 +60,42 @@ class PillowImage:
     image: Image.Image
 
     def open(self) -> Image.Image:
-        return self.image.convert("RGB")
+        return _upright_rgb(self.image)
+
+
+class _Unusable(Exception):
+    """A picture that cannot be decoded within the limits."""
+
+
+def _decoded(file: Path | io.BytesIO) -> Image.Image:
+    try:
+        with Image.open(file) as image:
+            _check_size(image)
+            return _upright_rgb(image)
+    except FileNotFoundError:
+        raise
+    except UnidentifiedImageError:
+        raise _Unusable("it is in no picture format that Pillow knows") from None
+    # A damaged PNG chunk is a SyntaxError, a damaged EXIF block or header a ValueError or TypeError.
+    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError) as error:
+        raise _Unusable(str(error)) from None
+
+
+def _check_size(image: Image.Image) -> None:
+    """Refuse before decoding; Pillow itself refuses what has more than twice `MAX_IMAGE_PIXELS`."""
+    long, short = max(image.size), min(image.size)
+    if long > LONGEST_ASPECT * short:
+        raise _Unusable(
+            f"{image.width} x {image.height} pixels are a strip more than {LONGEST_ASPECT} times as long as wide"
+        )
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """Return the picture turned as its EXIF tag says, as `datasets` turns the pictures that it decodes."""
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode == "P" and isinstance(turned.info.get("transparency"), bytes):
+        turned = turned.convert("RGBA")  # the same colours; the direct way warns
+    return turned.convert("RGB")
 
 
 def png_bytes(image: Image.Image) -> bytes:

@@ -1,44 +1,43 @@
 """From a benchmark's rows, on disk or on the hub, to checked samples.
 
-Local copies: `<folder>/<benchmark name>/<Part.file_name>` with the ending .parquet, .jsonl or .tsv; readings that
-share one data set may also share `<folder>/<last part of the hub id>/`. Paths of pictures start there too.
+A row that cannot be used is named and counted, and the benchmark goes on with the others.
 """
 
 import hashlib
-import json
 import re
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from common import UserError, read_jsonl
+from common import UserError
 from data import Sample
 from data.images import FileImage
 from data.sample import IMAGE_PLACEHOLDER
-from eval.benchmark import Benchmark, Part, Row, Where
+from eval.benchmark import Benchmark, Row, Where
+from eval.row_files import rows_of
 from eval.rows import inline_options, lettered
 
-ENDINGS = (".parquet", ".jsonl", ".tsv")
+UNUSABLE = "rows that cannot be used"
 _LETTERS = re.compile(r"[A-Z](?:, [A-Z])*")
-_ROWS_AT_ONCE = 256
+_OPENING_THREADS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(kw_only=True)
 class Loaded:
     """What a benchmark's rows became; `samples` may be a subset, everything else is always of all rows."""
 
     benchmark: Benchmark
-    samples: list[Sample]
-    left_out: Counter[str]  # reason -> rows
-    rows: int
-    files: list[str]
-    pictures: list[Path]  # files that kept rows name, each once
-    doubtful_golds: list[str]  # rows whose gold letter is none of the options that their question lists
+    samples: list[Sample] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)  # reason -> rows, unusable ones included
+    unusable: list[str] = field(default_factory=list)  # a sentence for each row that cannot be used, and its remedy
+    rows: int = 0
+    files: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # shards that are not there
+    pictures: list[Path] = field(default_factory=list)  # files that kept rows name, each once
+    doubtful_golds: list[str] = field(default_factory=list)  # rows whose gold is no letter that their question lists
 
     @property
     def kept(self) -> int:
@@ -51,51 +50,87 @@ class Loaded:
         expected = self.benchmark.rows
         if expected is None or self.kept == expected:
             return ""
-        return f"{self.benchmark.name}: {self.kept} rows after filtering, its authors publish {expected}"
+        said = f"{self.benchmark.name}: {self.kept} of {expected} items that its authors publish"
+        return "; ".join([said, *self.missing])
+
+    def refuse(self, reason: str) -> None:
+        """Count a row that cannot be used, and keep the sentence about it."""
+        self.unusable.append(reason)
+        self.left_out[UNUSABLE] += 1
 
 
 def load(
     benchmark: Benchmark, folder: Path | None, items: int | None = None, seed: int = 0, gone_pictures: bool = False
 ) -> Loaded:
-    """All samples of a benchmark, or a random subset of whole clusters that holds at least `items` of them.
+    """Return all samples of a benchmark, or a random subset of whole clusters that holds at least `items` of them.
 
-    A picture file that does not exist is refused here unless `gone_pictures`: then opening it says so.
+    A picture that does not exist or does not open makes its row unusable, unless `gone_pictures`.
     """
-    samples: list[Sample] = []
-    left_out: Counter[str] = Counter()
-    files: list[str] = []
-    pictures: dict[Path, None] = {}
-    doubtful_golds: list[str] = []
-    places: dict[str, Where] = {}
-    rows = 0
-    for part in benchmark.parts:
-        table, origin, home = _hub_rows(benchmark, part) if folder is None else _local_rows(benchmark, part, folder)
-        files += origin
-        for number, row in enumerate(table):
-            where = Where(benchmark.name, part, number, home)
-            rows += 1
-            sample = _sample(benchmark, row, where, gone_pictures)
-            if isinstance(sample, str):
-                left_out[sample] += 1
-                continue
-            if sample.id in places:
-                raise UserError(f"{where} repeats the id {sample.id} of {places[sample.id]}; remove one of the two")
-            places[sample.id] = where
-            samples.append(sample)
-            pictures |= {image.path: None for image in sample.images if isinstance(image, FileImage)}
-            doubtful_golds += doubt_about_gold(sample, where)
-    if not samples:
-        reasons = "; ".join(f"{count} left out: {reason}" for reason, count in left_out.items()) or "it has no rows"
-        raise UserError(f"benchmark {benchmark.name} holds no item to answer ({reasons}); check {', '.join(files)}")
-    return Loaded(
-        benchmark,
-        samples if items is None else subset(benchmark, samples, items, seed),
-        left_out,
-        rows,
-        files,
-        list(pictures),
-        doubtful_golds,
+    loaded = Loaded(benchmark=benchmark)
+    for sample in _samples(loaded, folder, gone_pictures):
+        loaded.samples.append(sample)
+    loaded.pictures = list(
+        {image.path: None for one in loaded.samples for image in one.images if isinstance(image, FileImage)}
     )
+    if loaded.samples and items is not None:
+        loaded.samples = subset(benchmark, loaded.samples, items, seed)
+    if not gone_pictures:
+        _open_pictures(loaded)
+    if not loaded.samples:
+        reasons = "; ".join(f"{count} left out: {reason}" for reason, count in loaded.left_out.items())
+        reasons += f", the first: {loaded.unusable[0]}" if loaded.unusable else ""
+        raise UserError(
+            f"benchmark {benchmark.name} holds no item to answer ({reasons or 'it has no rows'}); check "
+            f"{', '.join(loaded.files)}"
+        )
+    return loaded
+
+
+def _samples(loaded: Loaded, folder: Path | None, gone_pictures: bool) -> Iterator[Sample]:
+    """Read every row of every part, and record in `loaded` what does not become a sample."""
+    benchmark = loaded.benchmark
+    places: dict[str, Where] = {}
+    for part in benchmark.parts:
+        table = rows_of(benchmark, part, folder)
+        loaded.files += table.files
+        loaded.missing += [table.missing] if table.missing else []
+        for number, row in enumerate(table.rows):
+            where = Where(benchmark.name, part, number, table.home)
+            loaded.rows += 1
+            try:
+                sample = _sample(benchmark, row, where, gone_pictures)
+                if not isinstance(sample, str) and sample.id in places:
+                    raise UserError(
+                        f"{where} repeats the id {sample.id} of {places[sample.id]}; remove one of the two"
+                    )
+            except UserError as error:
+                loaded.refuse(str(error))
+                continue
+            if isinstance(sample, str):
+                loaded.left_out[sample] += 1
+                continue
+            places[sample.id] = where
+            loaded.doubtful_golds += doubt_about_gold(sample, where)
+            yield sample
+
+
+def _open_pictures(loaded: Loaded) -> None:
+    """Decode every picture of the chosen samples once, so that none stops the evaluation later."""
+    with ThreadPoolExecutor(_OPENING_THREADS) as threads:
+        problems = list(threads.map(_picture_problem, loaded.samples))
+    for problem in problems:
+        if problem:
+            loaded.refuse(problem)
+    loaded.samples = [sample for sample, problem in zip(loaded.samples, problems, strict=True) if not problem]
+
+
+def _picture_problem(sample: Sample) -> str:
+    try:
+        for image in sample.images:
+            image.open()
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def cluster_of(benchmark: Benchmark, sample: Sample) -> str:
@@ -167,90 +202,18 @@ def _check_gold(sample: Sample, where: Where) -> None:
         raise UserError(f"{where} has no gold answer; fill it or remove the row")
     if sample.answer_type != "choice":
         return
-    allowed = lettered(sample.choices)
-    golds = sample.answer.split(", ")
-    if not _LETTERS.fullmatch(sample.answer) or (allowed and not all(gold in allowed for gold in golds)):
-        options = f"one of {', '.join(allowed)}" if allowed else "a capital letter"
-        raise UserError(f"{where} has the gold answer {sample.answer!r}, which is not {options}; correct the row")
+    if not _LETTERS.fullmatch(sample.answer):
+        raise UserError(f"{where} has the gold answer {sample.answer!r}, which is no capital letter; correct the row")
 
 
 def doubt_about_gold(sample: Sample, where: Where) -> list[str]:
-    """The row, where its gold is no letter of the options that its question lists.
+    """Return a sentence where the gold is no letter of the options that the row has or its question lists.
 
-    Only told: the list is read out of free text, and one that is misread must not stop a benchmark.
+    The row stays: its authors count it (as never right), and a list that is misread from free text must not cost one.
     """
-    if sample.answer_type != "choice" or sample.choices:
+    if sample.answer_type != "choice":
         return []
-    listed = lettered(inline_options(sample.question))
+    listed = lettered(sample.choices or inline_options(sample.question))
     if not listed or set(sample.answer.split(", ")) <= set(listed):
         return []
     return [f"{where}: {sample.answer}, not one of {', '.join(listed)}; correct the row"]
-
-
-def _local_rows(benchmark: Benchmark, part: Part, folder: Path) -> tuple[Iterable[Row], list[str], Path]:
-    """Rows of a local copy, the file they are from, and the folder where picture paths start."""
-    shared = benchmark.hub.rpartition("/")[2]
-    homes = [folder / name for name in (benchmark.name, shared) if name]
-    for home in homes:
-        paths = [path for ending in ENDINGS if (path := home / f"{part.file_name}{ending}").exists()]
-        if len(paths) > 1:
-            raise UserError(f"{home} holds {' and '.join(path.name for path in paths)}; keep one of them")
-        if paths:
-            return _file_rows(paths[0]), [str(paths[0])], home
-    wanted = " or ".join(str(home / part.file_name) for home in homes)
-    raise UserError(f"no local copy of {benchmark.name}: expected {wanted} with one of {', '.join(ENDINGS)}")
-
-
-def _file_rows(path: Path) -> Iterable[Row]:
-    if path.suffix == ".jsonl":
-        return read_jsonl(path)
-    if path.suffix == ".tsv":
-        return _tsv_rows(path)
-    return _parquet_rows(path)
-
-
-def _tsv_rows(path: Path) -> list[Row]:
-    """Every cell as text, except those that hold a JSON list or object."""
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError) as error:  # the parser's own errors and wrong encodings are ValueErrors
-        raise UserError(f"{path} cannot be read as tab-separated text: {error}") from None
-    return [{str(key): _cell(value) for key, value in row.items()} for row in table.to_dict("records")]
-
-
-def _cell(text: str) -> Any:
-    if not text.startswith(("[", "{")):
-        return text
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text  # a formula such as [0, 1) or the text form of a Python list, which `read` understands
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow.parquet
-
-    try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_ROWS_AT_ONCE):
-            yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path} cannot be read as Parquet: {error}") from None
-
-
-def _hub_rows(benchmark: Benchmark, part: Part) -> tuple[Iterable[Row], list[str], Path]:
-    """Rows of the hub data set, its files with their revision where known, and the folder for picture paths."""
-    if not benchmark.hub:
-        raise UserError(f"{benchmark.name} has no hub copy; give the folder of a local one")
-    import datasets
-
-    try:
-        data = datasets.load_dataset(benchmark.hub, part.config, split=part.split)
-    except (OSError, ValueError, RuntimeError) as error:  # wrong name, no connection; a loading script is RuntimeError
-        raise UserError(
-            f"hub data set {benchmark.hub} ({part.file_name}) cannot be loaded: {error}; check the connection or give "
-            "the folder of a local copy"
-        ) from None
-    origin = sorted(data.info.download_checksums or ()) or [f"{benchmark.hub} {part.file_name}"]
-    # Arrow batches hold pictures as they are stored; the plain format would decode every one of them here.
-    batches = data.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE)
-    return (row for batch in batches for row in batch.to_pylist()), origin, Path()

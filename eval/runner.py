@@ -122,6 +122,7 @@ def write(
 def notes(name: str, bench: dict[str, Any]) -> list[str]:
     """What a benchmark's numbers leave out or rest on."""
     found = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
+    found += [f"the first of these: {bench['unusable'][0]}"] if bench["unusable"] else []
     found += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
     doubts = bench["doubtful_golds"]
     found += (
@@ -132,7 +133,8 @@ def notes(name: str, bench: dict[str, Any]) -> list[str]:
     for scorer, one in bench["scorers"].items():
         found += [f"{one['unscored']} unscored by {scorer}"] if one["unscored"] else []
         found += [f"{one['guessed']} guessed by {scorer}"] if one["guessed"] else []
-    return [f"{name}: {', '.join(found)}"] if found else []
+    scored = f"{bench['items'] - len(bench['too_long'])} of {bench['rows'] or bench['items']}"
+    return [f"{name}: scored on {scored} items; {', '.join(found)}"] if found else []
 
 
 def tell(out: Path, scores: dict[str, Any]) -> None:

@@ -112,6 +112,7 @@ def task_record(task: Task, table: pd.DataFrame, scorers: Sequence[str], too_lon
         "too_long": list(too_long),
         "deviation": task.deviation,
         "doubtful_golds": list(task.doubtful_golds),
+        "unusable": list(task.unusable),
         "files": list(task.files),
         "template": task.template,
         "cut_by_length": int((table.finish_reason == "length").sum()),

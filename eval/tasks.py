@@ -37,6 +37,7 @@ class Task:
     files: tuple[str, ...] = ()
     pictures: PictureFiles = field(default_factory=PictureFiles)  # beside the rows
     doubtful_golds: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
 
     def column(self, sample: Sample) -> str:
         """The column of a table that a sample belongs to: the benchmark, or one of the mini world's nine."""
@@ -132,6 +133,7 @@ def benchmark_task(
         tuple(loaded.files),
         PictureFiles(tuple(loaded.pictures)),
         tuple(loaded.doubtful_golds),
+        tuple(loaded.unusable),
     )
 
 

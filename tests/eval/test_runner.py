@@ -293,7 +293,7 @@ def test_prompts_that_are_too_long_are_named(tmp_path: Path, capsys: pytest.Capt
     found = scores["benchmarks"]
     assert found["pope"]["too_long"] == [] and len(found["mmstar"]["too_long"]) == 2
     assert "papo_wemath" not in found and "papo_wemath: no score, every prompt is longer" in said
-    assert "mmstar: 2 prompts too long" in said
+    assert "mmstar: scored on 1 of 3 items; 2 prompts too long" in said
     assert scores["left_out"] == 3 and found["mmstar"]["items"] == 3
     table = predictions_in(tmp_path)
     assert len(table) == 2 * (6 + 1) and not set(table.sample_id) & set(found["mmstar"]["too_long"])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from configs import command, compose
 from eval.compare import EvalCompareSettings, compare
+from eval.loading import UNUSABLE
 from eval.sampling import made_by
 from eval.settings import EvalSettings
 from eval.store import PictureFiles
@@ -48,20 +49,18 @@ def test_pictures_that_change_beside_their_rows_are_answered_anew(few: Path, tmp
     assert files_in(out).items() > files_in(few).items()
 
 
-def test_a_picture_that_is_gone_is_named_though_it_has_answers(
-    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_picture_that_is_gone_is_counted_and_named(few: Path, tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     for name in ("mmstar", "pope"):
         shutil.copytree(FOLDER / name, data / name)
     shutil.copytree(few, out)
-    (data / "mmstar" / "images" / "bars.png").unlink()
-    argv = [*FEW, f"data={data}", f"out={out}"]
-    assert command(EvalSettings, "eval.runner:evaluate", argv, prog="python -m eval", summary="") == 2
-    said = capsys.readouterr().err
-    assert re.match(
-        r"error: row 0 of mmstar \(val-val\) names the picture .*bars.png, which does not exist; unpack", said
-    )
+    rows = data / "mmstar" / "val-val.jsonl"
+    rows.write_text(rows.read_text().replace("bars.png", "gone.png", 1))
+    found = run(out, *FEW, f"data={data}")["benchmarks"]
+    (told,) = found["mmstar"]["unusable"]
+    assert re.match(r"row 0 of mmstar \(val-val\) names the picture .*gone.png, which does not exist; unpack", told)
+    assert (found["mmstar"]["items"], found["mmstar"]["left_out"]) == (2, {UNUSABLE: 1})
+    assert found["pope"]["unusable"] == []
 
 
 def test_addresses_without_pictures_beside_rows_stay_what_they_were() -> None:
@@ -80,7 +79,10 @@ def test_a_doubtful_gold_is_counted_in_the_result(tmp_path: Path, capsys: pytest
     scores = run(tmp_path / "out", *FIXTURES, "bench=mmstar", f"data={data}", "k=1")
     doubt = "row 2 of mmstar (val-val): E, not one of A, B, C, D; correct the row"
     assert scores["benchmarks"]["mmstar"]["doubtful_golds"] == [doubt] and scores["benchmarks"]["mmstar"]["items"] == 3
-    assert f"mmstar: 1 kept with a gold letter that no option of the question has ({doubt})" in capsys.readouterr().out
+    assert (
+        f"mmstar: scored on 3 of 3 items; 1 kept with a gold letter that no option of the question has ({doubt})"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

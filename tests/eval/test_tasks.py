@@ -62,7 +62,7 @@ def test_rows_samples_and_reasons_add_up() -> None:
     blink, hallusion = tasks
     assert (blink.rows, len(blink.samples), dict(blink.left_out)) == (29, 28, {"the answer is hidden": 1})
     assert blink.version == BENCHMARKS["blink"].version and blink.breakdowns == BENCHMARKS["blink"].breakdowns
-    assert len(blink.files) == 14 and "28 rows after filtering, its authors publish 1901" in blink.deviation
+    assert len(blink.files) == 14 and "28 of 1901 items" in blink.deviation
     assert {blink.column(sample) for sample in blink.samples} == {"blink"}
     assert {blink.cluster(sample) for sample in blink.samples} == {sample.id for sample in blink.samples}
     assert {hallusion.cluster(sample) for sample in hallusion.samples} == {"VD/illusion/0", "VS/chart/3"}
@@ -77,7 +77,7 @@ def test_items_draws_whole_clusters_and_zero_means_all() -> None:
 
 def test_a_benchmark_of_other_size_than_published_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     tasks_of(settings_of("bench=pope"))
-    assert capsys.readouterr().out == "pope: 6 rows after filtering, its authors publish 9000\n"
+    assert capsys.readouterr().out == "pope: 6 of 9000 items that its authors publish\n"
 
 
 @pytest.mark.parametrize("preset", ["neutral", "greedy", "paper_eval", "paper_training"])
