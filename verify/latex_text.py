@@ -80,6 +80,7 @@ _SYMBOLS = {
     "\n": " ",
     "%": "%",
     "$": "$",
+    "textdollar": "$",
     "&": "&",
     "#": "#",
     "_": "_",
@@ -151,7 +152,8 @@ class _Reader:
         return _SYMBOLS.get(macro, "")
 
 
-_LETTER_SYMBOLS = str.maketrans({"√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"})
+# A tie becomes a no-break space, which goes at the ends only: 4 \mathrm{~cm} is 4 once the unit has been taken off.
+_LETTER_SYMBOLS = str.maketrans({"~": "\u00a0", "√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"})
 
 
 def latex_to_text(latex: str) -> str:

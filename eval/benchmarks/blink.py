@@ -49,7 +49,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
-    letter = blink_letter(text)
+    letter = blink_letter(text, "ABCDE"[: len(sample.choices)])
     if letter is None:  # the authors then let a language model match the response to an option
         return None
     correct = letter == sample.answer

@@ -7,26 +7,13 @@ or counts the item as wrong.
 import re
 import string
 from collections.abc import Mapping
-from functools import lru_cache
 
 _OUTER_PUNCTUATION = (",", ".", "!", "?", ";", ":", "'")
 _WEMATH_LETTERS = "ABCDEFGH"
 _WEMATH_DELETED = str.maketrans("", "", "<>:.")
 _MORE_THAN_WORDS = 5
 
-_SEPARATORS = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
-_LAST_TOKENS = 5
-_API_FAILURE = "Failed to obtain answer via API"
-_REFUSALS = (
-    "Sorry, I can't help with images of people yet.",
-    "I can't process this file.",
-    "I'm sorry, but without the image provided",
-    "Cannot determine the answer",
-)
-_DECLARED = re.compile(r"(?i:\b(?:correct )?answer is):?\s{0,3}\*{0,2}\s{0,3}\(?([A-D])(?![A-Za-z0-9])")
-
 _BLINK_LETTERS = "ABCDE"
-_BRACKETED = re.compile(r"\(([A-E])\)")
 _LEADING_LETTER = re.compile(r"([A-Z])\.")
 _NOT_WORD = str.maketrans("", "", string.punctuation + string.whitespace)
 
@@ -93,68 +80,19 @@ def _letter_of_contained_text(padded: str, options: Mapping[str, str]) -> str | 
     return letter if letter is not None and places[letter] >= 0 else None
 
 
-def can_infer(text: str, options: Mapping[str, str]) -> str | None:
-    """VLMEvalKit's `can_infer`: a lone letter near the end, "answer is X", or an option's text. "Z" is a refusal."""
-    if _API_FAILURE in text:
-        return None
-    if any(refusal in text for refusal in _REFUSALS):
-        return "Z"
-    tokens = text.translate(_SEPARATORS).split()
-    present = set(tokens)
-    letters = [letter for letter in options if letter in present]
-    if len(letters) == 1 and letters[0] in tokens[-_LAST_TOKENS:]:
-        return letters[0]
-    if not letters and "Z" in present:
-        return "Z"
-    declared = _DECLARED.search(text)
-    if declared and declared[1] in options:
-        return declared[1]
-    return _only_contained_text(text.lower(), options)
+def blink_letter(text: str, letters: str = _BLINK_LETTERS) -> str | None:
+    """BLINK without its language model: "X", or the one "(X)" that stands between blanks, best in the last paragraph.
 
-
-def _only_contained_text(lowered: str, options: Mapping[str, str]) -> str | None:
-    if len(lowered) > 2 * sum(map(len, options.values())):
-        return None
-    contained = [letter for letter, option in options.items() if option.lower() in lowered]
-    return contained[0] if len(contained) == 1 else None
-
-
-def extract_mcq(text: str, options: Mapping[str, str]) -> str | None:
-    """lmms-eval's `extract_mcq_answer`: every pattern proposes letters; the highest rank wins, then the later one."""
-    stripped = text.strip()
-    for pattern in _ranked_patterns("".join(options)) if options else ():
-        found = pattern.findall(stripped)
-        if found:
-            return found[-1]
-    return None
-
-
-@lru_cache(maxsize=64)
-def _ranked_patterns(letters: str) -> tuple[re.Pattern[str], ...]:
-    letter = f"([{re.escape(letters)}])"
-    return tuple(
-        re.compile(pattern)
-        for pattern in (
-            rf"\A{letter}(?![A-Za-z0-9])",
-            rf"(?<![A-Za-z0-9]){letter}\Z",
-            rf"(?i:\banswer)(?: is)?:? ?\(?{letter}(?![A-Za-z0-9])",
-            rf"\({letter}\)",
-            rf"{letter}\.",
-            rf"{letter}:",
-            rf"{letter}\)",
-            rf"{letter} ",
-            letter,
-        )
-    )
-
-
-def blink_letter(text: str) -> str | None:
-    """BLINK without its language model: "X", "(X)", or the only bracketed letter of the last paragraph."""
-    stripped = text.strip()
-    if len(stripped) == 1 and stripped in _BLINK_LETTERS:
-        return stripped
-    bracketed = set(_BRACKETED.findall(stripped.rpartition("\n\n")[2]))
-    return bracketed.pop() if len(bracketed) == 1 else None
+    `letters` are those of the row's options; a bare letter may be any of the five.
+    """
+    if len(text) == 1 and text in _BLINK_LETTERS:
+        return text
+    options = {f"({letter})" for letter in letters}
+    anywhere = options.intersection(text.split())
+    last = options.intersection(text.rpartition("\n\n")[2].split())
+    # No option outside the last paragraph is needed, but two there leave the choice to the whole text.
+    found = last if len(last) == 1 else anywhere
+    return found.pop()[1] if len(found) == 1 else None
 
 
 def ai2d_letter(text: str) -> str | None:

@@ -41,7 +41,7 @@ _MATHVISION_CLEANING = (
     (r"\%", ""),
 )
 _WHOLE_FRACTION = re.compile(r"(0|-?[1-9][0-9]{0,99})/(0|-?[1-9][0-9]{0,99})")
-_LETTER_IN_BRACKETS = re.compile(r"\(([a-e])\)|\{([a-e])\}")
+_LETTERS_IN_BRACKETS = (re.compile(r"\(([a-e])\)"), re.compile(r"\{([a-e])\}"))
 
 _EMMA_LETTERS = "ABCDEFGH"
 _EMMA_PHRASES = ("final answer is", "correct answer is", "answer should be", "answer is", "answer:")
@@ -84,7 +84,9 @@ def mathvision_extract(text: str) -> str:
     if "oxed{" not in text:
         text = _after_phrases(text)
     answer = _mathvision_clean(_last_box_greedy(text.lower().replace("{}", "")))
-    return _LETTER_IN_BRACKETS.sub(r"\1\2", answer).rstrip(".").lstrip(":").strip()
+    for in_brackets in _LETTERS_IN_BRACKETS:  # "{(d)}" loses both
+        answer = in_brackets.sub(r"\1", answer)
+    return answer.rstrip(".").lstrip(":").strip()
 
 
 def _mathvision_letter(text: str) -> str:
@@ -162,7 +164,7 @@ def emma_extract(text: str) -> str:
     """EMMA's fast rules: a bare letter or number, the last box, or the text after an answer phrase; else empty."""
     text = text.strip()
     for letter in _EMMA_LETTERS:
-        if text == letter or text.startswith((f"{letter}:", f"{letter}.")):
+        if text.upper() == letter or text.startswith((f"{letter}:", f"{letter}.")):
             return letter
     if _is_number(text):
         return text

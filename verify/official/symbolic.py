@@ -157,13 +157,9 @@ def _walk_python(node: ast.expr) -> Number:
     raise NoValue(type(node).__name__)
 
 
-def same_value_or_formula(gold: str, answer: str) -> bool:
-    """EMMA's LaTeX rule: equal at two decimals, or a difference that simplifies to zero."""
-    left, right = _parse(gold), _parse(answer)
-    try:
-        return round(float(left.evalf()), _DECIMALS) == round(float(right.evalf()), _DECIMALS)
-    except (TypeError, ValueError, OverflowError, AttributeError):
-        return sympy.simplify(left - right) == 0
+def same_value(gold: str, answer: str) -> bool:
+    """EMMA's LaTeX rule: equal at two decimals; its symbolic step comes after and sees numbers only."""
+    return round(float(_parse(gold).evalf()), _DECIMALS) == round(float(_parse(answer).evalf()), _DECIMALS)
 
 
 def same_formula(gold: str, answer: str) -> bool:
@@ -181,7 +177,7 @@ def math_verify_default(gold: str, response: str) -> bool:
 COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "mathvision": same_at_two_decimals,
     "vlmevalkit": close_as_python_or_latex,
-    "emma": same_value_or_formula,
+    "emma": same_value,
     "same_formula": same_formula,
     "math_verify": math_verify_default,
 }
