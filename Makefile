@@ -11,9 +11,11 @@ SCALE ?= mini
 METHOD ?= papo_g
 NODES ?= 1
 GPUS ?= 8
+# One worker and one thread per core; the order of tests/tiers.py, whole runs first.
+PYTEST ?= -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base reproduce-table1 eval slurm bench bench-peers report notebooks test test-unit lint clean
+.PHONY: help install demo base reproduce-table1 eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,11 +55,14 @@ report: $(READY) ## write the HTML report of runs (RUNS=a,b; those of the demo u
 notebooks: $(READY) ## execute the notebooks of perception errors on the runs of the demo (RUNS=a,b)
 	$(PYTHON) -m notebooks html=true $(if $(RUNS),runs=$(RUNS))
 
-test: $(READY) ## run all tests
-	$(PYTHON) -m pytest -q
+test: $(READY) ## run the tests that guard a change, whole runs included (two cores, a quarter of an hour)
+	$(PYTHON) -m pytest $(PYTEST) -m "not nightly"
 
-test-unit: $(READY) ## run the quick tests
-	$(PYTHON) -m pytest -q -m "not slow"
+test-unit: $(READY) ## run the tests that start no process and train nothing (three minutes)
+	$(PYTHON) -m pytest $(PYTEST) -m "not slow and not nightly"
+
+test-all: $(READY) ## run all tests: every model family, ZeRO stage and engine, and long runs
+	$(PYTHON) -m pytest $(PYTEST)
 
 lint: $(READY) ## check style, formatting and types
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy

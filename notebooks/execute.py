@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
-NEEDED = "the notebooks need nbclient, nbformat, ipykernel and nbconvert; run: pip install -e .[notebooks]"
+NEEDED = "the notebooks need nbclient, nbformat, ipykernel and nbconvert; run make install"
 
 
 def notebooks_of(names: str) -> list[Path]:

@@ -1,12 +1,14 @@
-"""Shared by all tests: a tiny random model, built once and loaded by the common loader."""
+"""Shared by all tests: their tiers, and a tiny random model, built once and loaded by the common loader."""
 
 import os
 
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# As many processes as there are cores, with a thread each; what a test starts inherits it.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,9 +18,22 @@ import torch
 from models.loader import VisionLanguageModel, load
 from models.settings import ModelSettings
 from models.tiny.build import build_config, build_model, build_processor, build_tokenizer
+from tests import tiers
 from tests.models.families import build_family
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
+tiers.install()
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tiers.arrange(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with tiers.UNIT.watch(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -4,72 +4,69 @@ from analysis.protocol.flow import Findings, Repair
 from analysis.protocol.words import control_sentence, points, power_sentences, readings, shared_draws
 from eval.output import markdown
 
+READING = """## How to read this
+
+- Intervals: 95 %, bootstrap over clusters of items within columns, the same draw for both models and the control; \
+the usual protocol's are normal or Wilson's. Training runs are not drawn, so another seed of training may differ by \
+more.
+- All items are pooled; python -m eval.compare weighs columns equally instead.
+- p: sign-flip test of the shares; McNemar: exact, on items of which more than half of the responses are in the \
+state. Holm: over the states of the table.
+"""
+BIASED = (
+    "One response per item; the items are those that the first model got wrong. **This is biased**: they were chosen "
+    "for a failure that is partly chance, so some come right under any second try (regression to the mean), and what "
+    "the second model newly gets wrong is not looked at."
+)
+
 
 def page(found: Findings, names: dict[str, str], classes: str) -> str:
-    """Both protocols on one Markdown page."""
+    """Return both protocols as one Markdown page."""
     among = f" ({found.clusters} problems)" if found.clusters < found.items else ""
-    flow_names = [name for name in found.flow if name != "beyond resampling"]
-    beyond = [flow_table(found, "beyond resampling", "+"), ""] if "beyond resampling" in found.flow else []
-    small = found.small
-    return (
-        "\n".join(
-            [
-                "# What became of the errors",
-                "",
-                f"First: {names['first']} (k={found.k['first']}). Second: {names['second']} (k={found.k['second']}). "
-                f"{found.items} items{among}. {classes} {control_sentence(found, names)}",
-                "",
-                "## In words",
-                "",
-                *(f"- {sentence}" for sentence in readings(found)),
-                "",
-                "## The usual protocol: follow the first model's errors",
-                "",
-                "One response per item; the items are those that the first model got wrong. **This "
-                "is biased**: they were "
-                "chosen for a failure that is partly chance, so some come right under any second try "
-                "(regression to the "
-                f"mean), and what the second model newly gets wrong is not looked at.{shared_draws(found)}",
-                "",
-                usual_table(found),
-                "",
-                "## The fair protocol: all items, all responses, both directions",
-                "",
-                "Share of all responses in each state:",
-                "",
-                lines_table(found),
-                "",
-                repairs_table(found.forward, "first", "second"),
-                "",
-                repairs_table(found.backward, "second", "first"),
-                "",
-                "Flows, in percent of all pairs of responses to an item:",
-                "",
-                *(line for name in flow_names for line in (flow_table(found, name), "")),
-                *beyond,
-                f"## McNemar on {small.items} items",
-                "",
-                "Perception-R1's protocol: random items, one response each, does it misread the picture?",
-                "",
-                small_table(found),
-                "",
-                f"Exact p = {small.p_value:.2g}. {' '.join(power_sentences(small))}",
-                "",
-                "## How to read this",
-                "",
-                "- Intervals: 95 %, bootstrap over clusters of items within columns, the same draw "
-                "for both models and the "
-                "control; the usual protocol's are normal or Wilson's. Training runs are not drawn, "
-                "so another seed of "
-                "training may differ by more.",
-                "- All items are pooled; python -m eval.compare weighs columns equally instead.",
-                "- p: sign-flip test of the shares; McNemar: exact, on items of which more than half "
-                "of the responses are in "
-                "the state. Holm: over the states of the table.",
-            ]
-        )
-        + "\n"
+    head = (
+        f"First: {names['first']} (k={found.k['first']}). Second: {names['second']} (k={found.k['second']}). "
+        f"{found.items} items{among}. {classes} {control_sentence(found, names)}"
     )
+    return "\n\n".join(
+        [
+            "# What became of the errors",
+            head,
+            "## In words",
+            "\n".join(f"- {sentence}" for sentence in readings(found)),
+            "## The usual protocol: follow the first model's errors",
+            BIASED + shared_draws(found),
+            usual_table(found),
+            *fair_part(found),
+            *small_part(found),
+            READING,
+        ]
+    )
+
+
+def fair_part(found: Findings) -> list[str]:
+    """Return the paragraphs of the protocol that looks at everything."""
+    names = [name for name in found.flow if name != "beyond resampling"]
+    beyond = [flow_table(found, "beyond resampling", "+")] if "beyond resampling" in found.flow else []
+    return [
+        "## The fair protocol: all items, all responses, both directions",
+        "Share of all responses in each state:",
+        lines_table(found),
+        repairs_table(found.forward, "first", "second"),
+        repairs_table(found.backward, "second", "first"),
+        "Flows, in percent of all pairs of responses to an item:",
+        *(flow_table(found, name) for name in names),
+        *beyond,
+    ]
+
+
+def small_part(found: Findings) -> list[str]:
+    """Return the paragraphs of McNemar's test on a few items."""
+    return [
+        f"## McNemar on {found.small.items} items",
+        "Perception-R1's protocol: random items, one response each, does it misread the picture?",
+        small_table(found),
+        f"Exact p = {found.small.p_value:.2g}. {' '.join(power_sentences(found.small))}",
+    ]
 
 
 def usual_table(found: Findings) -> str:

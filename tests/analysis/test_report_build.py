@@ -260,6 +260,7 @@ def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
 
 
+@pytest.mark.slow
 def test_runs_scored_side_by_side_have_the_same_scores(report, opened, only_items, side_by_side):
     built = build_report(opened, SETTINGS)
     for item, other in zip(report.items, built.items, strict=True):
@@ -271,6 +272,7 @@ def test_runs_scored_side_by_side_have_the_same_scores(report, opened, only_item
     assert runs == again
 
 
+@pytest.mark.slow
 def test_runs_come_in_their_order_whichever_is_scored_first(opened, side_by_side, monkeypatch):
     """The first run's process ends last."""
 

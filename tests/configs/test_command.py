@@ -75,6 +75,7 @@ def test_mistakes_become_one_sentence_and_status_two(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err == "python -m verify was stopped by the keyboard\n"
 
 
+@pytest.mark.slow
 def test_help_imports_neither_torch_nor_omegaconf() -> None:
     program = (
         "import sys; from configs import command, Run\n"

@@ -214,6 +214,7 @@ def test_what_cannot_be_compared_gets_a_sentence(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_cannot_do_and_a_dry_run_reads_nothing(tmp_path):
     line = [sys.executable, "-m", "data.contamination"]
     shown = subprocess.run([*line, "--help"], cwd=ROOT, capture_output=True, text=True)

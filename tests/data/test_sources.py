@@ -301,6 +301,7 @@ def data_command(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_help_is_quick_and_lists_the_settings() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = data_command("--help")
@@ -311,6 +312,7 @@ def test_help_is_quick_and_lists_the_settings() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
+@pytest.mark.slow
 def test_the_command_corrupts_one_image(tmp_path: Path) -> None:
     image = Image.effect_noise((40, 30), 90).convert("P")
     image.save(tmp_path / "a.png")
@@ -322,6 +324,7 @@ def test_the_command_corrupts_one_image(tmp_path: Path) -> None:
         assert (written.format, written.tobytes()) == ("PNG", expected.tobytes())
 
 
+@pytest.mark.slow
 def test_the_command_draws_a_contact_sheet(tmp_path: Path) -> None:
     out = tmp_path / "sheet"
     done = data_command("view=blank", "columns=[counting,versions]", "count=3", f"out={out}")
@@ -333,6 +336,7 @@ def test_the_command_draws_a_contact_sheet(tmp_path: Path) -> None:
         assert sheet.crop((10, 10, 138, 138)).getextrema()[0][1] == 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

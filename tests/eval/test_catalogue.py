@@ -123,6 +123,7 @@ def test_the_command_prints_or_writes(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"{target}: written\n"
 
 
+@pytest.mark.slow
 def test_help_loads_no_benchmark() -> None:
     check = (
         "import sys; from eval.catalogue import main; main(['--help']); assert 'eval.benchmarks' not in sys.modules"

@@ -216,7 +216,7 @@ def test_layers_really_recompute(load_family):
 
 
 def test_a_family_without_fast_paths_says_so_once(load_family, capsys):
-    models.loader.say.cache_clear()
+    models.loader.log_once.cache_clear()
     for _ in range(2):
         assert load_family("idefics3", freeze_vision=True).path == "plain"
     said = capsys.readouterr().err

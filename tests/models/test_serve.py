@@ -138,6 +138,7 @@ def test_it_listens_on_loopback_only_keeps_its_key_to_itself_and_ends_cleanly(se
     assert f"serving tiny on http://127.0.0.1:{server.port}/v1" in said
 
 
+@pytest.mark.slow
 def test_without_a_key_it_does_not_start_and_says_how_to_make_one():
     for environment in ({}, {"PERCEPT_SERVER_KEY": "short"}):
         done = command("model=tiny", **environment)
@@ -145,6 +146,7 @@ def test_without_a_key_it_does_not_start_and_says_how_to_make_one():
         assert "PERCEPT_SERVER_KEY holds no key of at least 16" in done.stderr and "token_urlsafe" in done.stderr
 
 
+@pytest.mark.slow
 def test_help_is_quick_and_a_dry_run_starts_nothing():
     start = time.monotonic()
     assert "listen" in command("--help").stdout and time.monotonic() - start < 2

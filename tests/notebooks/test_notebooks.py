@@ -221,6 +221,7 @@ def small_notebook(folder: Path, *sources: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_kernel_is_this_interpreter_in_the_root_with_the_variables(tmp_path: Path) -> None:
     source = (
         "import os, sys\nprint(sys.executable == {!r}, os.getcwd() == {!r}, os.environ['PERCEPT_RUNS'])\n"
@@ -233,6 +234,7 @@ def test_a_kernel_is_this_interpreter_in_the_root_with_the_variables(tmp_path: P
     assert "execution" not in cell.metadata
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_one_sentence_and_leaves_the_file(tmp_path: Path) -> None:
     failing = "from configs import UserError\nraise UserError('no such run;\\n make it')"
     path = small_notebook(tmp_path, "x = 1", failing)
@@ -242,6 +244,7 @@ def test_a_failing_cell_is_one_sentence_and_leaves_the_file(tmp_path: Path) -> N
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_cell_that_takes_too_long_is_named(tmp_path: Path) -> None:
     path = small_notebook(tmp_path, "import time; time.sleep(60)")
     with pytest.raises(UserError, match=r"small: cell x-1 took longer than 1 s; give timeout_s=<more>"):
@@ -262,6 +265,7 @@ def test_names_pick_notebooks() -> None:
         notebooks_of("7")
 
 
+@pytest.mark.slow
 def test_the_command_writes_copies_and_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small_notebook(tmp_path, "import os\nprint('<b>', os.environ['PERCEPT_OUT'] != '')")
     monkeypatch.setattr("notebooks.execute.HERE", tmp_path)

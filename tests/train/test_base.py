@@ -1,5 +1,7 @@
 """The recipe of the base, for two steps: it learns, resumes and leaves a model that the loader reads."""
 
+import pytest
+
 from configs import compose
 from data.mini.demonstrations import CLEAN
 from data.mini.lessons import lesson
@@ -8,6 +10,7 @@ from tests.conftest import tiny_settings
 from train.base import COURSES, BaseSettings, make_base
 
 
+@pytest.mark.slow
 def test_a_few_steps_of_every_course_leave_a_loadable_model(tmp_path):
     options = ["share=0.001", "pictures_per_step=2", "compile=false", f"work={tmp_path}/work", f"out={tmp_path}/out"]
     make_base(compose(BaseSettings, options))

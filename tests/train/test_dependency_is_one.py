@@ -91,6 +91,7 @@ def test_scored_anew_they_are_the_same_number(random_tiny):
         torch.testing.assert_close(value_K, loss_K, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", ["per_prompt", "per_response"])
 def test_a_runs_first_step_can_be_scored_again_from_what_it_left(small_run, draw):
     """Base weights, stored rollouts and the step's seed give back the dashboard's numbers."""

@@ -22,6 +22,7 @@ def settings_of(options: list[str], *more: str) -> TrainSettings:
     return compose(TrainSettings, [*options, *more])
 
 
+@pytest.mark.slow
 def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_run):
     settings = settings_of(small_run, "method=papo_g", "steps=2", "keep.wandb=offline", "keep.rollouts_every=1")
     train(settings)
@@ -53,12 +54,14 @@ def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_r
     assert len(read_jsonl(run / "metrics.jsonl")) == 2
 
 
+@pytest.mark.slow
 def test_a_run_folder_refuses_other_settings(small_run):
     train(settings_of(small_run, "method=grpo", "steps=1"))
     with pytest.raises(UserError, match="was begun with another 'losses'"):
         train(settings_of(small_run, "method=grpo", "steps=2", "losses.reference_kl.coef=0.5"))
 
 
+@pytest.mark.slow
 def test_a_config_of_another_version_is_refused(small_run):
     settings = settings_of(small_run, "method=grpo", "steps=1")
     train(settings)
@@ -68,6 +71,7 @@ def test_a_config_of_another_version_is_refused(small_run):
         train(settings)
 
 
+@pytest.mark.slow
 def test_micro_batch_size_does_not_change_the_update(small_run, tmp_path):
     weights = []
     for number, tokens in enumerate((16384, 200)):
@@ -80,6 +84,7 @@ def test_micro_batch_size_does_not_change_the_update(small_run, tmp_path):
         assert weights[1][name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "moves"),
     [
@@ -101,6 +106,7 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
     assert row["actor/kl_loss"] > 0 and row["actor/grad_norm"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

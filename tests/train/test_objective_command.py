@@ -166,6 +166,7 @@ def test_double_precision_is_kept():
     assert out["loss"].dtype == out["grad_logp"].dtype == torch.float64
 
 
+@pytest.mark.slow
 def test_the_command_names_missing_tensors(tmp_path):
     tensors = fixed_tensors()
     tensors.pop("logp_masked")
@@ -175,6 +176,7 @@ def test_the_command_names_missing_tensors(tmp_path):
     assert done.returncode == 2 and "lacks logp_masked" in done.stderr and not (tmp_path / "o.st").exists()
 
 
+@pytest.mark.slow
 def test_help_and_settings_do_not_load_torch():
     code = "import sys, train.objective_command; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

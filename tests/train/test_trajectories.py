@@ -7,6 +7,7 @@ import pytest
 from tests.train.record_trajectories import FOLDER, METHODS, SHARDED, run_method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*METHODS, SHARDED])
 def test_a_run_repeats_its_committed_trajectory(name, tmp_path):
     wanted = [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]

@@ -83,6 +83,7 @@ def test_dependency_metrics_are_sums_over_responses_that_have_tokens():
     assert dependency_metrics(LossSettings(), batch) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "logged"),
     [

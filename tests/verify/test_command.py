@@ -6,7 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:

@@ -130,6 +130,7 @@ def test_grading_from_many_threads() -> None:
     assert results == dict.fromkeys(range(2, 10), True)
 
 
+@pytest.mark.slow
 def test_a_forked_process_gets_its_own_worker() -> None:
     assert limits._worker is not None
     parent_worker = limits._worker.process.pid
@@ -146,6 +147,7 @@ def test_a_forked_process_gets_its_own_worker() -> None:
     assert limits.compare("latex", "x<5", "5>x+0") in ("equal", "different")
 
 
+@pytest.mark.slow
 def test_worker_ends_with_its_parent() -> None:
     program = (
         "import os, signal\nfrom verify import limits\nlimits.compare('latex', 'x<1', '1>x')\n"
@@ -159,6 +161,7 @@ def test_worker_ends_with_its_parent() -> None:
     assert not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2]
 
 
+@pytest.mark.slow
 def test_importing_is_cheap_and_letters_need_no_worker() -> None:
     program = (
         "import sys\nfrom verify import grade\nimport verify.__main__\n"
