@@ -1,40 +1,49 @@
 """Log-prob, entropy and divergences of next tokens; never are there logits of more than some tokens at a time.
 
-The output layer runs over a chunk of tokens, and again in the backward pass, so that its logits need not be kept.
-Shapes: K tokens, C of a chunk, D hidden width, V vocabulary.
+The output layer's product runs over a chunk of tokens, and again in the backward pass, so that its logits need not be
+kept. Shapes: K tokens, C of a chunk, D hidden width, V vocabulary.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Linear
+from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 
 CHUNK_NUMBERS = 1 << 25  # logits that exist at the same time: 128 MiB, 220 tokens of a vocabulary of 151,936
+# Each chunk reads and writes the whole weight gradient; a GPU has the memory for fewer and larger ones (1 GiB).
+CUDA_CHUNK_NUMBERS = 1 << 28
 
 
-def chunked(function: Callable[..., tuple[Tensor, ...]], vocabulary: int, *inputs: Tensor) -> list[Tensor]:
-    """Apply a function to chunks of rows; with several, they are computed anew for the gradient instead of kept."""
-    cuts = pieces(len(inputs[0]), vocabulary)
-    chunks = [[value[cut] for value in inputs] for cut in cuts]
-    if torch.is_grad_enabled() and len(chunks) > 1:
-        results: Sequence = [checkpoint(function, *chunk, use_reentrant=False) for chunk in chunks]
-    else:
-        results = [function(*chunk) for chunk in chunks]
-    return [torch.cat(column) for column in zip(*results, strict=True)]
+class Gradients:
+    """Gradients of the layer's weight and bias, added up over chunks.
 
+    They are float32 whatever the weights are: 75 sums in bfloat16 made six times the error of one rounding.
+    """
 
-def vocabulary_of(head: Linear) -> int:
-    """By its name where the weights are cut over processes and their shape says nothing."""
-    return int(head.out_features)
+    def __init__(self, weight_VD: Tensor, bias_V: Tensor | None, needed: Sequence[bool]):
+        self.sums = [
+            torch.zeros_like(parameter, dtype=torch.float32) if need and parameter is not None else None
+            for parameter, need in zip((weight_VD, bias_V), needed, strict=True)
+        ]
+        self.dtype = weight_VD.dtype
 
+    def add(self, by_logits_CV: Tensor, hidden_CD: Tensor) -> None:
+        weight, bias = self.sums
+        if weight is not None and self.dtype == torch.float32:
+            weight.addmm_(by_logits_CV.T, hidden_CD)
+        elif weight is not None:
+            weight += by_logits_CV.T @ hidden_CD
+        if bias is not None:
+            bias += by_logits_CV.sum(0)
 
-def scaled_logits(head: Linear, hidden_KD: Tensor, temperature: float) -> Tensor:
-    logits_KV = head(hidden_KD).float()
-    return logits_KV if temperature == 1 else logits_KV / temperature
+    def results(self) -> list[Tensor | None]:
+        return [value if value is None else value.to(self.dtype) for value in self.sums]
 
 
 class TokenStatistics(torch.autograd.Function):
@@ -42,12 +51,18 @@ class TokenStatistics(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_KD: Tensor, weight_VD: Tensor, targets_K: Tensor, temperature: float, entropy: bool
+        ctx: Any,
+        hidden_KD: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        targets_K: Tensor,
+        temperature: float,
+        entropy: bool,
     ) -> tuple[Tensor, Tensor]:
         total_K = torch.empty(len(targets_K), device=hidden_KD.device)
         chosen_K, spread_K = torch.empty_like(total_K), torch.zeros_like(total_K)
-        for piece in pieces(len(targets_K), len(weight_VD)):
-            logits_CV = logits_of(hidden_KD[piece], weight_VD, temperature)
+        for piece in pieces(hidden_KD, len(weight_VD)):
+            logits_CV = logits_of(hidden_KD[piece], weight_VD, bias_V, temperature)
             highest_C1 = logits_CV.amax(-1, keepdim=True)
             chosen_K[piece] = logits_CV.gather(-1, targets_K[piece, None])[:, 0]
             below_CV = logits_CV.sub_(highest_C1)
@@ -56,20 +71,20 @@ class TokenStatistics(torch.autograd.Function):
             total_K[piece] = highest_C1[:, 0] + sum_C.log()
             if entropy:  # H = log of the sum - mean logit
                 spread_K[piece] = sum_C.log() - share_CV.mul_(below_CV).sum(-1) / sum_C
-        ctx.save_for_backward(hidden_KD, weight_VD, targets_K, total_K, spread_K)
+        ctx.save_for_backward(hidden_KD, weight_VD, bias_V, targets_K, total_K, spread_K)
         ctx.options = temperature, entropy
         return chosen_K - total_K, spread_K
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """d log p_t / d z_v = [v = t] - p_v and d H / d z_v = - p_v (log p_v + H), chunk by chunk."""
-        hidden_KD, weight_VD, targets_K, total_K, spread_K = ctx.saved_tensors
+        hidden_KD, weight_VD, bias_V, targets_K, total_K, spread_K = ctx.saved_tensors
         temperature, entropy = ctx.options
-        by_hidden = torch.empty_like(hidden_KD) if ctx.needs_input_grad[0] else None
-        by_weight = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None
-        for piece in pieces(len(targets_K), len(weight_VD)):
+        by_hidden_KD = torch.empty_like(hidden_KD) if ctx.needs_input_grad[0] else None
+        layer = Gradients(weight_VD, bias_V, ctx.needs_input_grad[1:3])
+        for piece in pieces(hidden_KD, len(weight_VD)):
             by_chosen_C1, by_spread_C1 = (gradient[piece, None] / temperature for gradient in gradients)
-            logprob_CV = logits_of(hidden_KD[piece], weight_VD, temperature).sub_(total_K[piece, None])
+            logprob_CV = logits_of(hidden_KD[piece], weight_VD, bias_V, temperature).sub_(total_K[piece, None])
             if entropy:
                 result_CV = logprob_CV.exp().neg_()
                 result_CV *= logprob_CV.add_(spread_K[piece, None]).mul_(by_spread_C1).add_(by_chosen_C1)
@@ -77,21 +92,34 @@ class TokenStatistics(torch.autograd.Function):
                 result_CV = logprob_CV.exp_().mul_(-by_chosen_C1)
             result_CV.scatter_add_(-1, targets_K[piece, None], by_chosen_C1)
             result_CV = result_CV.to(weight_VD.dtype)
-            if by_hidden is not None:
-                by_hidden[piece] = result_CV @ weight_VD
-            if by_weight is not None:
-                by_weight.addmm_(result_CV.T, hidden_KD[piece])
-        return by_hidden, by_weight, None, None, None
+            if by_hidden_KD is not None:
+                by_hidden_KD[piece] = result_CV @ weight_VD
+            layer.add(result_CV, hidden_KD[piece])
+        return by_hidden_KD, *layer.results(), None, None, None
 
 
-def pieces(tokens: int, vocabulary: int) -> list[slice]:
-    size = max(1, CHUNK_NUMBERS // vocabulary)
-    return [slice(start, start + size) for start in range(0, tokens, size)]
+def pieces(rows: Tensor, vocabulary: int) -> list[slice]:
+    numbers = CUDA_CHUNK_NUMBERS if rows.is_cuda else CHUNK_NUMBERS
+    size = max(1, numbers // vocabulary)
+    return [slice(start, start + size) for start in range(0, len(rows), size)]
 
 
-def logits_of(hidden_CD: Tensor, weight_VD: Tensor, temperature: float) -> Tensor:
-    """In memory of its own, so that it may be written over."""
-    return (hidden_CD @ weight_VD.T).float().div_(temperature)
+def logits_of(hidden_CD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float) -> Tensor:
+    """Return float32 logits in memory of their own, so that they may be written over."""
+    return linear(hidden_CD, weight_VD, bias_V).float().div_(temperature)
+
+
+def call_once(head: Linear, function: Callable[..., Any], *hidden: Tensor) -> Any:
+    """Return function(*hidden) as one call of the layer, however many chunks the function works in.
+
+    Hooks bring cut weights together (ZeRO 3) once before the layer's forward pass and once before its backward pass, a
+    collective each: ranks with more or fewer tokens must not call the layer more or fewer times.
+    """
+    head.forward = function
+    try:
+        return head(*hidden)
+    finally:
+        del head.forward
 
 
 def token_statistics(
@@ -99,16 +127,10 @@ def token_statistics(
 ) -> tuple[Tensor, Tensor | None]:
     """Log-prob of each target and, on demand, the entropy over the whole vocabulary."""
 
-    def one_chunk(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logprobs_CV = scaled_logits(head, hidden, temperature).log_softmax(-1)
-        chosen = logprobs_CV.gather(-1, targets[:, None])[:, 0]
-        return chosen, -(logprobs_CV.exp() * logprobs_CV).sum(-1) if entropy else torch.zeros_like(chosen)
+    def statistics(hidden_KD: Tensor) -> tuple[Tensor, Tensor]:
+        return TokenStatistics.apply(hidden_KD, head.weight, head.bias, targets_K, temperature, entropy)
 
-    # Weights that are cut over processes (ZeRO-3) come together only where the layer itself is called.
-    if head.bias is not None or hasattr(head.weight, "ds_id"):
-        chosen_K, spread_K = chunked(one_chunk, vocabulary_of(head), hidden_KD, targets_K)
-    else:
-        chosen_K, spread_K = TokenStatistics.apply(hidden_KD, head.weight, targets_K, temperature, entropy)
+    chosen_K, spread_K = call_once(head, statistics, hidden_KD)
     return chosen_K, spread_K if entropy else None
 
 
@@ -126,6 +148,14 @@ def js(first_CV: Tensor, second_CV: Tensor) -> Tensor:
 DIVERGENCES = {"kl": kl, "js": js}
 
 
+def chunked(function: Callable[..., Tensor], vocabulary: int, *inputs: Tensor) -> Tensor:
+    """Apply a function to chunks of rows; with several, they are computed anew for the gradient instead of kept."""
+    chunks = [[value[piece] for value in inputs] for piece in pieces(inputs[0], vocabulary)]
+    if torch.is_grad_enabled() and len(chunks) > 1:
+        return torch.cat([checkpoint(function, *chunk, use_reentrant=False) for chunk in chunks])
+    return torch.cat([function(*chunk) for chunk in chunks])
+
+
 def two_heads(
     first_KD: Tensor, head: Linear, second_KD: Tensor, other_head: Linear, what: str, temperature: float = 1.0
 ) -> Tensor:
@@ -133,14 +163,19 @@ def two_heads(
 
     Layers of one tokenizer may be padded to different lengths: ids beyond the shorter one are left out of both.
     """
-    common, divergence = min(vocabulary_of(head), vocabulary_of(other_head)), DIVERGENCES[what]
+    # By name: weights that are cut over ranks have another shape outside the layer's call.
+    sizes, divergence = (int(head.out_features), int(other_head.out_features)), DIVERGENCES[what]
 
-    def one_chunk(first: Tensor, second: Tensor) -> tuple[Tensor]:
+    def one_chunk(first_CD: Tensor, second_CD: Tensor) -> Tensor:
         first_CV, second_CV = (
-            scaled_logits(layer, hidden, temperature)[:, :common].log_softmax(-1)
-            for layer, hidden in ((head, first), (other_head, second))
+            logits_of(hidden, layer.weight, layer.bias, temperature)[:, : min(sizes)].log_softmax(-1)
+            for layer, hidden in ((head, first_CD), (other_head, second_CD))
         )
-        return (divergence(first_CV, second_CV),)
+        return divergence(first_CV, second_CV)
 
-    longest = max(vocabulary_of(head), vocabulary_of(other_head))
-    return chunked(one_chunk, 4 * longest, first_KD, second_KD)[0]
+    def both(first_KD: Tensor, second_KD: Tensor) -> Tensor:
+        return chunked(one_chunk, 4 * max(sizes), first_KD, second_KD)
+
+    if head is other_head:
+        return call_once(head, both, first_KD, second_KD)
+    return call_once(head, lambda first_KD: call_once(other_head, partial(both, first_KD), second_KD), first_KD)

@@ -10,13 +10,9 @@ from models.head import DIVERGENCES, token_statistics, two_heads
 VOCABULARY, WIDTH, TOKENS = 30, 8, 23
 
 
-def layer(cut: bool = False, padding: int = 0) -> torch.nn.Linear:
-    """`cut`: as DeepSpeed marks weights that it has cut over processes."""
+def layer(bias: bool = False, padding: int = 0) -> torch.nn.Linear:
     torch.manual_seed(padding)
-    head = torch.nn.Linear(WIDTH, VOCABULARY + padding, bias=False)
-    if cut:
-        head.weight.ds_id = 0
-    return head
+    return torch.nn.Linear(WIDTH, VOCABULARY + padding, bias=bias)
 
 
 def hidden(seed: int) -> torch.Tensor:
@@ -47,11 +43,11 @@ def chunk(request, monkeypatch) -> int:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("entropy", [False, True])
-@pytest.mark.parametrize("cut", [False, True])
-def test_values_and_gradients_are_those_of_whole_logits(chunk, temperature, entropy, cut):
+@pytest.mark.parametrize("bias", [False, True])
+def test_values_and_gradients_are_those_of_whole_logits(chunk, temperature, entropy, bias):
     targets = torch.randint(0, VOCABULARY, (TOKENS,))
     weights = torch.randn(2, TOKENS)
-    found_head, plain_head, found_hidden, plain_hidden = layer(cut), layer(), hidden(1), hidden(1)
+    found_head, plain_head, found_hidden, plain_hidden = layer(bias), layer(bias), hidden(1), hidden(1)
     chosen, spread = token_statistics(found_hidden, found_head, targets, temperature, entropy)
     logprobs = (plain_head(plain_hidden).float() / temperature).log_softmax(-1)
     expected = logprobs.gather(1, targets[:, None])[:, 0]
@@ -63,7 +59,8 @@ def test_values_and_gradients_are_those_of_whole_logits(chunk, temperature, entr
     if entropy:
         torch.testing.assert_close(spread, expected_spread)
     torch.testing.assert_close(found_hidden.grad, plain_hidden.grad, atol=1e-6, rtol=1e-4)
-    torch.testing.assert_close(found_head.weight.grad, plain_head.weight.grad, atol=1e-6, rtol=1e-4)
+    for found, plain in zip(found_head.parameters(), plain_head.parameters(), strict=True):
+        torch.testing.assert_close(found.grad, plain.grad, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("fixed", ["hidden", "weight"])
@@ -113,12 +110,35 @@ def test_divergences_of_two_coins():
     assert DIVERGENCES["js"](first, second).item() == pytest.approx(0.130812, abs=1e-6)
 
 
-@pytest.mark.parametrize("cut", [False, True])
-def test_logits_of_all_tokens_never_exist(monkeypatch, cut):
+def test_logits_of_all_tokens_never_exist(monkeypatch):
     """In the forward nor in the backward pass, whatever else is asked for."""
     monkeypatch.setattr(models.head, "CHUNK_NUMBERS", 5 * VOCABULARY)
-    head, states, targets = layer(cut), [hidden(1), hidden(2)], torch.zeros(TOKENS, dtype=torch.long)
+    head, states, targets = layer(), [hidden(1), hidden(2)], torch.zeros(TOKENS, dtype=torch.long)
     with Largest() as seen:
         chosen, spread = token_statistics(states[0], head, targets, 0.7, True)
         (chosen.sum() + spread.sum() + two_heads(states[0], head, states[1], head, "kl", 0.7).sum()).backward()
     assert seen.numbers == max(5 * VOCABULARY, WIDTH * VOCABULARY)  # a chunk's logits, and the layer's weights
+
+
+def test_the_layer_is_called_once_whatever_the_number_of_chunks(chunk):
+    """Each call gathers weights that are cut over processes, so all ranks must make equally many."""
+    head, states, calls = layer(), [hidden(1), hidden(2)], []
+    head.register_forward_hook(lambda *_: calls.append("forward"))
+    chosen, _ = token_statistics(states[0], head, torch.zeros(TOKENS, dtype=torch.long), 1.0, False)
+    (chosen.sum() + two_heads(states[0], head, states[1], head, "kl").sum()).backward()
+    assert calls == ["forward"] * 2
+    assert head(states[0]).shape == (TOKENS, VOCABULARY)  # the layer itself is as it was
+
+
+def test_the_weight_gradient_of_many_bfloat16_chunks_is_rounded_once(monkeypatch):
+    generator, tokens = torch.Generator().manual_seed(0), 600
+    states = torch.randn(tokens, WIDTH, generator=generator).bfloat16()
+    targets = torch.randint(0, VOCABULARY, (tokens,), generator=generator)
+    gradients = []
+    for rows in (1, tokens):
+        monkeypatch.setattr(models.head, "CHUNK_NUMBERS", rows * VOCABULARY)
+        head = layer().bfloat16()
+        token_statistics(states, head, targets, 1.0, False)[0].sum().backward()
+        gradients.append(head.weight.grad.float())
+    error = (gradients[0] - gradients[1]).norm() / gradients[1].norm()
+    assert error < 0.01  # 0.0025 here; sums in bfloat16 made 0.0367

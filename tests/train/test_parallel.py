@@ -13,7 +13,9 @@ from common import read_jsonl, write_jsonl
 from data.mini.world import sample
 
 DEEPSPEED = "parallel.backend=deepspeed"
-TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train"]
+LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+TWO = [*LAUNCH, "train"]
+CHUNKED = [*LAUNCH, "tests.train.chunked_run"]
 
 
 def mixed_data(folder: Path) -> Path:
@@ -87,7 +89,7 @@ def straight(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> tu
         (["-m", "train"], [DEEPSPEED, "parallel.zero_stage=2"]),
         (TWO, [DEEPSPEED, "parallel.zero_stage=0"]),
         (TWO, [DEEPSPEED, "parallel.zero_stage=2", "parallel.offload=optimizer"]),
-        (TWO, [DEEPSPEED, "parallel.zero_stage=3"]),
+        (CHUNKED, [DEEPSPEED, "parallel.zero_stage=3"]),
         (TWO, [DEEPSPEED, "parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
     ],
     ids=[
