@@ -27,8 +27,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from common import UserError
+from models.inputs import Group, plain_inputs, run
 from models.loader import VisionLanguageModel
-from models.scoring import Group, plain_hidden
 
 NAME = "watched"
 UNKNOWN_OPTIONS = ("softcap", "s_aux")  # bend the weights of some families in ways that are not redone here
@@ -117,7 +117,7 @@ def attention_mass(
             found[layer].append(mass_and_entropy(weights_HRL, is_image_L))
 
     with watching(model, watcher):
-        plain_hidden(model, groups)
+        run(model, plain_inputs(model, groups))
     if set(found) != set(wanted):
         raise UserError(f"family {model.family} does not attend through transformers' interface; it cannot be watched")
     return [

@@ -15,21 +15,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from models.attention import NO_MASK
-from models.encode import Encoded
 from models.head import token_statistics, two_heads
-from models.packing import PackedGroup, pack
+from models.inputs import Group, Passed, plain_inputs, run, shared_inputs
 
 if TYPE_CHECKING:
     from models.loader import VisionLanguageModel
-
-
-@dataclass(frozen=True)
-class Group:
-    """Responses to one prompt."""
-
-    prompt: Encoded
-    responses: Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -50,58 +40,13 @@ class Scores:
     entropy_NT: Tensor | None
     mask_NT: Tensor
     views: dict[str, ViewScores] = field(default_factory=dict)
+    focus_NT: Tensor | None = None
+    prior_NT: Tensor | None = None
 
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
     """Values of all response tokens in a row -> one padded row per response."""
     return torch.nn.utils.rnn.pad_sequence(list(values_K.split(list(lengths))), batch_first=True)
-
-
-def plain_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-    """One row per response, each with its own copy of prompt and picture."""
-    rows = [(group.prompt, list(ids)) for group in groups for ids in group.responses]
-    length = max(len(prompt.ids) + len(ids) for prompt, ids in rows)
-    ids_NL = torch.full((len(rows), length), model.pad_id, dtype=torch.long)
-    mask_NL, kinds_NL = torch.zeros_like(ids_NL), torch.zeros_like(ids_NL)
-    query_NL = torch.zeros(ids_NL.shape, dtype=torch.bool)
-    for n, (prompt, ids) in enumerate(rows):
-        start, end = len(prompt.ids), len(prompt.ids) + len(ids)
-        ids_NL[n, :end] = torch.cat([prompt.ids, torch.tensor(ids)])
-        mask_NL[n, :end], kinds_NL[n, :start] = 1, prompt.token_kinds
-        query_NL[n, start - 1 : end - 1] = True
-    inputs = {"input_ids": ids_NL, "attention_mask": mask_NL}
-    if model.token_kinds_name:
-        inputs[model.token_kinds_name] = kinds_NL
-    device = model.module.device
-    inputs = {name: value.to(device) for name, value in inputs.items()}
-    inputs |= model.picture_inputs([prompt for prompt, _ in rows])
-    hidden_NLD = model.module.model(**inputs, use_cache=False).last_hidden_state
-    targets_K = torch.cat([torch.tensor(ids) for _, ids in rows])
-    return hidden_NLD[query_NL.to(device)], targets_K.to(device)
-
-
-def shared_hidden(model: "VisionLanguageModel", groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-    """One flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
-    rows, positions = [], []
-    known: dict[int, Tensor] = {}
-    for group in groups:
-        rows.append(PackedGroup(group.prompt.ids.tolist(), group.responses, [0] * len(group.responses)))
-        if id(group.prompt.ids) not in known:  # views of one prompt have its ids
-            grid = group.prompt.vision.get("image_grid_thw")
-            found, _ = model.module.model.get_rope_index(group.prompt.ids[None], group.prompt.token_kinds[None], grid)
-            known[id(group.prompt.ids)] = found[:, 0]
-        positions.append(known[id(group.prompt.ids)])
-    batch = pack(rows, positions)
-    device = model.module.device
-    hidden_1LD = model.module.model(
-        input_ids=batch.ids_1L.to(device),
-        attention_mask=NO_MASK.to(device),
-        layout=batch.layout,
-        position_ids=batch.positions_31L.to(device),
-        use_cache=False,
-        **model.picture_inputs([group.prompt for group in groups]),
-    ).last_hidden_state
-    return hidden_1LD[0].index_select(0, batch.source_K.to(device)), batch.target_K.to(device)
 
 
 @contextmanager
@@ -146,9 +91,10 @@ def hidden_together(
     groups: Sequence[Group],
     views: Sequence[Sequence[Group]],
     path: str,
+    states: Collection[str],
     with_picture: bool,
-) -> tuple[Tensor, Tensor]:
-    """States and targets of all tokens of the groups and of every view, in this order, from one pass.
+) -> Passed:
+    """What predicts all tokens of the groups and of every view, in this order, from one pass; `states` of the groups.
 
     Responses of a view that see the same bytes (equal draws, one prompt for all) share their prompt.
     """
@@ -162,14 +108,15 @@ def hidden_together(
     alone = with_picture and not any(group.prompt.vision for group in together)
     if alone:
         together.append(Group(model.blank_prompt, [[0]]))
+    inputs = shared_inputs(model, together, whole=bool(states)) if path == "shared" else plain_inputs(model, together)
     with recomputing(model.module):
-        hidden_KD, targets_K = (shared_hidden if path == "shared" else plain_hidden)(model, together)
+        hidden_KD, targets_K, found = run(model, inputs, states)
     if alone:
         hidden_KD, targets_K = hidden_KD[:-1] + 0 * hidden_KD[-1], targets_K[:-1]
-    if rows == sorted(rows):
-        return hidden_KD, targets_K
-    order_K = place_tokens(rows, lengths * (1 + len(views))).to(hidden_KD.device)
-    return hidden_KD.index_select(0, order_K), targets_K[order_K]
+    if rows != sorted(rows):
+        order_K = place_tokens(rows, lengths * (1 + len(views))).to(hidden_KD.device)
+        hidden_KD, targets_K = hidden_KD.index_select(0, order_K), targets_K[order_K]
+    return Passed(hidden_KD, targets_K, {name: value_K[: sum(lengths)] for name, value_K in found.items()})
 
 
 def score_groups(
@@ -180,6 +127,7 @@ def score_groups(
     entropy: bool = False,
     against: Mapping[str, Sequence[Group]] = MappingProxyType({}),
     compare: Collection[str] = (),
+    states: Collection[str] = (),
     path: str = "shared",
     with_picture: bool = False,
 ) -> Scores:
@@ -187,13 +135,15 @@ def score_groups(
 
     `against`: by name, the same responses in the same order behind other prompts (views); all pass the model together
     and all carry gradients. `compare` ("kl", "js") adds, token by token, divergences of each view from the own whole
-    distribution. `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the
+    distribution. `states` ("focus", "prior") adds how near each token's own state is to the picture's; without
+    gradient. `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the
     vision tower runs and gets its (zero) gradients, as it does in the other processes of a run.
     """
     lengths = [len(ids) for group in groups for ids in group.responses]
     count, wanted = len(lengths), sum(lengths)
     every = lengths * (1 + len(against))
-    hidden_KD, targets_K = hidden_together(model, groups, list(against.values()), path, with_picture)
+    views_groups = list(against.values())
+    hidden_KD, targets_K, found = hidden_together(model, groups, views_groups, path, states, with_picture)
     head = model.module.get_output_embeddings()
     chosen_K, entropy_K = token_statistics(hidden_KD, head, targets_K, temperature, entropy)
     logprobs_MT = unflatten(chosen_K, every)
@@ -215,6 +165,7 @@ def score_groups(
         entropy_NT=entropy_MT[:count] if entropy_MT is not None else None,
         mask_NT=unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
         views=views,
+        **{f"{name}_NT": unflatten(value_K, lengths) for name, value_K in found.items()},
     )
 
 

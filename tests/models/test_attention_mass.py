@@ -8,7 +8,7 @@ import models.attention_mass
 from common import UserError
 from data.mini.world import sample
 from models.attention_mass import NAME, attention_mass, mass_and_entropy, watching, weights_of_rows
-from models.scoring import Group, plain_hidden
+from models.inputs import Group, plain_inputs, run
 from tests.models.ragged import RAGGED, ragged_groups
 
 every_family = pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl", "idefics3"])
@@ -32,7 +32,7 @@ def test_weights_are_those_of_eager_attention(load_family, family_folder, family
     groups = ragged_groups(model)
     shown = {}
     with watching(model, lambda layer, *tensors: shown.update({layer: tensors})), torch.no_grad():
-        plain_hidden(model, groups)
+        run(model, plain_inputs(model, groups))
     n = 0
     for group in groups:
         for ids in group.responses:
@@ -84,13 +84,13 @@ def test_watching_changes_no_output_and_leaves_the_model_as_it_was(load_family, 
     config = model.module.get_decoder().config
     before, scores = config._attn_implementation, model.score(groups).logprobs_NT
     with torch.no_grad():
-        plain = plain_hidden(model, groups)[0]
+        plain = run(model, plain_inputs(model, groups))[0]
         with watching(model, lambda *_: None):
             assert config._attn_implementation == NAME
-            watched = plain_hidden(model, groups)[0]
+            watched = run(model, plain_inputs(model, groups))[0]
     torch.testing.assert_close(watched, plain, atol=1e-5, rtol=0)
     with pytest.raises(KeyError), watching(model, lambda *_: {}["an error inside"]):
-        plain_hidden(model, groups)
+        run(model, plain_inputs(model, groups))
     assert config._attn_implementation == before and torch.equal(model.score(groups).logprobs_NT, scores)
 
 
@@ -119,6 +119,6 @@ def test_what_cannot_be_watched_is_refused(random_tiny, monkeypatch):
         patch.setattr(decoder.layers[2].self_attn, "layer_idx", 1)
         with pytest.raises(UserError, match="two layers of number 1"):
             attention_mass(random_tiny, groups)
-    monkeypatch.setattr(models.attention_mass, "plain_hidden", lambda model, groups: None)
+    monkeypatch.setattr(models.attention_mass, "run", lambda model, inputs: None)
     with pytest.raises(UserError, match="does not attend through transformers"):
         attention_mass(random_tiny, groups)

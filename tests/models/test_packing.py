@@ -17,6 +17,17 @@ def test_a_row_holds_each_prefix_once_and_only_what_predicts_something():
     # 3 and 6 begin answers, which the prefix's last token predicts; 8 is asked, 9 answers.
     assert batch.target_K.tolist() == [3, 4, 5, 6, 9]
     assert batch.source_K.tolist() == [1, 2, 3, 1, 5]
+    assert batch.layout.starts == [0, 4]
+
+
+def test_a_whole_row_holds_last_tokens_too():
+    groups = [PackedGroup([1, 2], [[3, 4, 5], [6], []], [0, 0, 0]), PackedGroup([7], [[8, 9]], [1])]
+    batch = pack(groups, [torch.tensor([[0, 4]] * 3), torch.tensor([[0]] * 3)], whole=True)
+    assert batch.ids_1L.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8, 9]]
+    assert batch.positions_31L[:, 0].tolist() == [[0, 4, 5, 6, 7, 5, 0, 1, 2]] * 3
+    assert batch.layout == Layout(((2, (3, 1)), (1, (2,)))) and batch.layout.starts == [0, 6]
+    assert batch.target_K.tolist() == batch.ids_1L[0, batch.token_K].tolist() == [3, 4, 5, 6, 9]
+    assert batch.source_K.tolist() == [1, 2, 3, 1, 7]
 
 
 def who_sees_whom(layout: Layout) -> torch.Tensor:

@@ -1,0 +1,135 @@
+"""Responses behind their prompts as a call of the model takes them: a row per response, or one flat row.
+
+Shapes: N responses, L tokens of a row, K all response tokens in a row, S positions of a call (rows as one), D width.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from models.attention import NO_MASK
+from models.encode import Encoded
+from models.focus import Places, states_of, watching_layers
+from models.packing import PackedGroup, pack
+
+if TYPE_CHECKING:
+    from models.loader import VisionLanguageModel
+
+
+@dataclass(frozen=True)
+class Group:
+    """Responses to one prompt."""
+
+    prompt: Encoded
+    responses: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a call of the model takes, and what is where in its states when all its rows are one."""
+
+    arguments: dict[str, Any]
+    source_K: Tensor  # the position that predicts a response token
+    target_K: Tensor  # the token
+    token_K: Tensor  # its own position
+    copies: Sequence[Encoded]  # the prompts as they stand in the rows
+    starts: Sequence[int]  # where each of them begins
+    tokens: Sequence[int]  # how many response tokens belong to each of them
+
+    def places(self) -> Places:
+        """Where response tokens and pictures are."""
+        images = [
+            copy.token_kinds.nonzero()[:, 0] + start for copy, start in zip(self.copies, self.starts, strict=True)
+        ]
+        numbers, sizes = torch.arange(len(self.copies)), torch.tensor([len(own) for own in images])
+        device = self.source_K.device
+        return Places(
+            token_K=self.token_K,
+            copy_K=numbers.repeat_interleave(torch.tensor(self.tokens)).to(device),
+            image_I=torch.cat(images).to(device),
+            copy_I=numbers.repeat_interleave(sizes).to(device),
+            copies=len(self.copies),
+        )
+
+
+def plain_inputs(model: "VisionLanguageModel", groups: Sequence[Group]) -> Inputs:
+    """One row per response, each with its own copy of prompt and picture."""
+    rows = [(group.prompt, list(ids)) for group in groups for ids in group.responses]
+    length = max(len(prompt.ids) + len(ids) for prompt, ids in rows)
+    ids_NL = torch.full((len(rows), length), model.pad_id, dtype=torch.long)
+    mask_NL, kinds_NL = torch.zeros_like(ids_NL), torch.zeros_like(ids_NL)
+    source: list[int] = []
+    for n, (prompt, ids) in enumerate(rows):
+        start, end = len(prompt.ids), len(prompt.ids) + len(ids)
+        ids_NL[n, :end] = torch.cat([prompt.ids, torch.tensor(ids)])
+        mask_NL[n, :end], kinds_NL[n, :start] = 1, prompt.token_kinds
+        source += range(n * length + start - 1, n * length + end - 1)
+    inputs = {"input_ids": ids_NL, "attention_mask": mask_NL}
+    if model.token_kinds_name:
+        inputs[model.token_kinds_name] = kinds_NL
+    device, prompts = model.module.device, [prompt for prompt, _ in rows]
+    source_K = torch.tensor(source, dtype=torch.long, device=device)
+    return Inputs(
+        arguments={name: value.to(device) for name, value in inputs.items()} | model.picture_inputs(prompts),
+        source_K=source_K,
+        target_K=torch.cat([torch.tensor(ids, dtype=torch.long) for _, ids in rows]).to(device),
+        token_K=source_K + 1,
+        copies=prompts,
+        starts=range(0, len(rows) * length, length),
+        tokens=[len(ids) for _, ids in rows],
+    )
+
+
+def shared_inputs(model: "VisionLanguageModel", groups: Sequence[Group], whole: bool = False) -> Inputs:
+    """One flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
+    rows, positions = [], []
+    known: dict[int, Tensor] = {}
+    for group in groups:
+        rows.append(PackedGroup(group.prompt.ids.tolist(), group.responses, [0] * len(group.responses)))
+        if id(group.prompt.ids) not in known:  # views of one prompt have its ids
+            grid = group.prompt.vision.get("image_grid_thw")
+            found, _ = model.module.model.get_rope_index(group.prompt.ids[None], group.prompt.token_kinds[None], grid)
+            known[id(group.prompt.ids)] = found[:, 0]
+        positions.append(known[id(group.prompt.ids)])
+    batch = pack(rows, positions, whole=whole)
+    device, prompts = model.module.device, [group.prompt for group in groups]
+    arguments = {
+        "input_ids": batch.ids_1L.to(device),
+        "attention_mask": NO_MASK.to(device),
+        "layout": batch.layout,
+        "position_ids": batch.positions_31L.to(device),
+        **model.picture_inputs(prompts),
+    }
+    return Inputs(
+        arguments=arguments,
+        source_K=batch.source_K.to(device),
+        target_K=batch.target_K.to(device),
+        token_K=batch.token_K.to(device),
+        copies=prompts,
+        starts=batch.layout.starts,
+        tokens=[sum(map(len, group.responses)) for group in groups],
+    )
+
+
+class Passed(NamedTuple):
+    """What one pass gives of all response tokens in a row."""
+
+    hidden_KD: Tensor  # the states that predict them
+    targets_K: Tensor
+    states: dict[str, Tensor]  # [K] each, by name; see models/focus.py
+
+
+def run(model: "VisionLanguageModel", inputs: Inputs, states: Collection[str] = ()) -> Passed:
+    """One pass of the model's trunk."""
+    places = inputs.places() if states else None
+    watched: AbstractContextManager[list[Tensor]] = nullcontext([])
+    if places and "prior" in states:
+        watched = watching_layers(model.module, places)
+    with watched as below:
+        last_SD = model.module.model(**inputs.arguments, use_cache=False).last_hidden_state.flatten(0, 1)
+    found = states_of(states, last_SD, below, places) if places else {}
+    return Passed(last_SD.index_select(0, inputs.source_K), inputs.target_K, found)
