@@ -5,6 +5,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,9 @@ VERDICT_COLUMNS = ("sample_id", "k", "gold", "extracted", "correct")
 _LONGEST_LIST = 100_000
 _SMALLEST_PICTURE = 32  # bytes; some tables put the number of another row here, which happens to be base64 too
 _OPTIONS_MARK = re.compile(r"\b(?:choices|options)\s*:", re.IGNORECASE)
-_LABEL = re.compile(r"(?:(?<=[\s;,:])|^)\(?([A-Z])([:.)])(?![A-Za-z]\.)\s*")
+_LABEL = re.compile(r"(\(?)([A-Z])([:.．)])\s*")
+_BEFORE_LABEL, _BEFORE_BRACKET = ",;:，；：、", ".?!。？！"
+_ABBREVIATION = re.compile(r"[A-Za-z]\.")
 _ONE_LETTER = re.compile(r"[(\[]?\s*([A-Z])\s*[)\]]?\.?")
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)")
 
@@ -64,27 +67,55 @@ def option_lines(options: Sequence[str], form: str = "({}) {}") -> str:
     return "\n".join(form.format(letter, text) for letter, text in lettered(options).items())
 
 
-def inline_options(text: str) -> tuple[str, ...]:
-    """The options that a question lists itself ("A: ten, B: twenty", "A. ten" lines); nothing without A and B.
+@dataclass(frozen=True)
+class _Label:
+    """What may be the label of an option: "A:", "A." or "(A)"."""
 
-    Labels must follow one another and look alike; the longest such list counts, of equal ones the last.
+    letter: str
+    mark: str
+    start: int
+    end: int
+    clean: bool  # else it stands inside a word, as in "is doubled(C)", and only goes on with a list
+
+
+def inline_options(text: str) -> tuple[str, ...]:
+    """Return the options that a question lists itself ("A: ten, B: twenty", "A. ten" lines), if it has A and B.
+
+    Labels must follow one another and look alike. The longest such list counts; of equal ones the first after a word
+    such as "Options:", else the last.
     """
     marks = list(_OPTIONS_MARK.finditer(text))
     tail = text[marks[-1].end() :] if marks else text
-    labels = list(_LABEL.finditer(tail))
-    starts = [place for place, label in enumerate(labels) if label[1] == "A"]
-    chain = max((_following(labels, place) for place in reversed(starts)), key=len, default=[])
+    labels = _labels(tail)
+    clean = [label for label in labels if label.clean]
+    starts = [label for label in (clean if marks else reversed(clean)) if label.letter == "A"]
+    chain = max((_following(found, start) for found in (clean, labels) for start in starts), key=len, default=[])
     if len(chain) < 2:
         return ()
-    ends = [label.start() for label in chain[1:]] + [len(tail)]
-    return tuple(tail[label.end() : end].strip().rstrip(",;").rstrip() for label, end in zip(chain, ends, strict=True))
+    ends = [label.start for label in chain[1:]] + [len(tail)]
+    return tuple(tail[label.end : end].strip().rstrip(",;；").rstrip() for label, end in zip(chain, ends, strict=True))
 
 
-def _following(labels: list[re.Match], first: int) -> list[re.Match]:
-    """Labels A, B, C ... of one form from this one on."""
-    chain = [labels[first]]
-    for label in labels[first + 1 :]:
-        if len(chain) < len(LETTERS) and label[1] == LETTERS[len(chain)] and label[2] == chain[0][2]:
+def _labels(text: str) -> list[_Label]:
+    found = []
+    for match in _LABEL.finditer(text):
+        start, (bracket, letter, mark) = match.start(), match.groups()
+        before = text[start - 1 : start] if start else ""
+        bracketed = bracket == "(" and mark == ")"
+        clean = not before or before.isspace() or before in _BEFORE_LABEL or (bracketed and before in _BEFORE_BRACKET)
+        if before not in (";", "；") and _ABBREVIATION.match(text, match.start(3) + 1):
+            continue  # "D.C. power"
+        if clean or bracketed:
+            found.append(_Label(letter, mark.replace("．", "."), *match.span(), clean))
+    return found
+
+
+def _following(labels: Sequence[_Label], first: _Label) -> list[_Label]:
+    """Return the labels A, B, C ... of one form from this one on."""
+    chain = [first]
+    for label in labels:
+        is_next = len(chain) < len(LETTERS) and label.letter == LETTERS[len(chain)] and label.mark == first.mark
+        if is_next and label.start > chain[-1].start:
             chain.append(label)
     return chain
 

@@ -67,7 +67,7 @@ def summary(verdicts: pd.DataFrame) -> dict[str, float]:
 BENCHMARK = Benchmark(
     name="blink",
     title="BLINK",
-    version="blink/1",
+    version="blink/2",
     hub="BLINK-Benchmark/BLINK",
     parts=tuple(Part(task, "val") for task in TASKS),
     licence="Apache-2.0",

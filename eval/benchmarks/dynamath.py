@@ -4,32 +4,38 @@ import re
 
 import pandas as pd
 
-from data import Sample
+from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, mean_over_responses, sample_id, text_of, with_pictures
+from eval.rows import first_picture, mean_over_responses, sample_id, text_of
 from verify import Verdict
 from verify.official import verdict
 from verify.official.values import dynamath_accepts, dynamath_short_answer
 
 VARIANTS = 10
-FORMS = {"float": "the value as a number with three decimals", "multiple choice": "the letter of the right option"}
-OTHER_FORM = "the bare answer"
+# The authors' words, line breaks and blanks included.
+ASK_FLOAT = "Please answer in a floating-point number."
+GUIDE = (
+    "\n## Answer Instruction Please provide an answer to the question outlined above. Your response should adhere \n"
+    "to the following JSON format, which includes two keys: 'solution' and 'short answer'. The 'solution' key can "
+    "contain \ndetailed steps needed to solve the question, and the 'short answer' key should provide a concise "
+    "response. If the problem is a multiple choice problem, just provide the corresponing choice option, \n"
+    "such as 'A', 'B', 'C', or 'D'. If the answer is a numerical value, format it as a three-digit floating-point "
+    "number.\n\nExample of expected JSON response format:\n\n"
+    '{\n    "solution": "[Detailed step-by-step explanation]",\n    "short answer": "[Concise Answer]"\n}'
+)
 _LETTER = re.compile(r"[A-Z]")
 
 
 def read(row: Row, where: Where) -> Sample | str:
     kind = text_of(row["answer_type"]).lower()
-    request = (
-        'Reply with one JSON object that has two keys: "solution" holds your steps, "short answer" holds '
-        f"{FORMS.get(kind, OTHER_FORM)} and nothing else."
-    )
+    request = (ASK_FLOAT if kind == "float" else "") + GUIDE
     seed, gold = text_of(row["id"]), text_of(row["ground_truth"])
     is_number = kind in ("float", "integer", "int")
     variant = where.part.split.removeprefix("sample_variant")
     return Sample(
         id=sample_id(where, f"{seed}/{variant}"),
         source=where.bench,
-        question=with_pictures(f"{text_of(row['question'])}\n{request}", 1),
+        question=f"{IMAGE_PLACEHOLDER}## Question\n{row['question']}{request}",
         images=(first_picture(row, ("decoded_image", "image"), where),),
         answer=gold,
         answer_type="number" if is_number else "choice" if _LETTER.fullmatch(gold) and "choice" in kind else None,
@@ -70,7 +76,7 @@ def summary(verdicts: pd.DataFrame) -> dict[str, float]:
 BENCHMARK = Benchmark(
     name="dynamath",
     title="DynaMath",
-    version="dynamath/1",
+    version="dynamath/2",
     hub="DynaMath/DynaMath_Sample",
     parts=tuple(Part(None, f"sample_variant{variant}") for variant in range(1, VARIANTS + 1)),
     licence="Apache-2.0",

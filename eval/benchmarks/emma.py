@@ -1,5 +1,7 @@
 """EMMA and EMMA-mini: maths, physics, chemistry and coding that cannot be reasoned out without the pictures."""
 
+import re
+
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.benchmarks.mmmu import numbered_pictures, place_pictures
@@ -9,8 +11,12 @@ from verify.official import verdict
 from verify.official.maths import emma_equal, emma_extract
 
 SUBJECTS = ("Math", "Physics", "Chemistry", "Coding")
-ASK_LETTER = "Put the letter of the right option into one \\boxed{}."
-ASK_PHRASE = "Put the answer, a word or a short phrase, into one \\boxed{}."
+# The authors' words, with the one of their two strategies that asks for reasons.
+ASK_LETTER = 'Answer with the option\'s letter from the given choices and put the letter in one "\\boxed{}".'
+ASK_PHRASE = 'Answer the question using a single word or phrase and put the answer in one "\\boxed{}".'
+STRATEGY = "Please solve the problem step by step."
+# Rows taken from MathVision also hold <image1>, without underscore: the authors send these as text.
+_TAG = re.compile(r"<image_(\d{1,2})>")
 MAX_IMAGES = 10  # five columns, and a tag may name its picture more than once
 
 
@@ -18,9 +24,13 @@ def read(row: Row, where: Where) -> Sample | str:
     form = text_of(row["type"]).lower()  # Chemistry spells it otherwise
     is_choice = form == "multiple choice"
     options = text_list(row["options"], where, "options") if is_choice else []
-    lines = [text_of(row["context"]), text_of(row["question"]), option_lines(options, "{}: {}")]
-    text = "\n".join([line for line in lines if line] + [ASK_LETTER if is_choice else ASK_PHRASE])
-    placed = place_pictures(text, numbered_pictures(row, where))
+    # As written where the cell is a list: the authors keep a blank at an option's end.
+    listed = row["options"] if is_choice and isinstance(row["options"], list) else options
+    asked = f"{option_lines(listed, '{}: {}')}\n\n{ASK_LETTER}" if is_choice else ASK_PHRASE
+    text = f"{row['context'] or ''}\n{row['question']}\n{asked} {STRATEGY}"
+    # The authors send no picture that no tag names.
+    named = {number: image for number, image in numbered_pictures(row, where).items() if f"<image_{number}>" in text}
+    placed = place_pictures(text, named, _TAG)
     if placed is None:
         return "a tag names a picture that the row lacks"
     answer = text_of(row["answer"])
@@ -53,7 +63,7 @@ def benchmark(name: str, title: str, hub: str, rows: int) -> Benchmark:
     return Benchmark(
         name=name,
         title=title,
-        version=f"{name}/1",
+        version=f"{name}/2",
         hub=hub,
         parts=tuple(Part(subject, "test") for subject in SUBJECTS),
         licence="none stated",

@@ -13,6 +13,7 @@ from verify import Verdict
 from verify.official import verdict
 
 _LETTER_LIST = re.compile(r"\(?[A-Z]\)?(?:(?:, ?| ?and | )\(?[A-Z]\)?){0,9}\.?")
+_LABELLED_LETTER = re.compile(r"(\([A-Z]\)) [A-Z]")  # "(A) A": an option whose text is a letter
 
 
 def read(row: Row, where: Where) -> Sample | str:
@@ -41,13 +42,20 @@ def facet(row: Row, where: Where, name: str) -> list[str]:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
-    """Letters against letters; None where only the authors' LLM could say which letters are meant."""
-    return score_letters(sample, text, text) if _LETTER_LIST.fullmatch(text.strip()) else None
+    """Compare letters with letters; None where only the authors' LLM could say which letters are meant."""
+    answer = text.strip()
+    if len(answer) == 1 and answer.isalpha():  # read without their LLM, and none but these five
+        return score_letters(sample, answer.upper() if answer in "ABCDEabcde" else "", text)
+    labelled = _LABELLED_LETTER.fullmatch(answer)
+    if labelled:
+        return score_letters(sample, labelled[1], text)
+    return score_letters(sample, answer, text) if _LETTER_LIST.fullmatch(answer) else None
 
 
 def score_letters(sample: Sample, letters: str, text: str) -> Verdict:
     """Second half of the rule, also for letters that a judge extracted."""
-    found = sorted(re.findall(r"[A-Z]", letters.replace("and", "")))
+    wanted = r"[A-Z]" if sample.answer_type == "choice" else r"[A-Z]|\d+"
+    found = sorted(re.findall(wanted, letters.replace("and", "")))
     correct = found == sorted(sample.answer.split(", "))
     reason = "letter" if correct else "mismatch" if found else "no_answer"
     return verdict("logicvista", ", ".join(found) or None, correct, text, reason)
@@ -56,7 +64,7 @@ def score_letters(sample: Sample, letters: str, text: str) -> Verdict:
 BENCHMARK = Benchmark(
     name="logicvista",
     title="LogicVista",
-    version="logicvista/1",
+    version="logicvista/2",
     hub="lscpku/LogicVista",
     parts=(Part("default", "test"),),
     licence="Apache-2.0",

@@ -9,8 +9,11 @@ from verify import Verdict
 from verify.official import verdict
 from verify.official.maths import mathvision_equal, mathvision_extract
 
-STEP_BY_STEP = "Solve the problem step by step and put the final answer into one \\boxed{}."
-ONE_LETTER = " Only the letter of the right option may stand in the box."
+# The authors' words.
+PROMPT = (
+    'Please solve the problem step by step and put your answer in one "\\boxed{}". If it is a multiple choice '
+    'question, only one letter is allowed in the "\\boxed{}".'
+)
 
 
 def read(row: Row, where: Where) -> Sample | str:
@@ -18,15 +21,13 @@ def read(row: Row, where: Where) -> Sample | str:
     options = text_list(row["options"], where, "options")
     # Options that are nothing but their letters stand in the picture, and the prompt leaves them out.
     choices = [] if options == list(LETTERS[: len(options)]) else options
-    prompt = STEP_BY_STEP + (ONE_LETTER if options else "") + "\n" + text_of(row["question"])
-    if choices:
-        prompt += "\n" + option_lines(choices)
+    listed = option_lines(choices) + "\n" if choices else ""
     subject, level = text_of(row["subject"]), text_of(row["level"])
     return Sample(
         id=sample_id(where, row["id"]),
         source=where.bench,
         # The tags <image1> ... stay: the data set has merged the pictures of an item into one.
-        question=IMAGE_PLACEHOLDER + prompt,
+        question=f"{IMAGE_PLACEHOLDER}{PROMPT}\n{text_of(row['question'])}\n{listed}",
         images=[first_picture(row, ("decoded_image", "image"), where)],
         answer=gold,
         answer_type="choice" if options else number_or_math(gold),
@@ -40,7 +41,7 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
     answer = mathvision_extract(text)
     golds = [sample.answer]
     if sample.choices:
-        golds.append(lettered(sample.choices)[sample.answer])
+        golds.append(lettered(sample.choices).get(sample.answer, ""))
     correct = any(mathvision_equal(answer, gold) for gold in golds)
     return verdict("mathvision", answer or None, correct, text, "math" if correct else "mismatch")
 
@@ -48,7 +49,7 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
 FULL = Benchmark(
     name="mathvision",
     title="MATH-Vision test",
-    version="mathvision/1",
+    version="mathvision/2",
     hub="MathLLMs/MathVision",
     parts=(Part("default", "test"),),
     licence="MIT",
@@ -65,7 +66,7 @@ BENCHMARKS = (
         FULL,
         name="mathvision_mini",
         title="MATH-Vision testmini",
-        version="mathvision_mini/1",
+        version="mathvision_mini/2",
         parts=(Part("default", "testmini"),),
         rows=304,
     ),

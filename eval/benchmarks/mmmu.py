@@ -36,10 +36,11 @@ DISCIPLINES = {
     ),
 }
 DISCIPLINE_OF = {subject: discipline for discipline, subjects in DISCIPLINES.items() for subject in subjects}
-ASK_LETTER = "Answer with the letter of the right option."
-ASK_PHRASE = "Answer with one word or a short phrase."
-MAX_IMAGES = 14  # seven columns, and a tag may name its picture more than once
-_TAG = re.compile(r"<image[ _]?(\d{1,2})>")
+# The authors' words.
+ASK_LETTER = "Answer with the option's letter from the given choices directly."
+ASK_PHRASE = "Answer the question using a single word or phrase."
+MAX_IMAGES = 35  # test_Geography_252 of MMMU-Pro names its seven pictures in as many tags
+_TAG = re.compile(r"<image (\d{1,2})>")
 
 
 def numbered_pictures(row: Row, where: Where) -> dict[int, ImageSource]:
@@ -48,16 +49,18 @@ def numbered_pictures(row: Row, where: Where) -> dict[int, ImageSource]:
     return {number: picture(row[column], where) for number, column in sorted(columns) if row[column]}
 
 
-def place_pictures(text: str, pictures: Mapping[int, ImageSource]) -> tuple[str, list[ImageSource]] | None:
-    """The text with a placeholder for each numbered tag, and the pictures in the order of the tags.
+def place_pictures(
+    text: str, pictures: Mapping[int, ImageSource], tag: re.Pattern[str] = _TAG
+) -> tuple[str, list[ImageSource]] | None:
+    """Return the text with a placeholder for each numbered tag, and the pictures in the order of the tags.
 
     Pictures that no tag names go in front. None where a tag names a picture that is not there.
     """
-    named = [int(number) for number in _TAG.findall(text)]
+    named = [int(number) for number in tag.findall(text)]
     if not pictures.keys() >= set(named):
         return None
     unnamed = [number for number in pictures if number not in named]
-    question = IMAGE_PLACEHOLDER * len(unnamed) + _TAG.sub(IMAGE_PLACEHOLDER, text)
+    question = IMAGE_PLACEHOLDER * len(unnamed) + tag.sub(IMAGE_PLACEHOLDER, text)
     return question, [pictures[number] for number in [*unnamed, *named]]
 
 
@@ -76,7 +79,7 @@ def read(row: Row, where: Where) -> Sample | str:
     options = text_list(row["options"], where, "options")
     is_choice = row["question_type"] == "multiple-choice"
     question = text_of(row["question"])
-    lines = [question, option_lines(options), ASK_LETTER] if is_choice else [question, ASK_PHRASE]
+    lines = [question, option_lines(options), "", ASK_LETTER] if is_choice else [question, "", ASK_PHRASE]
     placed = place_pictures("\n".join(lines), numbered_pictures(row, where))
     if placed is None:
         return "a tag names a picture that the row lacks"
@@ -110,7 +113,7 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
 BENCHMARK = Benchmark(
     name="mmmu",
     title="MMMU",
-    version="mmmu/1",
+    version="mmmu/2",
     hub="MMMU/MMMU",
     parts=tuple(Part(subject, "validation") for subject in sorted(DISCIPLINE_OF)),
     licence="Apache-2.0",

@@ -7,7 +7,6 @@ from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.benchmarks.mmmu import (
-    ASK_LETTER,
     DISCIPLINE_OF,
     MAX_IMAGES,
     letter_or_guess,
@@ -18,7 +17,12 @@ from eval.rows import lettered, option_lines, picture, sample_id, text_list, tex
 from verify import Verdict
 from verify.official.letters import mmmu_pro_letter
 
-ASK_VISION = "The picture shows a question and its options. " + ASK_LETTER
+# The authors' words, direct way.
+ASK_LETTER = "Answer with the option letter from the given choices directly."
+ASK_VISION = (
+    f"{ASK_LETTER} The last line of your response should be of the following format: 'Answer: $LETTER' (without "
+    "quotes) where LETTER is one of options."
+)
 STANDARD_COLUMNS = ("id", "question", "options", "answer", "subject", "topic_difficulty", "image_1")
 
 
@@ -67,7 +71,7 @@ def standard(options: int) -> Benchmark:
     return Benchmark(
         name=f"mmmu_pro_standard{options}",
         title=f"MMMU-Pro, standard, {options} options",
-        version=f"mmmu_pro_standard{options}/1",
+        version=f"mmmu_pro_standard{options}/2",
         hub="MMMU/MMMU_Pro",
         parts=(Part(f"standard ({options} options)", "test"),),
         licence="Apache-2.0",
@@ -84,7 +88,7 @@ def standard(options: int) -> Benchmark:
 VISION = Benchmark(
     name="mmmu_pro_vision",
     title="MMMU-Pro, vision",
-    version="mmmu_pro_vision/1",
+    version="mmmu_pro_vision/2",
     hub="MMMU/MMMU_Pro",
     parts=(Part("vision", "test"),),
     licence="Apache-2.0",

@@ -13,11 +13,13 @@ from verify import Verdict
 from verify.official import verdict
 from verify.official.letters import wemath_letter
 
-ANSWER_FORM = (
-    "Reply in two parts of this form.\n"
-    "<<Thought process>>: <<your reasoning, step by step>>\n"
-    "<<Answer>>: <<the letter of the right option>>"
-)
+# The authors' words; their scripts differ in blanks and line breaks.
+PROMPT = """Now, we require you to solve a multiple-choice math question.
+Please briefly describe your thought process and provide the final answer(option).
+Question: {}
+Option: {}
+Regarding the format, please answer following the template below, and be sure to include two <> symbols:
+<Thought process>: <<your thought process>> <Answer>: <<your option>>"""
 STEPS = ("2steps", "3steps")
 WHOLE = "multi"
 
@@ -30,7 +32,7 @@ def read(row: Row, where: Where) -> Sample | str:
     return Sample(
         id=sample_id(where, f"{group}/{step}"),
         source=where.bench,
-        question=f"{IMAGE_PLACEHOLDER}{text_of(row['question'])}\n{option}\n{ANSWER_FORM}",
+        question=IMAGE_PLACEHOLDER + PROMPT.format(text_of(row["question"]), option),
         images=[first_picture(row, ("image_path",), where)],
         answer=letters or gold,
         answer_type="choice",
@@ -94,7 +96,7 @@ def rates(classes: list[str]) -> dict[str, float]:
 BENCHMARK = Benchmark(
     name="wemath",
     title="We-Math testmini",
-    version="wemath/1",
+    version="wemath/2",
     hub="We-Math/We-Math",
     parts=(Part("default", "testmini"),),
     licence="CC BY-NC 4.0",

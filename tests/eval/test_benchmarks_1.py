@@ -90,7 +90,8 @@ WRONG: dict[str, str] = {
     "logicvista": "H",
     "superclevr": "<think>3</think> 3",
 }
-NEEDS_A_JUDGE = {"logicvista": {"v1_4"}}
+# A number needs a judge; a bare G never scores in the authors' script.
+NEVER_RIGHT_ALONE = {"logicvista": {"v1_3", "v1_4"}}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -98,7 +99,7 @@ def test_right_is_right_and_wrong_is_wrong(name: str) -> None:
     """A right and a wrong response in the form that the benchmark asks for, for every item."""
     official = BENCHMARKS[name].official
     for key, sample in samples(name).items():
-        if key in NEEDS_A_JUDGE.get(name, ()):
+        if key in NEVER_RIGHT_ALONE.get(name, ()):
             continue
         right = official(sample, RIGHT.get(name, boxed)(sample), 0)
         wrong = official(sample, WRONG.get(name, "<think>It is so.</think> \\boxed{Z}"), 0)
@@ -156,6 +157,10 @@ ODD_FORMS = [
     ("logicvista", "v1_1", "B", False),
     ("logicvista", "v1_0", "C.", True),
     ("logicvista", "v1_0", "The answer is C", None),
+    ("logicvista", "v1_0", "c", True),
+    ("logicvista", "v1_0", "(C) B", True),
+    ("logicvista", "v1_3", "G", False),
+    ("logicvista", "v1_3", "(G)", True),
     ("logicvista", "v1_4", "3", None),
     ("geometry3k", "0", "\\boxed{5\\sqrt{2}}", True),
     ("geometry3k", "2", "\\boxed{60^\\circ}", True),
@@ -228,6 +233,7 @@ def test_logicvista_letters_from_a_judge() -> None:
     sample = samples("logicvista")["v1_1"]
     assert score_letters(sample, "D, B", "They are D and B.").correct
     assert score_letters(sample, "", "None fits.").extracted is None
+    assert score_letters(samples("logicvista")["v1_4"], "3", "The third one.").correct
 
 
 @pytest.mark.parametrize("name", PAPO)
