@@ -20,10 +20,12 @@ PYTEST ?= -q -n 2 --dist loadgroup --no-loadscope-reorder
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.ready: pyproject.toml install.py environment/torchvision_hook.py
+.venv/.ready: pyproject.toml install.py environment/torchvision_hook.py $(if $(GPU),always)
 	@$(BOOTSTRAP) install.py
 
-install: $(READY) ## make the environment in .venv, for CPU or GPU
+install: $(READY) ## make the environment in .venv, for this machine or as GPU=1, GPU=0 say
+.PHONY: always
+always:
 
 demo: $(READY) ## a short tour: train, evaluate and compare two methods on this machine
 	$(PYTHON) -m analysis demo

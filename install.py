@@ -1,4 +1,4 @@
-"""Makes the virtual environment in .venv, for CPU or GPU; standard library only. Run by `make`.
+"""Makes the virtual environment in .venv, for CPU or GPU (GPU=1, GPU=0); standard library only. Run by `make`.
 
 Safe to run again: nothing happens when the environment is up to date, and a half-made one is completed.
 """
@@ -6,6 +6,7 @@ Safe to run again: nothing happens when the environment is up to date, and a hal
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 TORCH = "2.13.0"
 PYTHONS = ((3, 11), (3, 13))
+DRIVER = 580  # the first NVIDIA driver for the CUDA 13 that torch's wheels are built for
 HOOK = ROOT / "environment" / "torchvision_hook.py"
 HOOK_MODULE = "percept_torchvision_hook"
 # vLLM's CPU build asks for these, which the package index only has for CUDA: beside a CPU torch their import dies,
@@ -66,11 +68,30 @@ def python_of(venv: Path) -> Path:
     return venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def make_venv(venv: Path) -> None:
-    """Create the environment, or anew where its interpreter or pip does not work."""
+def kind_of(venv: Path) -> str:
+    """Return what an environment was begun for, cpu or gpu; empty where there is none."""
+    kind = venv / ".kind"
+    return kind.read_text().strip() if kind.exists() else ""
+
+
+def wanted_kind(venv: Path) -> str:
+    """Return what GPU= asks for, else what is there already, else what this machine has.
+
+    The machine where make runs may be a login node without a GPU, so its own answer counts last.
+    """
+    asked = os.environ.get("GPU", "")
+    if asked not in ("", "0", "1"):
+        raise InstallError(f"GPU={asked} is neither 1 (an environment for GPUs) nor 0 (for CPUs)")
+    return {"1": "gpu", "0": "cpu"}.get(asked) or kind_of(venv) or ("gpu" if has_gpu() else "cpu")
+
+
+def make_venv(venv: Path, kind: str) -> None:
+    """Create the environment, or anew where it is of another kind or its interpreter or pip does not work."""
     low, high = PYTHONS
     check = f"import pip, sys; sys.exit(not {low} <= sys.version_info < {high})"
-    works = python_of(venv).exists() and subprocess.run([str(python_of(venv)), "-c", check]).returncode == 0
+    # pip would keep the other kind's torch, whose version satisfies the pin.
+    works = kind_of(venv) in ("", kind) and python_of(venv).exists()
+    works = works and subprocess.run([str(python_of(venv)), "-c", check]).returncode == 0
     if works:
         step(f"using {venv.name}")
         return
@@ -131,6 +152,21 @@ def install_hook(venv: Path) -> None:
     (packages / f"{HOOK_MODULE}.pth").write_text(f"import {HOOK_MODULE}\n")
 
 
+def check_gpu(venv: Path) -> None:
+    """Refuse an environment for GPUs whose torch does not see this machine's; a login node has none to check."""
+    if not has_gpu():
+        step("no GPU here: whether torch sees those of the machines that train is checked when a run starts")
+        return
+    code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([str(python_of(venv)), "-c", code]).returncode:
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        driver = subprocess.run(query, capture_output=True, text=True).stdout.split("\n")[0].strip() or "unknown"
+        raise InstallError(
+            f"torch {TORCH} does not see the GPU with driver {driver}: it is built for CUDA 13, which needs driver "
+            f"{DRIVER} or newer; update it and run make again, or run make install GPU=0"
+        )
+
+
 def check_imports(venv: Path) -> None:
     """Import what breaks first when the parts of an environment do not fit."""
     step("checking that torch, torchvision, transformers, DeepSpeed and vLLM work together")
@@ -144,20 +180,23 @@ def check_imports(venv: Path) -> None:
 
 def install(venv: Path) -> None:
     """Bring an environment up to date."""
-    if is_ready(venv):
+    kind = wanted_kind(venv)
+    if is_ready(venv) and kind_of(venv) in ("", kind):
         stamp_of(venv).touch()  # make compares times, not content
         step(f"{venv.name} is up to date")
         return
     stamp_of(venv).unlink(missing_ok=True)
-    make_venv(venv)
-    gpu = has_gpu()
-    install_packages(venv, gpu)
-    if not gpu:
+    make_venv(venv, kind)
+    (venv / ".kind").write_text(kind + "\n")
+    install_packages(venv, kind == "gpu")
+    if kind == "gpu":
+        check_gpu(venv)
+    else:
         drop_unusable(venv)
         install_hook(venv)
     check_imports(venv)
     write_stamp(venv)
-    step(f"{venv.name} is ready for {'GPU' if gpu else 'CPU'}")
+    step(f"{venv.name} is ready for {kind.upper()}")
 
 
 def main() -> int:

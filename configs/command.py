@@ -59,6 +59,12 @@ def command(
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except OSError as error:
+        if error.filename is None:  # no file that a person could mend
+            raise
+        why = f"{error.filename}: {error.strerror}"
+        print(f"error: {why}; check the path, its permissions and the space left, or give another", file=sys.stderr)
+        return USAGE_ERROR
     except KeyboardInterrupt:
         print(f"{prog} was stopped by the keyboard", file=sys.stderr)
         return INTERRUPTED

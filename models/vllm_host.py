@@ -18,6 +18,8 @@ from common import UserError
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine must live in this process to take weights from its memory
     "VLLM_USE_V2_MODEL_RUNNER": "0",  # the other runner has another interface for the draw of tokens
+    # FlashInfer's sampler is compiled at the start, which needs nvcc and minutes; our draw never calls it.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_DO_NOT_TRACK": "1",
 }

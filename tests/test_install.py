@@ -81,6 +81,7 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
+    monkeypatch.delenv("GPU", raising=False)
     monkeypatch.setattr(install, "has_gpu", lambda: False)
     monkeypatch.setattr(install, "install_hook", lambda venv: None)
     monkeypatch.setattr(sys, "platform", "linux")
@@ -106,6 +107,35 @@ def test_install_with_a_gpu_takes_the_gpu_extra_alone(venv: Path, monkeypatch: p
     assert [command[-1] for command in calls.commands if "pip" in command] == [".[gpu,dev]"]
 
 
+def test_an_environment_is_for_gpus_where_asked_although_a_login_node_has_none(venv: Path, monkeypatch) -> None:
+    calls = Calls()
+    monkeypatch.setattr(install.subprocess, "run", calls)
+    install.install(venv)  # made for CPUs
+    monkeypatch.setenv("GPU", "1")
+    calls.commands.clear()
+    install.install(venv)
+    assert calls.commands[0][1:4] == ["-m", "venv", "--clear"]  # pip would keep the CPU's torch
+    assert [command[-1] for command in calls.commands if "pip" in command] == [".[gpu,dev]"]
+    monkeypatch.delenv("GPU")
+    calls.commands.clear()
+    install.install(venv)  # stays what it is
+    assert calls.commands == [] and install.kind_of(venv) == "gpu"
+    monkeypatch.setenv("GPU", "yes")
+    with pytest.raises(install.InstallError, match="GPU=yes is neither 1"):
+        install.install(venv)
+
+
+def test_a_driver_too_old_for_torch_is_named(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **kwargs: object) -> SimpleNamespace:
+        return SimpleNamespace(returncode=int("is_available" in command[-1]), stdout="535.1\n", stderr="")
+
+    monkeypatch.setattr(install.subprocess, "run", run)
+    monkeypatch.setattr(install, "has_gpu", lambda: True)
+    with pytest.raises(install.InstallError, match=r"driver 535\.1: .* needs driver 580 or newer"):
+        install.install(venv)
+    assert not install.is_ready(venv)
+
+
 def test_a_changed_pin_or_a_broken_install_is_not_ready(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not install.is_ready(venv)
     install.write_stamp(venv)
@@ -118,7 +148,7 @@ def test_a_changed_pin_or_a_broken_install_is_not_ready(venv: Path, monkeypatch:
 
 
 def test_pip_failures_say_what_to_do(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "make_venv", lambda venv: None)
+    monkeypatch.setattr(install, "make_venv", lambda venv, kind: None)
     missing = Calls(status=1, stderr="ERROR: No matching distribution found for torch==2.13.0+cpu\n")
     monkeypatch.setattr(install.subprocess, "run", missing)
     with pytest.raises(install.InstallError, match="set PIP_EXTRA_INDEX_URL"):

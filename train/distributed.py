@@ -6,6 +6,8 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -13,6 +15,9 @@ import torch
 from common import UserError
 
 T = TypeVar("T")
+GPU_DEVICE = Path("/dev/nvidia0")
+# One rank may download weights or compile while the others wait; NCCL's own ten minutes have ended such runs.
+PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,10 @@ class Ranks:
 
 def start_ranks(backend: str) -> Ranks:
     """Return the ranks that the launcher describes; a process group where DeepSpeed will want one."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
+    refuse_idle_gpu()
     if torch.cuda.is_available():
-        check_kernels()
+        claim_gpu(local)
     if backend == "torch":
         if size > 1:
             raise UserError(
@@ -68,26 +74,47 @@ def start_ranks(backend: str) -> Ranks:
         return Ranks()
     for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}.items():
         os.environ.setdefault(name, value)
-    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    rank = int(os.environ["RANK"])
     if not torch.distributed.is_initialized():
-        start_group(rank, size, local)
+        start_group(rank, size)
     return Ranks(rank, size)
 
 
-def start_group(rank: int, size: int, local: int) -> None:
-    """NCCL where there is a GPU for every process of the machine, gloo on CPUs."""
-    if torch.cuda.is_available():
-        if local >= torch.cuda.device_count():
-            raise UserError(
-                f"process {local} of this machine has no GPU of its own ({torch.cuda.device_count()} found); start "
-                "as many processes as there are GPUs"
-            )
-        torch.cuda.set_device(local)
+def refuse_idle_gpu() -> None:
+    """Refuse to train on the CPUs of a machine whose GPU this PyTorch cannot use, unless PERCEPT_CPU asks for it."""
+    if torch.cuda.is_available() or os.environ.get("PERCEPT_CPU") or not GPU_DEVICE.exists():
+        return
+    why = (
+        f"is built for CUDA {torch.version.cuda} and sees none: update the NVIDIA driver (CUDA 13 needs 580 or newer) "
+        "or check CUDA_VISIBLE_DEVICES"
+        if torch.version.cuda
+        else "is built for CPUs: run make install GPU=1"
+    )
+    raise UserError(
+        f"this machine has a GPU ({GPU_DEVICE}), but PyTorch {torch.__version__} {why}; set PERCEPT_CPU=1 to train on "
+        "its CPUs"
+    )
+
+
+def claim_gpu(local: int) -> None:
+    """Choose this process's own GPU before anything runs on one: else each leaves half a GiB on the first."""
+    if local >= torch.cuda.device_count():
+        raise UserError(
+            f"process {local} of this machine has no GPU of its own ({torch.cuda.device_count()} found); start "
+            "as many processes as there are GPUs"
+        )
+    torch.cuda.set_device(local)
+    check_kernels()
+
+
+def start_group(rank: int, size: int) -> None:
+    """NCCL where there are GPUs, gloo on CPUs."""
     kind = "nccl" if torch.cuda.is_available() else "gloo"
     if size == 1:  # alone: no port to agree on
-        torch.distributed.init_process_group(kind, store=torch.distributed.HashStore(), rank=0, world_size=1)
+        store = torch.distributed.HashStore()
+        torch.distributed.init_process_group(kind, store=store, rank=0, world_size=1, timeout=PATIENCE)
     else:
-        torch.distributed.init_process_group(kind, rank=rank, world_size=size)
+        torch.distributed.init_process_group(kind, rank=rank, world_size=size, timeout=PATIENCE)
 
 
 def check_kernels() -> None:

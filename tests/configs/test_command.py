@@ -84,3 +84,17 @@ def test_help_imports_neither_torch_nor_omegaconf() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("\nset()\n")
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "file/below"])
+def test_output_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    (tmp_path / "file").touch()
+
+    def write(settings: Schema) -> None:
+        (tmp_path / place).mkdir(parents=True)
+
+    assert call(tmp_path, "a.jsonl", run=write) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and str(tmp_path / place) in error
