@@ -5,7 +5,8 @@
 Images in a row are paths (beside the file), bytes, {"bytes", "path"} structs or decoded pictures.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,9 @@ from data.mini import world
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
 PROBLEM_KEYS, MESSAGE_KEYS = {"problem", "answer"}, {"messages"}
+ROWS_AT_ONCE = 1000
+FEW = 10  # so many broken samples stop no run, as a share of few means nothing
+BLANK = b"-"  # stands for a picture where only their number counts
 
 
 @dataclass
@@ -30,6 +34,9 @@ class DataSettings:
     split: str = setting("train", "split of the mini world or of a hub data set")
     image_folder: str | None = setting(None, "where relative image paths start; None = beside the file")
     revision: str | None = setting(None, "revision of a hub data set")
+    unusable_share: float = setting(
+        0.02, "share of rows or pictures that may be unusable: they are left out and counted; above it the run stops"
+    )
 
 
 def image_source(value: Any, folder: Path, row: str) -> ImageSource:
@@ -98,48 +105,141 @@ def sample_from_row(row: dict[str, Any], number: int, source: str, folder: Path)
     return Sample(name, source, question, images, answer.strip())
 
 
-def read_rows(settings: DataSettings) -> tuple[list[dict[str, Any]], Path]:
-    """All rows of a file or hub data set, and the folder its image paths start from."""
+@dataclass(frozen=True)
+class BrokenImage:
+    """Stands for the pictures of a row that turns out to be unusable when it is taken."""
+
+    why: str
+
+    def open(self) -> Image.Image:
+        raise UserError(self.why)
+
+
+class ArrowRows(Sequence[dict[str, Any]]):
+    """Rows of a table that stays on disk, mapped into memory; pictures stay as they are stored until they open."""
+
+    def __init__(self, table: Any):
+        self.table = table.with_format("arrow")  # the plain format decodes every picture of a row
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, number: Any) -> Any:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        return self.table[int(number)].to_pylist()[0]
+
+    def light(self) -> Iterator[dict[str, Any]]:
+        """Every row with only the number of its pictures: blanks stand for them, their bytes are not read."""
+        if "images" not in self.table.column_names:
+            yield from self
+            return
+        import pyarrow.compute
+
+        text = self.table.remove_columns("images").iter(ROWS_AT_ONCE)
+        pictures = self.table.select_columns("images").iter(ROWS_AT_ONCE)
+        for rows, column in zip(text, pictures, strict=True):
+            images = column.column("images")
+            is_list = "list" in str(images.type)
+            counts = pyarrow.compute.list_value_length(images) if is_list else images.is_valid().cast("int64")
+            for row, count in zip(rows.to_pylist(), counts.to_pylist(), strict=True):
+                yield row | {"images": [BLANK] * (count or 0)}
+
+
+def parquet_rows(path: Path) -> ArrowRows:
+    """Rows of a Parquet file, kept as a table that can be mapped in the cache of `datasets`."""
+    if not path.exists():
+        raise UserError(f"the data file {path} does not exist; check data.source")
+    import datasets
+    import pyarrow.parquet
+
+    try:
+        pyarrow.parquet.read_metadata(path)
+        datasets.disable_progress_bars()
+        return ArrowRows(datasets.Dataset.from_parquet(str(path)))
+    except (pyarrow.ArrowException, OSError, datasets.exceptions.DatasetsError) as error:
+        raise UserError(f"the data file {path} cannot be read as Parquet: {error}") from None
+
+
+def hub_rows(settings: DataSettings) -> ArrowRows:
+    from datasets import load_dataset
+
+    try:
+        return ArrowRows(load_dataset(settings.source, split=settings.split, revision=settings.revision))
+    except (OSError, ValueError) as error:  # a wrong name, split or revision, or no connection
+        raise UserError(f"hub data set {settings.source} ({settings.split}) cannot be loaded: {error}") from None
+
+
+def read_rows(settings: DataSettings) -> tuple[Sequence[dict[str, Any]], Path]:
+    """Return the rows of a file or hub data set, read when they are asked for, and where their image paths start."""
     path = Path(settings.source)
+    rows: Sequence[dict[str, Any]]
     if path.suffix == ".jsonl":
         rows = read_jsonl(path)
     elif path.suffix == ".parquet":
-        if not path.exists():
-            raise UserError(f"the data file {path} does not exist; check data.source")
-        import pyarrow.parquet
-
-        try:
-            rows = pyarrow.parquet.read_table(path).to_pylist()
-        except (pyarrow.ArrowException, OSError) as error:
-            raise UserError(f"the data file {path} cannot be read as Parquet: {error}") from None
+        rows = parquet_rows(path)
     elif settings.source.count("/") == 1 and not path.exists():
-        from datasets import load_dataset
-
-        try:
-            rows = list(load_dataset(settings.source, split=settings.split, revision=settings.revision))
-        except (OSError, ValueError) as error:  # a wrong name, split or revision, or no connection
-            raise UserError(f"hub data set {settings.source} ({settings.split}) cannot be loaded: {error}") from None
+        rows = hub_rows(settings)
     else:
         raise UserError(f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, nor a hub id")
     return rows, Path(settings.image_folder) if settings.image_folder else path.parent
 
 
 class Samples:
-    """Samples by position, so that a stopped run finds its place again; finite sources start over, shuffled anew."""
+    """Samples by position, so that a stopped run finds its place again; finite sources start over, shuffled anew.
+
+    A row is read when its sample is taken. Rows that cannot be used are left out and counted, up to a share.
+    """
 
     def __init__(self, settings: DataSettings, seed: int):
         self.settings, self.seed = settings, seed
-        self.rows: list[Sample] | None = None
+        self.rows: Sequence[dict[str, Any]] | None = None
+        self.usable: list[int] = []  # places of the rows that samples can be made of
+        self.left_out: list[str] = []  # why others cannot, a sentence each
+        self.taken = self.broken = 0  # samples since the start, and those whose pictures could not be used
         if settings.source == "mini":
             world.problem(settings.split, "counting", 0)  # refuses an unknown split now rather than later
             return
-        rows, folder = read_rows(settings)
-        self.rows = [sample_from_row(row, n, settings.source, folder) for n, row in enumerate(rows)]
-        if not self.rows:
+        self.rows, self.folder = read_rows(settings)
+        if not len(self.rows):
             raise UserError(f"data.source '{settings.source}' has no rows; there is nothing to learn from")
-        repeated = len(self.rows) - len({sample.id for sample in self.rows})
-        if repeated:
-            raise UserError(f"data.source '{settings.source}' repeats {repeated} id(s); ids must be unique")
+        self.check_rows()
+
+    def check_rows(self) -> None:
+        """Look at the text of every row once; a picture is looked at when its row is taken."""
+        assert self.rows is not None
+        names: set[str] = set()
+        light = self.rows.light() if isinstance(self.rows, ArrowRows) else self.rows
+        for number, row in enumerate(light):
+            try:
+                names.add(sample_from_row(row, number, self.settings.source, self.folder).id)
+                self.usable.append(number)
+            except UserError as error:
+                self.left_out.append(str(error))
+        if repeated := len(self.usable) - len(names):
+            raise UserError(f"data.source '{self.settings.source}' repeats {repeated} id(s); ids must be unique")
+        if len(self.left_out) > self.settings.unusable_share * len(self.rows):
+            raise UserError(
+                f"{self.left_out[0]} ({len(self.left_out)} of {len(self.rows)} rows cannot be used, more than "
+                f"data.unusable_share = {self.settings.unusable_share})"
+            )
+        if self.left_out:
+            first = f"{len(self.left_out)} of {len(self.rows)} rows are left out, the first because {self.left_out[0]}"
+            print(f"data.source {self.settings.source}: {first}", file=sys.stderr)
+
+    def __len__(self) -> int:
+        """Samples of an epoch; the mini world has no end."""
+        return len(self.usable)
+
+    def sample(self, place: int) -> Sample:
+        """Return the usable row at a place, as it lies in the source."""
+        assert self.rows is not None
+        number = self.usable[place]
+        try:
+            return sample_from_row(self.rows[number], number, self.settings.source, self.folder)
+        except UserError as error:  # its pictures: the text was looked at before
+            name = f"{self.settings.source}/{number}"
+            return Sample(name, self.settings.source, IMAGE_PLACEHOLDER, [BrokenImage(str(error))], "")
 
     def from_position(self, position: int) -> Iterator[Sample]:
         """Samples from a position on, endless."""
@@ -150,12 +250,22 @@ class Samples:
         import random
 
         while True:
-            epoch, start = divmod(position, len(self.rows))
-            order = list(range(len(self.rows)))
+            epoch, start = divmod(position, len(self))
+            order = list(range(len(self)))
             random.Random(f"{self.seed}/{epoch}").shuffle(order)
-            for index in order[start:]:
-                yield self.rows[index]
+            for place in order[start:]:
+                yield self.sample(place)
                 position += 1
 
     def take(self, position: int, count: int) -> list[Sample]:
+        self.taken += count
         return list(islice(self.from_position(position), count))
+
+    def count_broken(self, sentences: Sequence[str]) -> None:
+        """Count samples whose pictures could not be used, and stop where they are too many of those taken."""
+        self.broken += len(sentences)
+        if sentences and self.broken > max(FEW, self.settings.unusable_share * self.taken):
+            raise UserError(
+                f"{sentences[-1]} ({self.broken} of the last {self.taken} samples cannot be used, more than "
+                f"data.unusable_share = {self.settings.unusable_share})"
+            )

@@ -44,7 +44,8 @@ def parquet(folder: Path, *rows: dict) -> str:
 
 
 def read(source: str, **settings: str) -> list[Sample]:
-    return Samples(DataSettings(source=source, **settings), seed=0).rows
+    samples = Samples(DataSettings(source=source, **settings), seed=0)
+    return [samples.sample(place) for place in range(len(samples))]
 
 
 def colour_of(sample: Sample, number: int = 0) -> tuple[int, ...]:
@@ -59,6 +60,12 @@ def refusal(source: str) -> str:
         read(source)
     assert "\n" not in str(refused.value)
     return str(refused.value)
+
+
+def private_bytes() -> int:
+    """Memory of this process that is not a mapped file."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+) kB", status)[1])
 
 
 def numbered(folder: Path, count: int) -> DataSettings:
@@ -190,6 +197,47 @@ def test_a_missing_image_is_named_with_its_row_when_opened(tmp_path: Path) -> No
     image = read(source)[1].images[0]
     with pytest.raises(UserError, match=rf"{tmp_path}/gone.png does not exist \(needed by row 1 of {source}\); check"):
         image.open()
+
+
+def test_rows_stay_on_disk_and_their_pictures_stay_bytes_until_they_open(tmp_path: Path) -> None:
+    """30 MB of pictures: a few samples hold their own alone."""
+    noise, sources = os.urandom(30_000_000), []
+    rows = [
+        {"problem": f"{n}?", "answer": str(n), "images": [{"bytes": noise[n * 30_000 :][:30_000]}]}
+        for n in range(1000)
+    ]
+    source = parquet(tmp_path, *rows)
+    del rows
+    samples = Samples(DataSettings(source=source), seed=0)
+    before = private_bytes()
+    sources = samples.take(0, 50)
+    assert private_bytes() - before < 10_000_000
+    assert len(samples) == 1000
+    assert all(s.images[0].content == noise[int(s.answer) * 30_000 :][:30_000] for s in sources)
+
+
+def test_bad_rows_are_left_out_and_counted_up_to_a_share(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"problem": "?", "answer": str(n)} for n in range(50)]
+    rows[7] = {"problem": "?", "answer": " "}
+    samples = Samples(DataSettings(source=jsonl(tmp_path, *rows)), seed=0)
+    assert {s.answer for s in samples.take(0, 98)} == {str(n) for n in range(50)} - {"7"}
+    assert re.search("1 of 50 rows are left out, the first because row 7 of .* has no answer", capsys.readouterr().err)
+    rows[8] = rows[7]
+    assert "row 7 of" in refusal(jsonl(tmp_path, *rows)) and "2 of 50 rows cannot be used" in refusal(
+        jsonl(tmp_path, *rows)
+    )
+
+
+def test_a_row_whose_picture_is_missing_is_a_sample_that_fails_when_it_opens(tmp_path: Path) -> None:
+    rows = [{"problem": "<image>?", "answer": "1", "images": [{"bytes": png(COLOURS[0]), "path": None}]}] * 60
+    rows[5] = {"problem": "<image>?", "answer": "1", "images": [{"bytes": None, "path": None}]}
+    samples = Samples(DataSettings(source=parquet(tmp_path, *rows)), seed=0)
+    broken = [s for s in samples.take(0, 60) if not s.answer]
+    with pytest.raises(UserError, match=r"row 5 of .* holds an image that is neither"):
+        broken[0].images[0].open()
+    samples.count_broken(["row 5 cannot be used"] * 10)
+    with pytest.raises(UserError, match=r"row 6 cannot be used .11 of the last 60 samples"):
+        samples.count_broken(["row 6 cannot be used"])
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", png(COLOURS[0], (50, 50))[:-40]])
