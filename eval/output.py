@@ -1,4 +1,4 @@
-"""What an evaluation leaves: its predictions read again, its scores written as Markdown, CSV and LaTeX."""
+"""Read judged responses of an evaluation or a training step; write scores as Markdown, CSV and LaTeX."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,27 +6,35 @@ from pathlib import Path
 import pandas as pd
 
 from common import UserError, atomic_write_text
+from models.judged import without_nan
 
 MISSING = "—"
 
 
+def judged_file(folder: Path) -> Path:
+    """Return the file of judged responses: that of an evaluation's folder, or `folder` where it is such a file."""
+    return folder if folder.suffix == ".parquet" else folder / "predictions.parquet"
+
+
 def read_predictions(folder: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
-    """The named columns of a folder's predictions; of the optional ones, those that exist."""
+    """Return the named columns of an evaluation or of a file of rollouts; of the optional ones, those that exist."""
     import pyarrow
     import pyarrow.parquet
 
-    path = folder / "predictions.parquet"
+    path = judged_file(folder)
     if not path.exists():
-        raise UserError(f"{path} does not exist; give the folder that python -m eval has written")
+        raise UserError(
+            f"{path} does not exist; give the folder that python -m eval has written, or a file of rollouts"
+        )
     try:
         known = pyarrow.parquet.read_schema(path).names
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path} cannot be read as Parquet ({error}); evaluate again") from None
+        raise UserError(f"{path} cannot be read as Parquet ({error}); write it again") from None
     missing = [name for name in needed if name not in known]
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}; it has {', '.join(known)}")
     wanted = [name for name in dict.fromkeys([*needed, *optional]) if name in known]
-    predictions = pd.read_parquet(path, columns=wanted)
+    predictions = without_nan(pd.read_parquet(path, columns=wanted))
     if predictions.empty:
         raise UserError(f"{path} holds no responses; evaluate again with more items")
     return predictions

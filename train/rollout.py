@@ -119,15 +119,6 @@ class Experience:
             assert same, f"a view changed the length of {self.samples[g].id}"
         return found
 
-    def rows(self) -> list[dict]:
-        """For the rollout files: what was asked, answered and decided."""
-        return [
-            {**self.samples[g].record(), **response.record(), "verdict": vars(verdict), "reward": reward}
-            for response, verdict, reward, g in zip(
-                self.responses, self.verdicts, self.reward_N.tolist(), self.group_N.tolist(), strict=True
-            )
-        ]
-
 
 def step_seed(settings: TrainSettings, step: int) -> int:
     """All chance of a step (sampling, masks) comes from run seed and step, so a resumed run repeats it."""

@@ -1,4 +1,4 @@
-"""What a run leaves behind: metrics.jsonl (repeatable numbers), timing.jsonl (seconds), rollouts and W&B.
+"""Write what a run leaves behind: metrics.jsonl (repeatable numbers), timing.jsonl (seconds), rollouts and W&B.
 
 Metric names are those of the field's trainers, the same for every method. Numbers that depend on the clock live in a
 file of their own, so that a resumed run's metrics.jsonl is identical to that of a run that was never stopped.
@@ -6,19 +6,24 @@ file of their own, so that a resumed run's metrics.jsonl is identical to that of
 
 import hashlib
 import json
+import math
 import os
 import resource
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from PIL import Image
 
 from common import atomic_write_text, read_jsonl, write_jsonl
 from configs import to_dict
+from models.judged import judged_frame, write_judged
 from models.loader import VisionLanguageModel
 from models.response import Response
+from train.advantages import advantages
 from train.collapse import signals
 from train.distributed import Ranks
 from train.rollout import Experience
@@ -60,6 +65,23 @@ def engine_gap(responses: list[Response], old: Rows, ranks: Ranks) -> dict[str, 
     found = ranks.gather([(sum(g.sum().item() for g in gaps), sum(map(len, gaps)), max(g.max().item() for g in gaps))])
     total, count, largest = sum(f[0] for f in found), sum(f[1] for f in found), max(f[2] for f in found)
     return {"rollout/engine_gap": largest, "rollout/engine_gap_mean": total / count}
+
+
+def rollout_frame(
+    experience: Experience, step: int, advantage_rows: Sequence[torch.Tensor] | None = None
+) -> pd.DataFrame:
+    """Return the record of a step's responses with rewards and advantages (docs/record.md), a row per response."""
+    means = [row.mean().item() if len(row) else math.nan for row in advantage_rows or ()]
+    return judged_frame(
+        experience.samples,
+        experience.responses,
+        experience.verdicts,
+        step=step,
+        reward=experience.reward_N.tolist(),
+        **{f"reward_{name}": value_N.tolist() for name, value_N in experience.reward_terms.items()},
+        advantage=means or math.nan,
+        logprobs=[response.logprobs for response in experience.responses],
+    )
 
 
 def side_by_side(original: Image.Image, corrupted: Image.Image) -> Image.Image:
@@ -129,13 +151,21 @@ class Tracker:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
     def keep_rollouts(self, step: int, experience: Experience, model: VisionLanguageModel) -> None:
-        """What the filter threw away, every step; the responses and their pictures now and then."""
+        """Write what the filter discarded, every step; the responses and their pictures now and then."""
         self.append("filtered.jsonl", [{"step": step, **vars(discarded)} for discarded in experience.discarded])
         every = self.settings.keep.rollouts_every
         if every and (step % every == 0 or step == 1):
-            write_jsonl(self.run / "rollouts" / f"step_{step:06d}.jsonl", experience.rows())
+            frame = rollout_frame(experience, step, self.advantage_rows(experience))
+            write_judged(frame, self.run / "rollouts" / f"step_{step:06d}.parquet")
             if self.wandb:
                 self.wandb.log({"rollouts": self.pictures(step, experience, model)}, step=step)
+
+    def advantage_rows(self, experience: Experience) -> list[torch.Tensor] | None:
+        """Return the advantage of every token; None where a KL in the reward, which is gone by now, is part of it."""
+        if self.settings.losses.reward_kl:
+            return None
+        lengths = [len(response.token_ids) for response in experience.responses]
+        return advantages(self.settings.advantage.kind, experience.reward_N, experience.group_N, lengths)
 
     def pictures(self, step: int, experience: Experience, model: VisionLanguageModel) -> list[Any]:
         """The first prompts as the model saw them, original and corrupted side by side, with a response."""

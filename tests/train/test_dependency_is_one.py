@@ -99,7 +99,7 @@ def test_a_runs_first_step_can_be_scored_again_from_what_it_left(small_run, draw
     settings = compose(TrainSettings, [*small_run, *one_update])
     train(settings)
     row = read_jsonl(run_folder(settings) / "metrics.jsonl")[0]
-    rollouts = read_jsonl(run_folder(settings) / "rollouts" / "step_000001.jsonl")
+    rollouts = pd.read_parquet(run_folder(settings) / "rollouts" / "step_000001.parquet").to_dict("records")
     found = rescored(load(settings.model), rollouts, settings)
     assert {name for name in row if name.startswith("dependency/")} == found.keys()
     for name, value in found.items():
@@ -109,8 +109,8 @@ def test_a_runs_first_step_can_be_scored_again_from_what_it_left(small_run, draw
 
 def rescored(model: VisionLanguageModel, rollouts: list[dict], settings: TrainSettings) -> dict[str, float]:
     """Means over the responses of a stored first step."""
-    samples = [sample_by_id(line["id"]) for line in rollouts]
-    tokens = [line["token_ids"] for line in rollouts]
+    samples = [sample_by_id(line["sample_id"]) for line in rollouts]
+    tokens = [line["token_ids"].tolist() for line in rollouts]
     view, temperature = settings.views["masked"], settings.rollouts.sampling.temperature
     scores = score_two_views(model, samples, tokens, view, step_seed(settings, 1), batch=5, temperature=temperature)
     found: dict[str, float] = {}

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
 from common import UserError, read_jsonl
 from configs import Run, compose
+from models.judged import SCHEMA
 from train.checkpoint import complete_checkpoints
 from train.loop import run_folder, train
 from train.settings import TrainSettings, check
@@ -43,10 +45,10 @@ def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_r
     assert wanted <= rows[0].keys()
     assert rows[0]["actor/kl_loss"] == pytest.approx(0, abs=1e-3) and rows[0]["actor/kl_prcp_loss"] < 0
     assert rows[0]["rollout/engine_gap"] < 0.01
-    rollouts = read_jsonl(run / "rollouts" / "step_000001.jsonl")
-    assert (
-        len(rollouts) == 16 and {"question", "facts", "text", "token_ids", "verdict", "reward"} <= rollouts[0].keys()
-    )
+    rollouts = pd.read_parquet(run / "rollouts" / "step_000001.parquet")
+    assert len(rollouts) == 16 and rollouts.columns[: len(SCHEMA)].tolist() == list(SCHEMA)
+    assert rollouts.reward.tolist() == pytest.approx(0.9 * rollouts.reward_accuracy + 0.1 * rollouts.reward_format)
+    assert rollouts.groupby("sample_id").advantage.mean().abs().max() < 1e-6 and set(rollouts.step) == {1}
     record = Run.load(run / "run.json")
     assert record.revisions["model"].startswith("sha256:") and record.config["method"] == "papo_g"
     assert (run / "final" / "model.safetensors").exists() and list(run.glob("wandb/offline-run-*"))
