@@ -1,10 +1,11 @@
-"""What a benchmark is: where its rows lie, how a row becomes a sample, which rule scores it, what is reported.
+"""Describe a benchmark: where its rows lie, how a row becomes a sample, which rule scores it, what is reported.
 
 A benchmark is one file of eval/benchmarks that holds a `BENCHMARK` (or several `BENCHMARKS`), and one folder of
-fixtures; eval/loading.py reads the rows, eval/runner.py does the rest.
+fixtures; eval/loading.py reads the rows, eval/runner.py does the rest. One that makes its samples itself has
+`generate` in place of `hub`, `parts`, `columns` and `read`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from data import Sample
+from data.known import Cells, Diagnosis
 from verify import Verdict
 
 Row = Mapping[str, Any]
@@ -45,26 +47,41 @@ class Where:
         return f"row {self.number} of {self.bench} ({self.part.file_name})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """One benchmark as its authors define it."""
 
     name: str
     title: str
     version: str  # of our reading of it, goes into every result: "mmstar/1"
-    hub: str
-    parts: tuple[Part, ...]
     licence: str
-    columns: tuple[str, ...]  # a row must have these
-    read: Callable[[Row, Where], Sample | str]  # a str says why the row is left out; left-out rows are counted
     official: Scorer  # the authors' own rule; where it needs a judge it answers None
+    hub: str = ""
+    parts: tuple[Part, ...] = ()
+    columns: tuple[str, ...] = ()  # a row must have these
+    # A str says why the row is left out; left-out rows are counted.
+    read: Callable[[Row, Where], Sample | str] | None = None
     rows: int | None = None  # how many its authors publish, filtered as `filter` says
     filter: str = ""
     breakdowns: tuple[str, ...] = ()  # tags of a sample by which scores are also reported
     cluster: str = ""  # tag that items of one problem share; empty = every item stands alone
+    column: str = ""  # tag that names an item's column of a table; empty = the benchmark is one column
     summary: Callable[[pd.DataFrame], dict[str, float]] | None = None  # the authors' further metrics, from verdicts
     judged: str = ""  # what the judge is asked ("equal", "grade", ...), empty where no judge is needed
     # judged="extract": the authors' rule on the answer that a judge has copied out of a response.
     score_extraction: Callable[[Sample, str, str], Verdict] | None = None  # sample, extraction, response
     max_images: int = 1
     source: str = ""  # where rule and sizes are from
+    # Generated benchmarks: samples from a number of items (per column) and a split.
+    generate: Callable[[int, str], Sequence[Sample]] | None = None
+    speakers: tuple[str, ...] = ()  # models of configs/models that only know its language
+    preset: str = ""  # file of configs/presets that is made for its short answers and for no other benchmark
+    # Optional hooks, for benchmarks that know more of their samples than question and answer.
+    sample: Callable[[str], Sample] | None = None  # a sample by its id; one sentence for an id of another version
+    diagnose: Callable[[Sample, str, bool], Diagnosis] | None = None  # sample, response, verdict: the class of error
+    cells: Callable[[Sample], Cells] | None = None  # the cells of the picture, and where its facts are seen
+    in_words: Callable[[Sample], tuple[str, str]] | None = None  # the question, and the picture's facts as sentences
+
+    def column_of(self, sample: Sample) -> str:
+        """Return the column of a table that a sample counts in."""
+        return sample.tags[self.column] if self.column else self.name

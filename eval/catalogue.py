@@ -17,6 +17,7 @@ COMMAND = f"python -m eval.catalogue out={PAGE}"
 HUB = "https://huggingface.co/datasets/"
 # Links start in docs/, where the page lies.
 FILE_LINK, FIXTURE_LINK = "[{0}](../{0})", "[fixture](../tests/eval/fixtures/{0})"
+HOOKS = ("sample", "diagnose", "cells", "in_words")
 SHOWN_PARTS = 4
 NONE = "—"
 HEADER = ["benchmark", "title", "items", "one problem is", "judge", "own metrics", "licence"]
@@ -53,7 +54,7 @@ def table_row(benchmark: "Benchmark") -> list[str]:
     return [
         link(benchmark.name),
         benchmark.title,
-        count(benchmark.rows),
+        "as asked" if benchmark.generate else count(benchmark.rows),
         benchmark.cluster or "one item",
         benchmark.judged or NONE,
         "yes" if benchmark.summary else NONE,
@@ -63,11 +64,13 @@ def table_row(benchmark: "Benchmark") -> list[str]:
 
 def introduction(benchmark: "Benchmark") -> str:
     """First paragraph of the benchmark's file, which readings of one data set share."""
-    text = sys.modules[benchmark.read.__module__].__doc__ or ""
+    text = sys.modules[benchmark.official.__module__].__doc__ or ""
     return " ".join(text.partition("\n\n")[0].split())
 
 
 def rows_line(benchmark: "Benchmark") -> str:
+    if benchmark.generate:
+        return f"generated, nothing to download; licence: {benchmark.licence}"
     names = [part.file_name for part in benchmark.parts]
     if len(names) > SHOWN_PARTS:
         parts = f"{len(names)} parts, `{names[0]}`, `{names[1]}` to `{names[-1]}`"
@@ -79,7 +82,7 @@ def rows_line(benchmark: "Benchmark") -> str:
 
 def section(benchmark: "Benchmark") -> list[str]:
     """What there is to know of one benchmark; a line without content is left out."""
-    file = f"{benchmark.read.__module__.replace('.', '/')}.py"
+    file = f"{benchmark.official.__module__.replace('.', '/')}.py"
     facts = {
         "Reading": f"{benchmark.title}, version `{benchmark.version}`",
         "Rows": rows_line(benchmark),
@@ -90,7 +93,8 @@ def section(benchmark: "Benchmark") -> list[str]:
         "Own metrics": "yes, `summary` in its file" if benchmark.summary else "",
         "Kept together": benchmark.cluster and f"items of one `{benchmark.cluster}`",
         "Pictures": f"up to {benchmark.max_images} an item" if benchmark.max_images > 1 else "",
-        "Files": f"{FILE_LINK.format(file)}, {FIXTURE_LINK.format(benchmark.name)}",
+        "Known by construction": code(name for name in HOOKS if getattr(benchmark, name)),
+        "Files": f"{FILE_LINK.format(file)}{'' if benchmark.generate else f', {FIXTURE_LINK.format(benchmark.name)}'}",
     }
     lines = [f"- {name}: {fact}" for name, fact in facts.items() if fact]
     return [f"### {benchmark.name}", "", introduction(benchmark), "", *lines, ""]
@@ -102,8 +106,8 @@ def suite_lines() -> list[str]:
 
     lines = ["## Suites", "", "Benchmarks that are run and reported together.", ""]
     for suite, names in SUITES.items():
-        whole = set(names) == set(BENCHMARKS)
-        members = f"all {len(names)} benchmarks" if whole else f"{len(names)}: {', '.join(map(link, names))}"
+        whole = set(names) == {name for name, one in BENCHMARKS.items() if not one.generate}
+        members = f"all {len(names)} with rows" if whole else f"{len(names)}: {', '.join(map(link, names))}"
         lines.append(f"- `{suite}`, {members}")
         for average, columns in AVERAGES.get(suite, {}).items():
             which = "all of them" if set(columns) == set(names) else ", ".join(map(link, columns))

@@ -163,6 +163,7 @@ def _sample(benchmark: Benchmark, row: Row, where: Where, gone_pictures: bool) -
             f"{where} lacks the column(s) {', '.join(missing)} and has {', '.join(map(str, row))}; "
             f"rename its columns to those of {benchmark.hub or benchmark.title}"
         )
+    assert benchmark.read, f"{benchmark.name} has no rows"
     try:
         sample = benchmark.read(row, where)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from common import UserError, atomic_path, atomic_write_text, sha256_of
+from common import UserError, atomic_write_text, sha256_of
 from common.progress import progress
 from configs import Run, save_resolved
 from data.views import check_view
@@ -20,6 +20,7 @@ from eval.scores import column_scores, flat_scores, suite_averages, task_record
 from eval.settings import EvalSettings
 from eval.tasks import Task, tasks_of, trained_model
 from eval.verdicts import check_names, judged_table
+from models.judged import write_judged
 from verify.llm_judge import LlmJudge
 
 
@@ -36,6 +37,11 @@ def revision_of(settings: EvalSettings) -> str:
     weights = sorted(Path(settings.model.path).glob("*.safetensors"))
     found = "+".join(f"sha256:{sha256_of(path)}" for path in weights)
     return found or f"{settings.model.path}@{settings.model.revision or 'newest'}"
+
+
+def suite_of(settings: EvalSettings, tasks: Sequence[Task]) -> str:
+    """Return the suite that was evaluated: a generated benchmark stands in for the one that was asked for."""
+    return tasks[0].name if tasks[0].benchmark.generate else settings.bench
 
 
 def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: Path) -> tuple[dict, dict]:
@@ -87,7 +93,7 @@ def evaluate(settings: EvalSettings) -> None:
         "left_out": sum(map(len, too_long.values())) + sum(sum(task.left_out.values()) for task in tasks),
         "cut_by_length": int((predictions.finish_reason == "length").sum()),
         "columns": column_scores(predictions, names[0]),
-        "averages": suite_averages(settings.bench if tasks[0].benchmark else tasks[0].name, predictions, names[0]),
+        "averages": suite_averages(suite_of(settings, tasks), predictions, names[0]),
         "benchmarks": {t.name: task_record(t, tables[t.name], names, too_long[t.name]) for t in answered},
         "judge": judge.provenance() if judge else None,
     }
@@ -105,10 +111,7 @@ def write(
     names: Sequence[str],
 ) -> None:
     """Everything that an evaluation leaves; scores.json comes last and says that it is complete."""
-    for column in [name for name in predictions if predictions[name].dtype == object and name.startswith("correct")]:
-        predictions[column] = predictions[column].astype("boolean")
-    with atomic_path(out / "predictions.parquet") as path:
-        predictions.to_parquet(path)
+    write_judged(predictions, out / "predictions.parquet")
     if len(names) > 1:
         write_audit(predictions, names, out, record={"run": asdict(record)})
     if settings.page:

@@ -60,7 +60,7 @@ def breakdown(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, dict[st
     """avg@k by every tag that the benchmark reports; an item with several values of a tag counts for each."""
     by_id = {sample.id: sample for sample in task.samples}
     found: dict[str, dict[str, Any]] = {}
-    for tag in task.breakdowns:
+    for tag in task.benchmark.breakdowns:
         members: dict[str, set[str]] = {}
         for name, sample in by_id.items():
             for value in tag_values(sample.tags.get(tag, "")):
@@ -85,7 +85,7 @@ def at_k(table: pd.DataFrame, scorer: str) -> dict[str, dict[str, float]]:
 
 def own_metrics(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, float | None]:
     """What the benchmark's authors report beside accuracy, over scored items; None where it is undefined."""
-    if task.benchmark is None or task.benchmark.summary is None:
+    if task.benchmark.summary is None:
         return {}
     part = complete(table, scorer)
     part = part[part[f"correct_{scorer}"].notna()]

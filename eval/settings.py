@@ -1,4 +1,4 @@
-"""What an evaluation can be told."""
+"""Settings of an evaluation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +18,7 @@ class EvalSettings:
     model: ModelSettings = setting(factory=ModelSettings, help="the model; with run= only how its prompts are made")
     preset: str = setting("mini", "how is sampled, a file of configs/presets: neutral, greedy, paper_eval ...")
     run: str | None = setting(None, "evaluate the final weights of this run folder instead of model.path")
-    bench: str = setting("mini", "mini, a benchmark, a suite (python -m eval.catalogue lists them), or a,b,c")
+    bench: str = setting("mini", "a benchmark, a suite (python -m eval.catalogue lists them), or a,b,c")
     data: str = setting("auto", "hub, a folder of local copies, or mini; auto: mini for models of the mini world")
     items: int = setting(80, "mini: items per column; elsewhere: at least so many of each benchmark, 0 = all")
     k: int = setting(8, "responses per item; the score is avg@k")

@@ -1,14 +1,13 @@
-"""What `bench=` and `data=` ask for, as tasks: checked samples with the rule and template that belong to them."""
+"""Turn `bench=` and `data=` into tasks: checked samples with the rule and template that belong to them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from common import UserError
+from configs.groups import read_yaml
 from data import Sample
-from eval import bench_mini
-from eval.audit import by_grader
-from eval.benchmark import Benchmark, Scorer
+from eval.benchmark import Benchmark
 from eval.benchmarks import BENCHMARKS
 from eval.loading import cluster_of, load
 from eval.settings import EvalSettings
@@ -16,21 +15,16 @@ from eval.store import PictureFiles
 from eval.suites import SUITES
 from models.settings import ModelSettings
 
-HUB, MINI, AUTO = "hub", "mini", "auto"
+HUB, AUTO = "hub", "auto"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One benchmark, ready to be answered."""
 
-    name: str
-    version: str
+    benchmark: Benchmark
     samples: list[Sample]
     template: str
-    official: Scorer
-    cluster: Callable[[Sample], str]
-    benchmark: Benchmark | None = None  # None for the mini world
-    breakdowns: tuple[str, ...] = ()
     rows: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     deviation: str = ""
@@ -39,75 +33,95 @@ class Task:
     doubtful_golds: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        return self.benchmark.name
+
+    @property
+    def version(self) -> str:
+        return self.benchmark.version
+
     def column(self, sample: Sample) -> str:
-        """The column of a table that a sample belongs to: the benchmark, or one of the mini world's nine."""
-        return sample.tags["column"] if self.benchmark is None else self.name
+        """Return the column of a table that a sample counts in."""
+        return self.benchmark.column_of(sample)
+
+    def cluster(self, sample: Sample) -> str:
+        """Return what the items of one problem share."""
+        return cluster_of(self.benchmark, sample)
 
 
 def names_of(bench: str) -> list[str]:
-    """The benchmarks that are meant: by name, by suite, or several with commas."""
+    """Return the names of the benchmarks that are meant: by name, by suite, or several with commas."""
     names = [name for part in bench.split(",") for name in SUITES.get(part, (part,))]
-    unknown = [name for name in names if name != MINI and name not in BENCHMARKS]
+    unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         import difflib
 
-        known = [MINI, *SUITES, *BENCHMARKS]
+        known = [*SUITES, *BENCHMARKS]
         near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"no benchmark '{unknown[0]}'{hint} (python -m eval.catalogue lists all {len(known)})")
     return list(dict.fromkeys(names))
 
 
-def is_of_the_mini_world(settings: EvalSettings) -> bool:
-    """Whether the model only speaks the mini world's language: it was trained there, or is its base."""
+def generated(name: str) -> Benchmark | None:
+    """Return the benchmark of that name if it makes its samples itself."""
+    found = BENCHMARKS.get(name)
+    return found if found and found.generate else None
+
+
+def only_world(settings: EvalSettings) -> Benchmark | None:
+    """Return the generated benchmark whose language alone the model speaks: it was trained there, or is its base."""
     if settings.run:
-        return "source: mini" in (Path(settings.run) / "config.yaml").read_text()
-    return settings.model.name == "tiny"
+        path = Path(settings.run) / "config.yaml"
+        return generated(str(read_yaml(path, str(path)).get("data", {}).get("source")))
+    return next((one for one in BENCHMARKS.values() if settings.model.name in one.speakers), None)
 
 
 def data_of(settings: EvalSettings) -> str:
+    """Return where the rows are: what `data` says, else the world that the model or the benchmark is of, else hub."""
     if settings.data != AUTO:
         return settings.data
-    return MINI if settings.bench == MINI or is_of_the_mini_world(settings) else HUB
+    world = generated(settings.bench) or only_world(settings)
+    return world.name if world else HUB
 
 
 def tasks_of(settings: EvalSettings, gone_pictures: bool = False) -> list[Task]:
-    """Load what is asked for; on the mini world its nine columns stand for whatever suite was named.
+    """Load what is asked for; the world that `data` names stands in for whatever suite was asked for.
 
-    Who only looks at answers that are there already passes `gone_pictures` and sees to pictures that do not open.
+    Analyses of answers that exist already pass `gone_pictures` and handle pictures that do not open.
     """
     names, data = names_of(settings.bench), data_of(settings)
-    if data == MINI:
-        if settings.bench != MINI:
-            print(f"{settings.bench}: the mini world's nine columns stand in (data=hub or a folder for the real rows)")
-        return [mini_task(settings)]
-    if MINI in names:
-        raise UserError("bench=mini has no rows on the hub or in a folder; leave data=auto")
+    world = generated(data)
+    if world:
+        if settings.bench != world.name:
+            print(f"{settings.bench}: bench={world.name} stands in (data=hub or a folder for the real rows)")
+        return [generated_task(world, settings)]
+    homeless = next((name for name in names if generated(name)), None)
+    if homeless:
+        raise UserError(f"bench={homeless} has no rows on the hub or in a folder; leave data=auto")
     check_room(settings)
     folder = None if data == HUB else Path(data)
     if folder and not folder.is_dir():
-        raise UserError(f"data={data} is not a folder; give hub, mini, or a folder with <benchmark>/<rows>")
+        worlds = ", ".join(name for name in BENCHMARKS if generated(name))
+        raise UserError(f"data={data} is not a folder; give hub, {worlds}, or a folder with <benchmark>/<rows>")
     return [benchmark_task(BENCHMARKS[name], folder, settings, gone_pictures) for name in names]
 
 
 def check_room(settings: EvalSettings) -> None:
-    if settings.preset == MINI and not is_of_the_mini_world(settings):
+    """Refuse a preset made for the short answers of a world that the model is not of."""
+    made_for = next((one for one in BENCHMARKS.values() if one.preset == settings.preset), None)
+    if made_for and made_for != only_world(settings):
         raise UserError(
-            "preset=mini cuts responses at 56 tokens, far too short for real benchmarks; give preset=neutral, greedy, "
-            "paper_eval or paper_training"
+            f"preset={settings.preset} cuts responses at {settings.sampling.max_new_tokens} tokens, far too short for "
+            "real benchmarks; give preset=neutral, greedy, paper_eval or paper_training"
         )
 
 
-def mini_task(settings: EvalSettings) -> Task:
-    return Task(
-        bench_mini.NAME,
-        bench_mini.VERSION,
-        bench_mini.samples(settings.items, settings.split),
-        template(settings, settings.model.prompt),
-        by_grader("robust"),
-        bench_mini.cluster_of,
-        breakdowns=("vision_need", "version", "kind"),
-    )
+def generated_task(benchmark: Benchmark, settings: EvalSettings) -> Task:
+    assert benchmark.generate
+    samples = list(benchmark.generate(settings.items, settings.split))
+    return Task(benchmark=benchmark, samples=samples, template=template(settings, settings.model.prompt))
 
 
 def benchmark_task(
@@ -119,21 +133,16 @@ def benchmark_task(
     # PAPO's prompt goes around its own suite; other benchmarks bring the instruction of their authors.
     own = "papo" if benchmark.name.startswith("papo_") else "question_only"
     return Task(
-        benchmark.name,
-        benchmark.version,
-        loaded.samples,
-        template(settings, own),
-        benchmark.official,
-        lambda sample: cluster_of(benchmark, sample),
-        benchmark,
-        benchmark.breakdowns,
-        loaded.rows,
-        dict(loaded.left_out),
-        loaded.deviation,
-        tuple(loaded.files),
-        PictureFiles(tuple(loaded.pictures)),
-        tuple(loaded.doubtful_golds),
-        tuple(loaded.unusable),
+        benchmark=benchmark,
+        samples=loaded.samples,
+        template=template(settings, own),
+        rows=loaded.rows,
+        left_out=dict(loaded.left_out),
+        deviation=loaded.deviation,
+        files=tuple(loaded.files),
+        pictures=PictureFiles(tuple(loaded.pictures)),
+        doubtful_golds=tuple(loaded.doubtful_golds),
+        unusable=tuple(loaded.unusable),
     )
 
 
@@ -142,7 +151,7 @@ def template(settings: EvalSettings, own: str) -> str:
 
 
 def trained_model(run: Path, settings: ModelSettings) -> ModelSettings:
-    """The final weights of a run, with prompts and pixels as given."""
+    """Return the settings of a run's final weights, with prompts and pixels as given."""
     final = run / "final"
     if not (final / "config.json").exists():
         raise UserError(f"{run} has no final weights yet; finish it with python -m train first")

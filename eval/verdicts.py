@@ -13,8 +13,9 @@ from eval.audit import by_grader, regrade
 from eval.benchmark import Scorer
 from eval.settings import EvalSettings
 from eval.tasks import Task
+from models.judged import judged_frame
 from models.response import Response
-from verify import GRADERS, Verdict, format_ok, grade
+from verify import GRADERS, Verdict, grade
 from verify.judge_prompts import Case, Judgement
 from verify.llm_judge import LlmJudge
 from verify.official import verdict
@@ -40,51 +41,35 @@ def check_names(settings: EvalSettings) -> list[str]:
 
 def scorer_of(name: str, task: Task) -> Scorer:
     if name == OFFICIAL:
-        return task.official
+        return task.benchmark.official
     return by_grader("papo" if name == PAPER else name)
 
 
-def table_of(task: Task, responses: Sequence[Response]) -> pd.DataFrame:
-    """One row per response with everything that later analysis asks for; flat, so that pandas reads it in one line."""
+def unjudged_table(task: Task, responses: Sequence[Response]) -> pd.DataFrame:
+    """Return the record of responses that no scorer has seen."""
     by_id = {sample.id: sample for sample in task.samples}
-    rows = []
-    for response in responses:
-        sample = by_id[response.sample_id]
-        tags = sample.tags
-        rows.append(
-            {
-                "sample_id": sample.id,
-                "bench": task.name,
-                "column": task.column(sample),
-                "subset": tags.get("subset", ""),
-                "vision_need": tags.get("vision_need", ""),
-                "version": tags.get("version", ""),
-                "cluster": task.cluster(sample),
-                "k": response.k,
-                "view": response.view,
-                "text": response.text,
-                "token_ids": response.token_ids,
-                "finish_reason": response.finish_reason,
-                "gold": sample.answer,
-                "choices": list(sample.choices),
-                "answer_type": sample.answer_type,
-                "format_ok": format_ok(response.text),
-            }
-        )
-    return pd.DataFrame(rows)
+    asked = [by_id[response.sample_id] for response in responses]
+    return judged_frame(
+        task.samples,
+        responses,
+        [None] * len(responses),
+        bench=task.name,
+        column=[task.column(sample) for sample in asked],
+        cluster=[task.cluster(sample) for sample in asked],
+    )
 
 
 def judged_table(
     task: Task, responses: Sequence[Response], names: Sequence[str], judge: LlmJudge | None
 ) -> pd.DataFrame:
-    """The table with `correct_<scorer>`, `extracted_<scorer>` ... and `score_<scorer>`, the share that counts."""
+    """Return the record with `correct_<scorer>`, `extracted_<scorer>` ... and `score_<scorer>` of every scorer."""
     by_id = {sample.id: sample for sample in task.samples}
-    table = regrade(table_of(task, responses), by_id, {name: scorer_of(name, task) for name in names})
+    table = regrade(unjudged_table(task, responses), by_id, {name: scorer_of(name, task) for name in names})
     for name in names:
         table[f"score_{name}"] = (
             table[f"correct_{name}"].astype("Float64").to_numpy(dtype=float, na_value=float("nan"))
         )
-    if OFFICIAL in names and judge and task.benchmark and task.benchmark.judged:
+    if OFFICIAL in names and judge and task.benchmark.judged:
         ask(task, table, judge)
     decides = names[0]
     for part in ("correct", "extracted", "reason", "grader", "score"):
@@ -97,10 +82,8 @@ def judged_table(
 def ask(task: Task, table: pd.DataFrame, judge: LlmJudge) -> None:
     """Put the open cases of a table to the judge and write its verdicts in."""
     by_id = {sample.id: sample for sample in task.samples}
-    benchmark = task.benchmark
-    assert benchmark
     open_rows = table.index[table.correct_official.isna()]
-    cases = [case_of(benchmark.judged, by_id[table.sample_id[row]], table.text[row]) for row in open_rows]
+    cases = [case_of(task.benchmark.judged, by_id[table.sample_id[row]], table.text[row]) for row in open_rows]
     with progress(f"judge {task.name}", len(cases)) as advance:
         judgements = judge.ask(cases, advance)
     for row, judgement in zip(open_rows, judgements, strict=True):
@@ -120,7 +103,7 @@ def case_of(kind: str, sample: Sample, text: str) -> Case:
 
 def decided(task: Task, sample: Sample, text: str, judgement: Judgement) -> dict[str, Any]:
     """What a judgement says about a response, in the table's parts; of an unscored one only the reason."""
-    name, kind = f"judge-{judgement.reason}", task.benchmark.judged if task.benchmark else ""
+    name, kind = f"judge-{judgement.reason}", task.benchmark.judged
     if judgement.unscored:
         return {"reason": name}
     if kind == "extract":
@@ -136,7 +119,6 @@ def decided(task: Task, sample: Sample, text: str, judgement: Judgement) -> dict
 
 def from_extraction(task: Task, sample: Sample, text: str, judgement: Judgement) -> Verdict:
     """The authors' rule on the answer that the judge has copied out; without one the response is wrong."""
-    assert task.benchmark
     if judgement.answer is None:
         return verdict(task.name, None, False, text, "judge-no_answer")
     rule: Callable[[Sample, str, str], Verdict] | None = task.benchmark.score_extraction

@@ -27,8 +27,9 @@ def page(settings: ProbeSettings, found: dict, split: dict[str, dict[str, Share]
         for counts in (entry["left_out"], entry["notes"])
         if sum(counts.values())
     ]
-    warned = [f"- **{line}**" for name, entry in found.items() for line in warnings(name, entry, prober.speaks_mini)]
-    spoken = readings(found, split, all(task.benchmark is None for task in prober.tasks))
+    lines = [line for name, entry in found.items() for line in warnings(name, entry, prober.knows_its_world)]
+    warned = [f"- **{line}**" for line in lines]
+    spoken = readings(found, split, all(task.benchmark.diagnose for task in prober.tasks))
     parts = ["wrong", "chance", "did not see", "did not take up the text", "could not reason"]
     rows = [[name, *(points(shares[part]) for part in parts)] for name, shares in split.items()]
     why = (

@@ -15,7 +15,7 @@ from analysis.probes.views import MAKERS
 from common.progress import progress
 from eval import sampling
 from eval.runner import revision_of
-from eval.tasks import is_of_the_mini_world, tasks_of, trained_model
+from eval.tasks import only_world, tasks_of, trained_model
 from eval.verdicts import judged_table
 
 
@@ -27,7 +27,7 @@ class Prober:
         self.sampler: sampling.Sampler | None = None  # loaded with the first response that is missing
         plain = evaluation(settings, "clean")
         sampling.check_sampling(plain)
-        self.speaks_mini = is_of_the_mini_world(plain)
+        self.knows_its_world = only_world(plain) is not None
         if settings.run:
             settings.model = trained_model(Path(settings.run), settings.model)
         self.revision = revision_of(evaluation(settings, "clean"))
@@ -44,14 +44,18 @@ class Prober:
     @cached_property
     def language(self) -> Language | None:
         """What the model was taught to read, where that is known: the mini world's own language."""
-        return mini_language(self.tokenizer) if self.speaks_mini else None
+        return mini_language(self.tokenizer) if self.knows_its_world else None
 
     def probed(self, name: str) -> tuple[pd.DataFrame, Probed]:
         """Judged responses of a probe and what it was made of; items with too long a prompt are counted there."""
         settings = evaluation(self.settings, name)
         made = {task.name: MAKERS[name](self.materials[task.name]) for task in self.tasks}
         tasks = [
-            replace(t, samples=made[t.name].samples, version=f"{t.version}+{name}/{made[t.name].address}")
+            replace(
+                t,
+                samples=made[t.name].samples,
+                benchmark=replace(t.benchmark, version=f"{t.version}+{name}/{made[t.name].address}"),
+            )
             for t in self.tasks
             if made[t.name].samples
         ]

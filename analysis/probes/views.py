@@ -16,42 +16,22 @@ from analysis.probes.material import Material, Probed, ProbeItem, Texts
 from data import Sample
 from data.images import ImageSource
 from data.sample import IMAGE_PLACEHOLDER
+from eval.benchmarks import benchmark_of
 
 LEADING_PICTURES = re.compile(rf"(?:\s*{IMAGE_PLACEHOLDER})*\s*")
 
 
-def mini_sentences(sample: Sample) -> list[str]:
-    """The facts of a mini-world sample, one sentence each, in the forms that its questions use where they have one."""
-    column, kind, sentences = sample.tags["column"], sample.tags.get("kind", ""), []
-    for name, value in sample.facts.items():
-        if name.endswith("s"):  # circles, squares ...
-            sentences.append(f"There are {value} {name} .")
-        elif column == "chart":
-            sentences.append(f"The {name} bar is {value} .")
-        elif column in ("counting", "word", "subject") and kind != "physics":
-            sentences.append(f"There are {value} {name} objects .")
-        else:
-            sentences.append(f"The {name} is {value} .")
-    return sentences
-
-
 def told_facts(sample: Sample, texts: Texts) -> tuple[str, str] | None:
-    """Question and facts as text; facts that the question states move to the others, in order. None without facts."""
+    """Return question and facts as text, in the words of the sample's benchmark where it has some; None without."""
     given = texts.get(sample.id, {}).get("facts")
     if isinstance(given, str):
         return sample.question, given
     if not sample.facts:
         return None
-    if sample.source != "mini":
-        return sample.question, " ".join(f"{name} = {value} ." for name, value in sample.facts.items())
-    sentences, question = mini_sentences(sample), sample.question
-    if all(sentence in question for sentence in sentences):
-        return question, ""
-    for sentence in sentences:
-        question = question.replace(f"{sentence} ", "")
-    if sample.tags.get("version") == "Vision Only":  # what is asked stands in the picture too
-        sentences.append(f"Find the {sample.tags['kind']} .")
-    return question, " ".join(sentences)
+    home = benchmark_of(sample.id)
+    if home and home.in_words:
+        return home.in_words(sample)
+    return sample.question, " ".join(f"{name} = {value} ." for name, value in sample.facts.items())
 
 
 def beside_pictures(question: str, text: str) -> str:
@@ -83,7 +63,8 @@ def caption(material: Material) -> Probed:
     for sample in material.samples:
         given = material.texts.get(sample.id, {}).get("caption")
         told = (sample.question, given) if isinstance(given, str) else None
-        if told is None and sample.source == "mini":
+        home = benchmark_of(sample.id)
+        if told is None and home and home.in_words:
             told = told_facts(sample, material.texts)
         if told is None:
             found.left_out["no caption"] += 1

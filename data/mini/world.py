@@ -47,12 +47,18 @@ def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Pro
             return found
 
 
+def problem_key(found: Problem) -> str:
+    """Equal for the five versions of a problem, and for small pictures that chance draws twice."""
+    return f"{found.kind}/{'/'.join(found.facts.values())}" if found.version else found.scene.key()
+
+
 def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
     answer = work(found.solution, found.facts).answer
     assert answer is not None, found
     tags = {"column": column, "vision_need": found.vision_need, "kind": found.kind, "version": found.version}
     if found.version in VISION_CENTRIC:
         tags["subset"] = "vision_centric"
+    tags["problem"] = f"{column}/{problem_key(found)}"
     return Sample(
         id=f"mini/{WORLD_VERSION}/{split}/{column}/{index}",
         source="mini",

@@ -1,4 +1,4 @@
-"""All benchmarks by name: every module of this folder holds one `BENCHMARK` or several `BENCHMARKS`."""
+"""Hold all benchmarks by name: every module of this folder holds one `BENCHMARK` or several `BENCHMARKS`."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -19,3 +19,8 @@ def discover() -> dict[str, Benchmark]:
 
 
 BENCHMARKS = discover()
+
+
+def benchmark_of(sample_id: str) -> Benchmark | None:
+    """Return the benchmark that a sample is of: ids begin with its name; None for a sample of other data."""
+    return BENCHMARKS.get(sample_id.partition("/")[0])

@@ -1,23 +1,52 @@
-"""The mini benchmark: the nine columns of the mini world's test split."""
+"""The mini world: nine columns of small generated problems in which everything visible is known.
+
+Nothing is downloaded. Errors have their classes by construction, and a sample comes back from its id alone.
+"""
+
+from collections.abc import Sequence
 
 from common import UserError
 from data import Sample
+from data.known import Cells
 from data.mini import world
 from data.mini.columns import COLUMNS, VERSIONS
+from data.mini.diagnosis import diagnose
+from data.mini.scene import GRID
+from data.mini.words import in_words
+from eval.benchmark import Benchmark
+from verify import Verdict, grade
 
-NAME, VERSION = "mini", f"mini/{world.WORLD_VERSION}"
 
-
-def samples(items: int, split: str) -> list[Sample]:
-    """`items` per column; the vision-centric column is a part of `versions` and needs no items of its own."""
+def generate(items: int, split: str) -> Sequence[Sample]:
+    """Return `items` samples per column; the vision-centric column is a part of `versions` and has none of its own."""
     if items < 1 or items % len(VERSIONS):
         raise UserError(f"items={items} must be a positive multiple of {len(VERSIONS)}, the versions of a problem")
     return [world.sample(split, column, index) for column in COLUMNS for index in range(items)]
 
 
-def cluster_of(sample: Sample) -> str:
-    """Items that share a problem: the five versions of one, and small pictures that chance drew twice."""
-    column = sample.tags["column"]
-    if column == "versions":
-        return f"{column}/{sample.tags['kind']}/{'/'.join(sample.facts.values())}"
-    return f"{column}/{world.picture_key(sample)}"
+def official(sample: Sample, text: str, k: int) -> Verdict:
+    return grade(text, sample.answer, choices=sample.choices or None, task_type=sample.answer_type, grader="robust")
+
+
+def cells(sample: Sample) -> Cells:
+    return Cells(GRID, GRID)
+
+
+BENCHMARK = Benchmark(
+    name="mini",
+    title="Mini world, nine columns",
+    version=f"mini/{world.WORLD_VERSION}",
+    licence="that of this repository",
+    official=official,
+    breakdowns=("vision_need", "version", "kind"),
+    cluster="problem",
+    column="column",
+    source="data/mini; the robust grader",
+    generate=generate,
+    sample=world.sample_by_id,
+    diagnose=diagnose,
+    cells=cells,
+    in_words=in_words,
+    speakers=("tiny",),
+    preset="mini",
+)

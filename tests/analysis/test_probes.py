@@ -20,14 +20,19 @@ from data.images import PillowImage
 from data.mini.chains import write_chain
 from data.mini.columns import COLUMNS, VERSIONS
 from data.mini.world import sample
-from eval.bench_mini import cluster_of, samples
+from eval.benchmarks.mini import BENCHMARK as MINI_WORLD
+from eval.loading import cluster_of
 from models.settings import SamplingSettings
 from models.tiny.build import build_tokenizer
 from tests.conftest import tiny_settings
 
 
+def problem_of(one: Sample) -> str:
+    return cluster_of(MINI_WORLD, one)
+
+
 def mini_material(items: int = 10, texts: dict | None = None) -> Material:
-    return Material(samples(items, "test"), cluster_of, lambda one: one.tags["column"], texts or {}, 0)
+    return Material(list(MINI_WORLD.generate(items, "test")), problem_of, MINI_WORLD.column_of, texts or {}, 0)
 
 
 def photo(number: int, size: tuple[int, int], answer: str, column: str = "photos") -> Sample:
@@ -64,7 +69,7 @@ def test_what_is_asked_in_the_picture_is_told_too() -> None:
 
 
 def test_every_mini_fact_is_told_once_as_a_known_sentence_of_its_column() -> None:
-    for one in samples(10, "test"):
+    for one in MINI_WORLD.generate(10, "test"):
         question, text = told_facts(one, {})
         whole = beside_pictures(question, text)
         for name, value in one.facts.items():
@@ -91,7 +96,7 @@ def test_swaps_bring_another_picture_of_the_column_and_size() -> None:
             partner = by_id[made.partner[one.id]]
             original = by_id[one.id]
             assert one.images == partner.images and one.images != original.images
-            assert partner.tags["column"] == original.tags["column"] and cluster_of(partner) != cluster_of(original)
+            assert partner.tags["column"] == original.tags["column"] and problem_of(partner) != problem_of(original)
             assert (partner.answer == original.answer) is (name == "same_answer")
             assert (one.question, one.answer, one.facts) == (original.question, original.answer, original.facts)
         assert len(made.samples) + made.left_out.total() == len(material.samples)

@@ -9,6 +9,7 @@ import pytest
 
 from configs import compose
 from data import Sample
+from eval.benchmark import Benchmark
 from eval.benchmarks import BENCHMARKS
 from eval.rows import joined
 from eval.scores import (
@@ -58,7 +59,10 @@ def table_of(items: Answers, column: str = "chart", **cells: Any) -> pd.DataFram
 
 def task_of(tags: dict[str, dict[str, str]], *breakdowns: str) -> Task:
     samples = [Sample(name, "own", "What is 2 + 2 ?", (), "4", tags=tags[name]) for name in tags]
-    return Task("own", "own/1", samples, "question_only", lambda *_: None, lambda one: one.id, None, breakdowns, 9)
+    own = Benchmark(
+        name="own", title="Own", version="own/1", licence="MIT", official=lambda *_: None, breakdowns=breakdowns
+    )
+    return Task(benchmark=own, samples=samples, template="question_only", rows=9)
 
 
 ITEMS: Answers = {"a": [1, 1], "b": [1, 0], "c": [0, GAP], "d": [GAP, GAP]}
