@@ -6,6 +6,7 @@ kept. Shapes: K tokens, C of a chunk, D hidden width, V vocabulary.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -145,7 +146,12 @@ def js(first_CV: Tensor, second_CV: Tensor) -> Tensor:
     return (kl(first_CV, middle_CV) + kl(second_CV, middle_CV)) / 2
 
 
-DIVERGENCES = {"kl": kl, "js": js}
+def kl_back(first_CV: Tensor, second_CV: Tensor) -> Tensor:
+    """KL(second || first)."""
+    return kl(second_CV, first_CV)
+
+
+DIVERGENCES = {"kl": kl, "kl_back": kl_back, "js": js}
 
 
 def chunked(function: Callable[..., Tensor], vocabulary: int, *inputs: Tensor) -> Tensor:
@@ -157,21 +163,29 @@ def chunked(function: Callable[..., Tensor], vocabulary: int, *inputs: Tensor) -
 
 
 def two_heads(
-    first_KD: Tensor, head: Linear, second_KD: Tensor, other_head: Linear, what: str, temperature: float = 1.0
+    first_KD: Tensor,
+    head: Linear,
+    second_KD: Tensor,
+    other_head: Linear,
+    what: str,
+    temperature: float = 1.0,
+    second_learns: bool = True,
 ) -> Tensor:
-    """A divergence of `DIVERGENCES` over the whole vocabulary at every token, of states under two output layers.
+    """Return a divergence of `DIVERGENCES` over the whole vocabulary at every token, of two states and output layers.
 
     Layers of one tokenizer may be padded to different lengths: ids beyond the shorter one are left out of both.
+    Without `second_learns` the second distribution is constant: a teacher's, or the policy's own.
     """
     # By name: weights that are cut over ranks have another shape outside the layer's call.
     sizes, divergence = (int(head.out_features), int(other_head.out_features)), DIVERGENCES[what]
 
     def one_chunk(first_CD: Tensor, second_CD: Tensor) -> Tensor:
-        first_CV, second_CV = (
-            logits_of(hidden, layer.weight, layer.bias, temperature)[:, : min(sizes)].log_softmax(-1)
-            for layer, hidden in ((head, first_CD), (other_head, second_CD))
-        )
-        return divergence(first_CV, second_CV)
+        def logprobs(layer: Linear, hidden_CD: Tensor) -> Tensor:
+            return logits_of(hidden_CD, layer.weight, layer.bias, temperature)[:, : min(sizes)].log_softmax(-1)
+
+        with nullcontext() if second_learns else torch.no_grad():
+            second_CV = logprobs(other_head, second_CD)
+        return divergence(logprobs(head, first_CD), second_CV)
 
     def both(first_KD: Tensor, second_KD: Tensor) -> Tensor:
         return chunked(one_chunk, 4 * max(sizes), first_KD, second_KD)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from models.head import token_statistics, two_heads
 from models.inputs import Group, Passed, plain_inputs, run, shared_inputs
+from models.teacher import WAYS, TeacherPass
 
 if TYPE_CHECKING:
     from models.loader import VisionLanguageModel
@@ -42,6 +43,7 @@ class Scores:
     views: dict[str, ViewScores] = field(default_factory=dict)
     focus_NT: Tensor | None = None
     prior_NT: Tensor | None = None
+    teacher_kl_NT: Tensor | None = None  # the divergence that `TeacherPass` names; gradient through the student alone
 
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -119,6 +121,18 @@ def hidden_together(
     return Passed(hidden_KD, targets_K, {name: value_K[: sum(lengths)] for name, value_K in found.items()})
 
 
+def teacher_divergence(
+    hidden_KD: Tensor, head: torch.nn.Linear, teacher: TeacherPass, lengths: Sequence[int], temperature: float
+) -> Tensor:
+    """The divergence at each token, padded; the teacher's own states are made without gradient."""
+    assert [len(ids) for group in teacher.groups for ids in group.responses] == lengths, "the teacher sees the same"
+    with torch.no_grad():
+        passed = hidden_together(teacher.model, teacher.groups, [], teacher.model.scoring_path, (), False)
+    other_head, what = teacher.model.module.get_output_embeddings(), WAYS[teacher.divergence]
+    value_K = two_heads(hidden_KD, head, passed.hidden_KD, other_head, what, temperature, second_learns=False)
+    return unflatten(value_K, lengths)
+
+
 def score_groups(
     model: "VisionLanguageModel",
     groups: Sequence[Group],
@@ -128,6 +142,7 @@ def score_groups(
     against: Mapping[str, Sequence[Group]] = MappingProxyType({}),
     compare: Collection[str] = (),
     states: Collection[str] = (),
+    teacher: TeacherPass | None = None,
     path: str = "shared",
     with_picture: bool = False,
 ) -> Scores:
@@ -135,9 +150,10 @@ def score_groups(
 
     `against`: by name, the same responses in the same order behind other prompts (views); all pass the model together
     and all carry gradients. `compare` ("kl", "js") adds, token by token, divergences of each view from the own whole
-    distribution. `states` ("focus", "prior") adds how near each token's own state is to the picture's; without
-    gradient. `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the
-    vision tower runs and gets its (zero) gradients, as it does in the other processes of a run.
+    distribution. `states` ("focus", "prior") adds how near each token's own state is to the picture's, without
+    gradient; `teacher` another model's distributions, compared as it says. `with_picture`: a batch without any picture
+    takes a blank one along and drops its scores, so that the vision tower runs and gets its (zero) gradients, as it
+    does in the other ranks of a run.
     """
     lengths = [len(ids) for group in groups for ids in group.responses]
     count, wanted = len(lengths), sum(lengths)
@@ -165,6 +181,7 @@ def score_groups(
         entropy_NT=entropy_MT[:count] if entropy_MT is not None else None,
         mask_NT=unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
         views=views,
+        teacher_kl_NT=teacher_divergence(hidden_KD[:wanted], head, teacher, lengths, temperature) if teacher else None,
         **{f"{name}_NT": unflatten(value_K, lengths) for name, value_K in found.items()},
     )
 
