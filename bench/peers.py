@@ -25,12 +25,16 @@ from trl import GRPOConfig, GRPOTrainer
 from configs import Run
 from models.loader import VisionLanguageModel, load
 from train.backend import TorchBackend
+from train.columns import CLEAN, POLICY
 from train.distributed import Ranks
+from train.experience import Experience
 from train.losses.averages import spread, token_shares
+from train.needs import needs_of
 from train.objective import token_losses, total_loss
-from train.rollout import Experience
-from train.scores import FixedScores
-from train.update import Updater, step_advantages
+from train.prompts import Prompts
+from train.step import Step
+from train.update import Updater
+from train.weighing import step_advantages, weighed
 
 OUT = Path(__file__).with_suffix(".json")
 
@@ -74,8 +78,9 @@ def inputs_of(
     reference: dict[int, torch.Tensor],
 ) -> dict[str, Any]:
     """The batch as TRL's own rollouts leave it: prompts padded on the left, pictures repeated for every answer."""
-    rows = [row for g in groups for row in experience.rows_of(g)]
-    prompts = [experience.group(model, g).prompt for g in groups for _ in experience.rows_of(g)]
+    blocks = [experience.blocks[g] for g in groups]
+    rows = [row for block in blocks for row in block.rows]
+    prompts = [experience.encoded[block.sample.id] for block in blocks for _ in block.rows]
     longest = max(len(prompt.ids) for prompt in prompts)
 
     def left(values: list[torch.Tensor], fill: int) -> torch.Tensor:
@@ -114,11 +119,12 @@ def compare(group: int, response: int) -> dict[str, Any]:
         trainer = trainer_of(settings.model.path, group, size * group, settings.losses.reference_kl.coef, folder)
     models = {way: load(replace(settings.model, scoring=way)) for way in ("shared", "plain")}
     experience, ranks = experience_of(models["shared"], group, response), Ranks()
-    advantages = step_advantages(experience, FixedScores(), settings, ranks)
-    rows = [row for g in range(size) for row in experience.rows_of(g)]
+    advantages = step_advantages(settings, experience, {})[0]
+    rows = [row for block in experience.blocks[:size] for row in block.rows]
     torch.manual_seed(0)
     with torch.no_grad():
-        near = models["plain"].score([experience.group(models["plain"], g) for g in range(size)]).logprobs_NT
+        plain = Prompts(models["plain"], experience, {}, 0)
+        near = models["plain"].score([own[0] for own in plain.groups([(CLEAN, b) for b in range(size)])]).logprobs_NT
     reference = dict(zip(rows, near + 0.1 * torch.randn(near.shape), strict=True))
     inputs = inputs_of(experience, models["shared"], range(size), advantages, reference)
 
@@ -126,11 +132,19 @@ def compare(group: int, response: int) -> dict[str, Any]:
         trainer.model.zero_grad()
         trainer.compute_loss(trainer.model, inputs).backward()
 
+    needs = needs_of(settings.losses, [])
+    fixed = {"logp": {}, "reference.logp": reference}
+    table = weighed(experience, fixed, needs, settings, ranks, progress=0.0, seed=0)
+
+    def step_of(model: VisionLanguageModel) -> Step:
+        prompts = {POLICY: Prompts(model, experience, {}, 0)}
+        return Step(number=1, experience=experience, prompts=prompts, fixed=fixed, weighed=table, needs=needs)
+
     def ours(way: str) -> None:
         model = models[way]
         model.module.zero_grad()
         updater = Updater(model, TorchBackend(model, settings), settings, ranks)
-        batch = updater.batch(experience, FixedScores(reference=reference), advantages, list(range(size)), 1)
+        batch = updater.batch(step_of(model), list(range(size)), settings.losses, {})
         shares = token_shares([response] * len(rows), settings.losses.average, response)
         terms, _ = token_losses(settings.losses, batch)
         total_loss(terms, spread(shares, batch.mask_NT)).backward()

@@ -33,11 +33,13 @@ from models.loader import VisionLanguageModel, load
 from models.response import Response
 from train.backend import TorchBackend
 from train.checkpoint import Progress
+from train.columns import ANSWER, POLICY, REFERENCE
 from train.distributed import Ranks
+from train.experience import Block, Experience
 from train.loop import make_state, one_step
-from train.rollout import Experience
-from train.scores import Reference, fixed_scores
+from train.scores import FrozenModel
 from train.settings import TrainSettings
+from train.step import make_step
 from train.update import Updater
 
 OUT = Path(__file__).with_suffix(".json")
@@ -80,20 +82,30 @@ def experience_of(model: VisionLanguageModel, group: int, response: int) -> Expe
     ]
     reward_N = torch.rand(len(responses), generator=draw)
     prompts = {prompt.sample_id: prompt for prompt in model.encode(samples)}
+    blocks = [
+        Block(
+            sample=one,
+            prompt=g,
+            rows=range(g * group, (g + 1) * group),
+            prompt_tokens=len(prompts[one.id].ids),
+            responses=tuple(responses[g * group : (g + 1) * group]),
+        )
+        for g, one in enumerate(samples)
+    ]
     return Experience(
-        samples,
-        responses,
-        [],
-        [len(prompt.ids) for prompt in prompts.values()],
-        {},
-        reward_N,
-        reward_N.round(),
-        torch.arange(PROMPTS).repeat_interleave(group),
-        [],
-        PROMPTS,
-        1,
-        PROMPTS,
-        prompts,
+        samples=samples,
+        blocks=blocks,
+        verdicts=[],
+        reward_terms={},
+        reward_N=reward_N,
+        accuracy_N=reward_N.round(),
+        group_N=torch.arange(PROMPTS).repeat_interleave(group),
+        role_coef={ANSWER: 1.0},
+        discarded=[],
+        generated=PROMPTS,
+        rounds=1,
+        position=PROMPTS,
+        encoded=prompts,
     )
 
 
@@ -114,11 +126,11 @@ def step_of(method: str, group: int, response: int, variant: str) -> Callable[[]
     reference.module.requires_grad_(False)
     updater = Updater(model, TorchBackend(model, settings), settings, Ranks())
     experience = experience_of(model, group, response)
+    models_by_name = {POLICY: FrozenModel(model), REFERENCE: FrozenModel(reference)}
 
     def step() -> None:
         models.scoring.token_statistics = whole_statistics if whole else token_statistics
-        fixed = fixed_scores(model, Reference(reference), experience, settings, 1, Ranks())
-        updater.step(experience, fixed, 1)
+        updater.step(make_step(models_by_name, experience, settings, Ranks(), 1))
 
     return step
 

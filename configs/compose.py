@@ -125,11 +125,14 @@ def _value(schema: type, key: str, raw: str, source: str) -> Any:
 def _defaults(schema: type) -> Layer:
     """The schema's own defaults as the lowest layer."""
     fields = {field.name: default_of(field) for field in dataclasses.fields(schema)}
-    return {
-        name: to_dict(default) if dataclasses.is_dataclass(default) else default
-        for name, default in fields.items()
-        if default is not REQUIRED
-    }
+    return {name: _plain(default) for name, default in fields.items() if default is not REQUIRED}
+
+
+def _plain(value: Any) -> Any:
+    """Return settings, and dicts of settings, as plain data."""
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return to_dict(value) if dataclasses.is_dataclass(value) else value
 
 
 def _filled(kind: Any, value: Any, default: Any = None) -> Any:

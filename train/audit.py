@@ -19,11 +19,13 @@ from torch import Tensor
 
 from common import UserError
 from train import objective
-from train.objective import ScoredBatch
+from train.columns import CLEAN, ENGINE, POLICY, parse
+from train.losses import EMITTED
+from train.losses.batch import ScoredBatch
 from train.settings import LossSettings
 
-TERMS = ("ppo", "reference_kl", "perception_kl", "masked_entropy", "entropy", "nll")
 STEP = 0.1
+WEIGHTS = "weights."
 ADVICE = "mend it, or list it in losses.constant if that is meant"
 
 
@@ -48,10 +50,25 @@ def audit(losses: LossSettings, batch: ScoredBatch) -> None:
 
 
 def check_constant(losses: LossSettings) -> None:
-    """Refuse names in `losses.constant` that are no terms."""
-    unknown = [name for name in losses.constant if name not in TERMS]
+    """Refuse names in `losses.constant` that are no terms and no weights."""
+    unknown = [name for name in losses.constant if name not in EMITTED and not name.startswith(WEIGHTS)]
     if unknown:
-        raise UserError(f"losses.constant names '{unknown[0]}', which is no loss term; use {', '.join(TERMS)}")
+        raise UserError(f"losses.constant names '{unknown[0]}', which is no loss term; use {', '.join(EMITTED)}")
+
+
+def audit_weights(losses: LossSettings, by_piece: Mapping[str, Tensor], mask_NT: Tensor) -> None:
+    """Stop the run, naming the piece, if a W is zero everywhere or the same everywhere."""
+    for name, weight_NT in by_piece.items():
+        values = weight_NT[mask_NT > 0]
+        if not len(values) or WEIGHTS + name in losses.constant:
+            continue
+        if not values.any():
+            raise UserError(f"weights.{name} is 0 at every token of the first step; mend it or take it out")
+        if values.max() == values.min():
+            raise UserError(
+                f"weights.{name} is {values[0].item():.4g} at every token of the first step, so it tells none apart; "
+                f"mend it, or list weights.{name} in losses.constant if that is meant"
+            )
 
 
 def watched(losses: LossSettings, terms: Mapping[str, Tensor]) -> list[str]:
@@ -60,8 +77,7 @@ def watched(losses: LossSettings, terms: Mapping[str, Tensor]) -> list[str]:
 
 def live_tensors(batch: ScoredBatch) -> list[Tensor]:
     """Everything of the batch through which a gradient reaches the policy."""
-    tensors = [batch.logp_NT, batch.entropy_NT, *batch.view_logp_NT.values()]
-    return [tensor for tensor in tensors if tensor is not None and tensor.requires_grad]
+    return [tensor for tensor in (batch.logp_NT, *batch.live.values()) if tensor.requires_grad]
 
 
 def gradients(value: Tensor, batch: ScoredBatch) -> list[Tensor | None]:
@@ -90,19 +106,23 @@ def moved_copy(batch: ScoredBatch) -> ScoredBatch:
     away_NT = STEP * (1 + count % 3) * (1 - 2 * (count % 2))  # +-0.1, 0.2, 0.3
     sign_N1 = 1.0 - 2.0 * (torch.arange(len(logp_NT), device=logp_NT.device)[:, None] % 2)
 
+    def moved(name: str) -> Tensor:
+        parsed = parse(name)
+        if parsed.quantity != "logp":
+            return -logp_NT  # an entropy or a divergence: any positive number will do
+        at_policy = (parsed.model == POLICY and parsed.view == CLEAN) or parsed.model == ENGINE
+        return logp_NT if at_policy else logp_NT + (away_NT if parsed.model == POLICY else -away_NT)
+
     def leaf(tensor_NT: Tensor, like_NT: Tensor) -> Tensor:
         return tensor_NT.clone().requires_grad_(like_NT.requires_grad)
 
     return replace(
         batch,
         logp_NT=leaf(logp_NT, batch.logp_NT),
-        old_logp_NT=logp_NT,
         mask_NT=batch.mask_NT.double(),
-        advantage_NT=sign_N1.expand_as(logp_NT),
-        weights_NT=torch.ones_like(logp_NT),
-        ref_logp_NT=None if batch.ref_logp_NT is None else logp_NT - away_NT,
-        view_logp_NT={name: leaf(logp_NT + away_NT, view) for name, view in batch.view_logp_NT.items()},
-        engine_logp_NT=None if batch.engine_logp_NT is None else logp_NT,
-        entropy_NT=None if batch.entropy_NT is None else leaf(-logp_NT, batch.entropy_NT),
+        advantages=(sign_N1.expand_as(logp_NT),) * len(batch.advantages),
+        scores={name: moved(name) for name in batch.scores},
+        live={name: leaf(moved(name), value) for name, value in batch.live.items()},
+        weights={},
         accuracy_N=None if batch.accuracy_N is None else torch.ones_like(batch.accuracy_N, dtype=torch.float64),
     )

@@ -12,6 +12,8 @@ from models.head import CHUNK_NUMBERS
 from models.loader import vision_is_fixed
 from models.settings import ModelSettings
 from models.vision import KEPT_BYTES
+from train.columns import CLEAN, POLICY, REFERENCE, TEACHER
+from train.needs import needs_of
 from train.settings import TrainSettings
 from train.shape import Shape, read_shape
 
@@ -122,9 +124,11 @@ def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, wo
     weights = whole / (gpus if stage == 3 else 1)
     gradients = (FLOAT32 if stage else size) * shape.trainable / (gpus if stage >= 2 else 1)
     optimiser = (ADAM_BYTES + master) * shape.trainable / (gpus if stage >= 1 else 1)
-    term = settings.losses.reference_kl
+    needs = needs_of(settings.losses, settings.weights.values())
     # With adapters the reference is the policy without them.
-    reference = weights if term and term.coef and not settings.model.lora else 0.0
+    reference = weights if needs.of(REFERENCE) and not settings.model.lora else 0.0
+    if settings.teacher:
+        reference += bytes_of(settings) * read_shape(settings.teacher).total / (gpus if stage == 3 else 1)
     buffers = size * min(shape.trainable, BUCKET_ELEMENTS) * (2 if stage >= 2 else 1) if stage else 0.0
     buffers += size * min(shape.total, LIVE_ELEMENTS) if stage == 3 else 0.0
     # transformers' generate cannot sample from cut weights and keeps a copy of its own.
@@ -163,34 +167,40 @@ def walk(shape: Shape, rows: int, prompt: int, responses: int, response: int) ->
 
 
 def scoring_passes(shape: Shape, settings: TrainSettings, gpus: int, prompt: int, response: int) -> list[Pass]:
-    """The passes that the method asks for, after the samples are there."""
-    model, group, losses = settings.model, settings.rollouts.group, settings.losses
+    """Return the passes that the enabled pieces ask for, after the samples are there."""
+    model, group = settings.model, settings.rollouts.group
     patches = image_tokens(shape, model) * shape.merge**2
     speed = gpus * ASSUMED.peak_flops[model.dtype] * ASSUMED.utilisation
     learning = 1 + (2 if model.lora is None else 1) + model.gradient_checkpointing
     still = vision_is_fixed(model)
-    vision_bytes = 1 if still else learning
+    tower = 1 if still else learning
+    teacher = read_shape(settings.teacher) if settings.teacher else shape
 
-    def one(name: str, times: int, eye_times: int, shared: bool = True, left: int = 0) -> Pass:
-        together = shared and shape.shares_prefix
+    def one(name: str, times: int, tower_times: int, view: str = CLEAN, left: int = 0, by: Shape = shape) -> Pass:
+        shared = view == CLEAN or settings.views[view].draw == "per_prompt"
+        together = shared and by.shares_prefix
         rows = (settings.rollouts.prompts - left) * (1 if together else group)
-        flops, tokens = walk(shape, rows, prompt, group if together else 1, response)
-        flops = times * flops + eye_times * 2 * shape.vision * rows * patches
+        flops, tokens = walk(by, rows, prompt, group if together else 1, response)
+        flops = times * flops + tower_times * 2 * by.vision * rows * patches
         return Pass(name, tokens, rows * patches, flops, flops / speed)
 
+    needs = needs_of(settings.losses, settings.weights.values())
+    live = needs.live_views()
     fixed = 0 if still else 1  # a fixed tower's features of the clean picture are kept, counted once
-    reference = losses.reference_kl
     passes = []
-    first = 0 if losses.reward_kl else settings.optimiser.minibatch_prompts  # its own update gives its old log-probs
+    first = 0 if needs.early else settings.optimiser.minibatch_prompts  # its own update gives its old log-probs
     if settings.rollouts.prompts > first:
         passes.append(one("old", 1, fixed, left=first))
-    if reference and reference.coef:
-        passes.append(one("reference", 1, fixed))
-    if term := losses.perception_kl:
-        with_gradient = term.gradient != "clean"
-        shared = settings.views[term.view].draw == "per_prompt"
-        passes.append(one("masked", learning if with_gradient else 1, vision_bytes if with_gradient else 1, shared))
-    return [*passes, one("actor", learning, vision_bytes)]
+    if needs.of(REFERENCE):
+        passes.append(one(REFERENCE, 1, fixed))
+    for view in sorted({score.view for score in needs.of(POLICY)} - {CLEAN, *live}):
+        passes.append(one(view, 1, 1, view))
+    passes += [one(view, learning, tower, view) for view in live]
+    for view in sorted({score.view for score in needs.of(TEACHER)}):
+        passes.append(one(f"teacher {view}", 1, 1, view, by=teacher))
+    if any(score.model == TEACHER for score in needs.live):
+        passes.append(one("teacher in the update", 1, 1, by=teacher))
+    return [*passes, one("actor", learning, tower)]
 
 
 def image_tokens(shape: Shape, model: ModelSettings) -> int:
@@ -229,8 +239,8 @@ def estimate(settings: TrainSettings, gpus: int, shape: Shape | None = None) -> 
     micro = max(settings.optimiser.micro_tokens, packed)
     patches = copies * max(1, micro // (copies * prompt + group * response)) * picture * shape.merge**2
     behind = micro // packed * group * packed_keys(shape, model.max_prompt_tokens + longest, size)
-    term, learns = settings.losses.perception_kl, not vision_is_fixed(model)
-    branches = 2 if term and term.gradient != "clean" else 1  # both views wait for one backward pass
+    needs, learns = needs_of(settings.losses, settings.weights.values()), not vision_is_fixed(model)
+    branches = 1 + len(needs.live_views())  # all views wait for one backward pass
     kept = {
         flag: branches
         * (
@@ -239,8 +249,8 @@ def estimate(settings: TrainSettings, gpus: int, shape: Shape | None = None) -> 
         )
         for flag in (False, True)
     }
-    entropy = settings.losses.entropy
-    per_logit = LOGIT_BYTES + (ENTROPY_BYTES if entropy and entropy.kind == "full" else 0)
+    learns_entropy = any(score.quantity == "entropy" for score in needs.live)
+    per_logit = LOGIT_BYTES + (ENTROPY_BYTES if learns_entropy else 0)
     logits = float(min(CHUNK_NUMBERS, micro * shape.vocabulary) * per_logit)
     features = settings.rollouts.prompts // gpus * picture * shape.width * size if not learns else 0
     sampler = sampler_bytes(shape, settings, prompt)

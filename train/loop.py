@@ -14,16 +14,21 @@ from common import UserError, sha256_of
 from common.progress import progress
 from configs import Run, load_resolved, save_resolved, to_dict
 from data.sources import Samples
+from models import ModelSettings
 from models.engine import Engine, make_engine
 from models.loader import VisionLanguageModel, load, log_once
 from models.parity import parity
 from models.weights import named_weights
 from train.backend import make_backend
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, start_ranks, stop_ranks
+from train.first_step import write_first_step
+from train.needs import needs_of
 from train.rollout import collect
-from train.scores import Reference, fixed_scores
+from train.scores import FrozenModel
 from train.settings import TrainSettings, check, check_shares
+from train.step import make_step
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
 
@@ -39,7 +44,7 @@ class TrainState:
     ranks: Ranks
     data: Samples
     model: VisionLanguageModel
-    reference: Reference | None
+    models: dict[str, FrozenModel]  # the policy and those that do not learn, by the names of train/columns.py
     engine: Engine
     updater: Updater
 
@@ -89,43 +94,54 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
 
 
 def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Progress:
-    """One rollout and its updates."""
-    step, timing = place.step + 1, dict[str, float]()
+    """Take one rollout and its updates."""
+    number, timing = place.step + 1, dict[str, float]()
+    settings, ranks = state.settings, state.ranks
     with timed(timing, "step"):
         with timed(timing, "gen"):
-            experience = collect(
-                state.engine, state.model, state.data, place.position, state.settings, step, state.ranks
-            )
+            experience = collect(state.engine, state.model, state.data, place.position, settings, number, ranks)
             state.engine.sleep()
         with timed(timing, "score"):
-            fixed = fixed_scores(state.model, state.reference, experience, state.settings, step, state.ranks)
+            step = make_step(state.models, experience, settings, ranks, number)
         with timed(timing, "update_actor"):
-            learnt = state.updater.step(experience, fixed, step)
+            learnt, old = state.updater.step(step)
         with timed(timing, "sync"):
             state.engine.wake()  # weights cannot be put into an engine that sleeps
             state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
-    metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, fixed.old, state.ranks)
+    metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, old, ranks)
+    if number == 1:
+        write_first_step(run_folder(settings), step, old, ranks)
     if tracker:
-        tracker.log(step, metrics, timing, sum(map(experience.tokens, range(len(experience.samples)))))
-        tracker.keep_rollouts(step, experience, state.model)
+        tracker.log(number, metrics, timing, sum(block.tokens for block in experience.blocks))
+        tracker.keep_rollouts(step)
     state.model.forget_pictures()
-    return Progress(step, state.updater.updates, experience.position)
+    return Progress(number, state.updater.updates, experience.position)
 
 
-def make_reference(model: VisionLanguageModel, settings: TrainSettings) -> Reference | None:
-    """The model the run began from, where a term asks for it; with adapters it is the policy without them."""
-    term = settings.losses.reference_kl
-    if not term or not term.coef:
-        return None
-    if settings.model.lora:
-        return Reference(model, model.without_adapters)
-    reference = load(settings.model)
-    reference.module.requires_grad_(False)
+def frozen_models(model: VisionLanguageModel, settings: TrainSettings) -> dict[str, FrozenModel]:
+    """Return the policy and, where a piece reads them, the model the run began from and the teacher, by name.
+
+    With adapters the reference is the policy without them.
+    """
+    needs, found = needs_of(settings.losses, settings.weights.values()), {POLICY: FrozenModel(model)}
+    if needs.of(REFERENCE):
+        adapters = settings.model.lora is not None
+        found[REFERENCE] = FrozenModel(model, model.without_adapters) if adapters else frozen(settings.model, settings)
+    if needs.of(TEACHER) or any(name.model == TEACHER for name in needs.live):
+        assert settings.teacher is not None
+        found[TEACHER] = frozen(settings.teacher, settings)
+    return found
+
+
+def frozen(chosen: ModelSettings, settings: TrainSettings) -> FrozenModel:
+    """Load a model that does not learn, sharded where the policy is."""
+    model = load(chosen)
+    model.module.requires_grad_(False)
     if settings.parallel.backend == "deepspeed" and settings.parallel.zero_stage == 3:
         from train.deepspeed_backend import shard_reference
 
-        shard_reference(reference, settings)
-    return Reference(reference)
+        shard_reference(model, settings)
+    return FrozenModel(model)
 
 
 def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
@@ -137,12 +153,12 @@ def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
         log_once(
             f"{settings.model.name}: a group's prompt and pictures pass once for all its responses ({model.family})"
         )
-    reference = make_reference(model, settings)
+    models = frozen_models(model, settings)
     backend = make_backend(model, settings, ranks)
     engine = make_engine(
         model, settings.rollouts.engine, settings.rollouts.sampling, own_copy=backend.gather is not None
     )
-    return TrainState(settings, ranks, data, model, reference, engine, Updater(model, backend, settings, ranks))
+    return TrainState(settings, ranks, data, model, models, engine, Updater(model, backend, settings, ranks))
 
 
 def check_parity(state: TrainState) -> None:

@@ -1,4 +1,4 @@
-"""The objective: loss terms of a method put together on one batch. The loop and the command line share it.
+"""The objective: the sum over terms of share x W x value. The loop and the command line share it.
 
 `python -m train.objective method=papo_g tensors=in.safetensors out=out.safetensors` computes loss and gradients of any
 method on tensors of your own; train/objective_command.py says what it reads and writes.
@@ -9,135 +9,99 @@ if __name__ == "__main__":  # before torch is imported, so that --help is there 
 
     raise SystemExit(main())
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from models.kl import k3
-from train.losses.averages import weighted_sum
-from train.losses.importance import importance_weights
-from train.losses.likelihood import correct_nll, surprisal
-from train.losses.perception import gamma_at, live_view, perception_kl
-from train.losses.ppo import ppo_loss
+from train.columns import CLEAN, POLICY, parse
+from train.losses.averages import normalised, token_shares, weighted_sum
+from train.losses.batch import ScoredBatch
 from train.settings import LossSettings
 
 Terms = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class ScoredBatch:
-    """N responses of up to T tokens with everything a loss may ask for; padding has mask 0.
-
-    The policy's log-probs, those of views whose branch learns, and its entropy carry gradient; the rest is data.
-    `weights_NT` is the method's W, one where it has none; importance weights come on top.
-    """
-
-    logp_NT: Tensor
-    old_logp_NT: Tensor
-    mask_NT: Tensor
-    advantage_NT: Tensor
-    weights_NT: Tensor
-    ref_logp_NT: Tensor | None = None
-    view_logp_NT: dict[str, Tensor] = field(default_factory=dict)
-    engine_logp_NT: Tensor | None = None
-    entropy_NT: Tensor | None = None
-    accuracy_N: Tensor | None = None
-
-
 def token_losses(losses: LossSettings, batch: ScoredBatch) -> tuple[Terms, Terms]:
-    """Every enabled term as coefficient x per-token value [N, T], and per-token quantities worth logging.
-
-    A coefficient of 0 takes a term out of the loss; what it measures is still logged.
-    """
+    """Return every enabled term as W x coefficient x value [N, T], and per-token quantities worth logging."""
+    batch = replace(batch, losses=losses)
     terms: Terms = {}
-    logged = {"actor/logp_clean": batch.logp_NT, "actor/entropy_loss": surprisal(batch.logp_NT)}
-    logged |= {f"actor/logp_{view}": logp_NT for view, logp_NT in batch.view_logp_NT.items()}
-    add_policy(losses, batch, terms, logged)
-    add_reference(losses, batch, terms, logged)
-    add_perception(losses, batch, terms, logged)
-    add_likelihood(losses, batch, terms, logged)
+    logged: Terms = {"actor/logp_clean": batch.logp_NT, "actor/entropy_loss": -batch.logp_NT}
+    for name in {**batch.scores, **batch.live}:
+        parsed = parse(name)
+        if parsed.model == POLICY and parsed.quantity == "logp" and parsed.view != CLEAN:
+            logged[f"actor/logp_{parsed.view}"] = batch.score(name)
+    for term in losses.enabled():
+        found = term.loss(batch)
+        for name, value_NT in found.values.items():
+            weight_NT = batch.weights.get(name)
+            terms[name] = value_NT if weight_NT is None else value_NT * weight_NT.detach()
+            if name in term.shown:
+                logged[term.shown[name]] = terms[name]
+        logged |= found.logged
     return terms, {name: value.detach() for name, value in logged.items()}
 
 
-def add_policy(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
-    """The clipped surrogate x W."""
-    loss_NT, where = ppo_loss(batch.logp_NT, batch.old_logp_NT, batch.advantage_NT, batch.mask_NT, losses.ppo)
-    terms["ppo"] = loss_NT * combined_weights(losses, batch)
-    logged |= where | {"actor/pg_loss": terms["ppo"]}
-    if losses.ppo.importance_cap:
-        logged["actor/importance_weight"] = importance_of(losses, batch)
+def row_shares(
+    lengths: Sequence[int], roles: Sequence[int], coefs: Sequence[float], average: str, max_new_tokens: int
+) -> list[float]:
+    """Return the share of one token of each row of a mini-batch: every role is averaged over its own rows."""
+    found = [0.0] * len(lengths)
+    for role, coef in enumerate(coefs):
+        own = [n for n, other in enumerate(roles) if other == role]
+        shares = token_shares([lengths[n] for n in own], average, max_new_tokens)
+        for n, share in zip(own, shares, strict=True):
+            found[n] = coef * share
+    return found
 
 
-def add_reference(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
-    """beta x k3; with place=reward the KL is part of the advantages instead."""
-    term = losses.reference_kl
-    if term and term.coef and term.place == "loss":
-        assert batch.ref_logp_NT is not None
-        logged["actor/kl_loss"] = k3(batch.logp_NT, batch.ref_logp_NT)
-        terms["reference_kl"] = term.coef * logged["actor/kl_loss"]
+@dataclass(frozen=True)
+class Measure:
+    """What each token of a mini-batch weighs: its share and W, by the names that enabled terms emit. [n, T] each."""
+
+    shares: dict[str, Tensor]
+    weights: dict[str, Tensor]
+
+    def rows(self, chosen: Sequence[int], width: int, device: torch.device) -> "Measure":
+        """Return the part of some rows, as wide as their longest."""
+
+        def part(values: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: value[list(chosen), :width].to(device) for name, value in values.items()}
+
+        return Measure(part(self.shares), part(self.weights))
 
 
-def add_perception(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
-    """-gamma x k3 between the views, and what the corrupted view's own surprisal adds."""
-    term, entropy = losses.perception_kl, losses.entropy
-    if not term:
-        return
-    masked_NT = batch.view_logp_NT[term.view]
-    value_NT, bounded_NT = perception_kl(batch.logp_NT, masked_NT, batch.mask_NT, batch.accuracy_N, term)
-    if term.coef:
-        terms["perception_kl"] = -term.coef * value_NT
-    if entropy and entropy.masked_coef:
-        terms["masked_entropy"] = entropy.masked_coef * surprisal(live_view(masked_NT, term))
-    logged["actor/kl_prcp_loss"] = -value_NT  # negative, as PAPO's curves show it: it falls as the KL grows
-    logged["actor/kl_prcp_bounded"] = bounded_NT
-    logged["actor/masked_entropy_loss"] = surprisal(masked_NT)
+def measured(
+    losses: LossSettings, shares_NT: Tensor, weights: Mapping[str, Tensor], role_N: Tensor, prompt_N: Tensor
+) -> Measure:
+    """Return shares and W of a mini-batch, with the denominator applied.
+
+    Terms act on rows of role 0, the answers, unless they act on every role.
+    """
+    answers_NT = torch.where((role_N == 0)[:, None], shares_NT, 0.0)
+    shares, found = {}, {}
+    for term in losses.enabled():
+        for name in term.emits:
+            shares[name] = shares_NT if term.every_role else answers_NT
+            if name in weights:
+                found[name], shares[name] = normalised(weights[name], shares[name], prompt_N, losses.denominator)
+    return Measure(shares, found)
 
 
-def add_likelihood(losses: LossSettings, batch: ScoredBatch, terms: Terms, logged: Terms) -> None:
-    """eta x surprisal or entropy of the clean view, and NLL on correct responses."""
-    if batch.entropy_NT is not None:
-        logged["actor/entropy"] = batch.entropy_NT
-    if losses.entropy and losses.entropy.coef:
-        value_NT = batch.entropy_NT if losses.entropy.kind == "full" else surprisal(batch.logp_NT)
-        assert value_NT is not None
-        terms["entropy"] = losses.entropy.coef * value_NT
-    if losses.nll and losses.nll.coef:
-        assert batch.accuracy_N is not None
-        logged["actor/nll_loss"] = correct_nll(batch.logp_NT, batch.accuracy_N)
-        terms["nll"] = losses.nll.coef * logged["actor/nll_loss"]
-
-
-def importance_of(losses: LossSettings, batch: ScoredBatch) -> Tensor:
-    assert batch.engine_logp_NT is not None
-    return importance_weights(batch.old_logp_NT, batch.engine_logp_NT, losses.ppo.importance_cap)
-
-
-def combined_weights(losses: LossSettings, batch: ScoredBatch) -> Tensor:
-    """W: the one detached tensor that multiplies the clipped per-token loss."""
-    weights_NT = batch.weights_NT.detach()
-    return weights_NT * importance_of(losses, batch) if losses.ppo.importance_cap else weights_NT
-
-
-def total_loss(terms: Mapping[str, Tensor], shares_NT: Tensor) -> Tensor:
-    """A micro-batch's part of the mini-batch's loss: every term, each token with its share (losses/averages.py)."""
-    return sum((weighted_sum(value_NT, shares_NT) for value_NT in terms.values()), shares_NT.new_zeros(()))
+def total_loss(terms: Mapping[str, Tensor], shares: Mapping[str, Tensor] | Tensor) -> Tensor:
+    """Return a micro-batch's part of the mini-batch's loss: every term, each token with its share."""
+    by_term = dict.fromkeys(terms, shares) if isinstance(shares, Tensor) else shares
+    return sum((weighted_sum(value_NT, by_term[name]) for name, value_NT in terms.items()), torch.zeros(()))
 
 
 def token_mean(values_NT: Tensor, mask_NT: Tensor, denominator: Tensor | float) -> Tensor:
-    """Masked sum over a fixed number of tokens, for metrics: they are token means however the loss is averaged."""
+    """Return the masked sum over a fixed number of tokens: metrics are token means however the loss is averaged."""
     return torch.where(mask_NT > 0, values_NT, 0.0).sum() / denominator
 
 
 def losses_at(losses: LossSettings, step: int, steps: int) -> LossSettings:
-    """The loss terms of one rollout step (0 = the first): gamma, and with it both entropy coefficients, annealed."""
-    term = losses.perception_kl
-    if not term or term.end_coef is None or not term.coef:
-        return losses
-    gamma = gamma_at(term, step, steps)
-    share = gamma / term.coef
-    entropy = losses.entropy
-    if entropy:
-        entropy = replace(entropy, coef=entropy.coef * share, masked_coef=entropy.masked_coef * share)
-    return replace(losses, perception_kl=replace(term, coef=gamma), entropy=entropy)
+    """Return the loss terms of one rollout step (0 = the first), schedules applied."""
+    for term in list(losses.enabled()):
+        losses = term.at(losses, step, steps)
+    return losses

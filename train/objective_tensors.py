@@ -1,75 +1,69 @@
 """The objective on tensors from a file: reads them, filters, computes, writes. See train/objective_command.py."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from common import UserError
+from common import UserError, atomic_path
 from models.kl import k1
 from train.advantages import advantages
 from train.audit import check_constant
-from train.losses.averages import spread, token_shares
-from train.objective import ScoredBatch, combined_weights, token_losses, token_mean, total_loss
+from train.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName
+from train.losses.averages import spread
+from train.losses.batch import ScoredBatch
+from train.needs import Needs, check_pieces, needs_of
+from train.objective import Measure, measured, row_shares, token_losses, token_mean, total_loss
 from train.objective_command import ObjectiveCommand
 from train.settings import check_losses
+from train.table import Table
+from train.tensor_file import read_tensors
+from train.weighing import channels, weigh
 
-PER_RESPONSE = ("reward", "group", "accuracy")
-KNOWN = ("logp", "old_logp", "ref_logp", "engine_logp", "entropy", "mask", *PER_RESPONSE)
+LIVE_DIVERGENCE = "kl_teacher"
 
 
-def wanted_tensors(settings: ObjectiveCommand) -> list[str]:
-    """The names of all tensors that a method needs."""
-    losses = settings.losses
+def tensor_name(score: ScoreName, live: bool) -> str:
+    """Return the name under which a file holds a score."""
+    view = "" if score.view == CLEAN else f"_{score.view}"
+    if score.model == TEACHER:
+        return LIVE_DIVERGENCE if score.quantity == "kl" else f"teacher_{score.quantity}{view}"
+    if score.model in (REFERENCE, ENGINE):
+        return f"{ {REFERENCE: 'ref', ENGINE: 'engine'}[score.model] }_{score.quantity}"
+    if score.view == CLEAN and score.quantity in ("logp", "entropy") and not live:
+        return f"old_{score.quantity}"
+    return f"{score.quantity}{view}"
+
+
+def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
+    """Return the names of all tensors that a method needs."""
     names = ["logp", "old_logp", "mask", "reward", "group"]
-    if losses.reference_kl and losses.reference_kl.coef:
-        names.append("ref_logp")
-    if losses.perception_kl:
-        names.append(f"logp_{losses.perception_kl.view}")
-    if losses.ppo.importance_cap:
-        names.append("engine_logp")
-    if losses.entropy and losses.entropy.coef and losses.entropy.kind == "full":
-        names.append("entropy")
-    if (losses.nll and losses.nll.coef) or (losses.perception_kl and losses.perception_kl.only_correct):
+    names += [tensor_name(score, live=False) for score in sorted(needs.fixed)]
+    names += [tensor_name(score, live=True) for score in sorted(needs.live)]
+    if any(term.needs_accuracy() for term in settings.losses.enabled()):
         names.append("accuracy")
-    return names
-
-
-def read_tensors(path: Path, settings: ObjectiveCommand) -> dict[str, Tensor]:
-    """The given tensors, checked; 0 at padding, so that whatever stands there cannot spread."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise UserError(f"tensors={path} does not exist; give a safetensors file")
-    try:
-        given = {name: value for name, value in load_file(path).items() if name in KNOWN or name.startswith("logp_")}
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a safetensors file: {error}") from None
-    missing = [name for name in wanted_tensors(settings) if name not in given]
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(missing)}, which method {settings.method} asks for")
-    shape = given["logp"].shape
-    if len(shape) != 2:
-        raise UserError(f"logp in {path} has shape {list(shape)}; it must be [N, T], responses x tokens")
-    for name, value in given.items():
-        fitting = shape[:1] if name in PER_RESPONSE else shape
-        if value.shape != fitting:
-            raise UserError(f"{name} in {path} has shape {list(value.shape)}; beside logp it must be {list(fitting)}")
-    valid = given["mask"] > 0
-    floats = {n: v if v.dtype == torch.float64 or n == "group" else v.float() for n, v in given.items()}
-    return {n: v if n in PER_RESPONSE else torch.where(valid, v, 0.0) for n, v in floats.items()}
+    if settings.advantage.channels == "per_term":
+        names += [f"reward_{name}" for name, piece in settings.rewards.items() if piece.weight]
+    names += [f"reward_{name}" for piece in settings.weights.values() for name in sorted(piece.terms())]
+    names += [f"mark_{name}" for piece in settings.weights.values() for name in sorted(piece.marks())]
+    return list(dict.fromkeys(names))
 
 
 def kept_responses(settings: ObjectiveCommand, given: dict[str, Tensor]) -> Tensor:
-    """Which responses dynamic sampling leaves in, by the accuracy of their group."""
+    """Return which responses dynamic sampling leaves in, by the mean of the reward terms that the filter names."""
     kept = torch.ones(len(given["group"]), dtype=torch.bool)
     bounds = settings.rollouts.filter
-    if not bounds or "accuracy" not in given:
+    if not bounds:
         return kept
-    for group in given["group"].unique():
-        members = given["group"] == group
-        kept[members] = bounds.low < given["accuracy"][members].mean().item() < bounds.high
+    terms = {name: "accuracy" if name == "accuracy" else f"reward_{name}" for name in bounds.by}
+    judged = [given[name] for name in terms.values() if name in given]
+    if not judged:
+        return kept
+    prompt_N = given["prompt"]
+    for prompt in prompt_N.unique():
+        members = prompt_N == prompt
+        kept[members] = any(bounds.low < value[members].mean().item() < bounds.high for value in judged)
     if not kept.any():
         raise UserError(
             f"every group's mean accuracy lies outside ({bounds.low}, {bounds.high}), so the filter of "
@@ -78,79 +72,145 @@ def kept_responses(settings: ObjectiveCommand, given: dict[str, Tensor]) -> Tens
     return kept
 
 
-def token_advantages(settings: ObjectiveCommand, given: dict[str, Tensor], kept: Tensor) -> Tensor:
-    """[N, T] advantages of the responses that are kept, 0 elsewhere."""
-    rows = kept.nonzero()[:, 0].tolist()
+def token_advantages(settings: ObjectiveCommand, given: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return advantages [N, T], one tensor per reward channel."""
     valid_NT = given["mask"] > 0
     coef = settings.losses.reward_kl
-    kl_rows = [k1(given["old_logp"][i], given["ref_logp"][i])[valid_NT[i]] for i in rows] if coef else None
-    values = advantages(
-        settings.advantage.kind, given["reward"][kept], given["group"][kept], valid_NT[kept].sum(1), kl_rows, coef
-    )
-    advantage_NT = torch.zeros_like(given["logp"])
-    for row, value in zip(rows, values, strict=True):
-        advantage_NT[row, valid_NT[row]] = value.to(advantage_NT.dtype)
-    return advantage_NT
+    kl_rows = None
+    if coef:
+        pairs = zip(given["old_logp"], given["ref_logp"], valid_NT, strict=True)
+        kl_rows = [k1(old, ref)[valid] for old, ref, valid in pairs]
+    terms = {name: given.get(f"reward_{name}", given["reward"]) for name in settings.rewards}
+    found = []
+    for reward_N in channels(settings, given["reward"], terms):
+        rows = advantages(settings.advantage.kind, reward_N, given["group"], valid_NT.sum(1), kl_rows, coef)
+        advantage_NT = torch.zeros_like(given["logp"])
+        for row, value in enumerate(rows):
+            advantage_NT[row, valid_NT[row]] = value.to(advantage_NT.dtype)
+        found.append(advantage_NT)
+    return tuple(found)
+
+
+def scores_of(needs: Needs, given: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the fixed scores by name, and the leaves that may carry gradient by tensor name."""
+    leaves = {
+        name: given[name].clone().requires_grad_()
+        for name in given
+        if name in ("logp", "entropy", "prior", LIVE_DIVERGENCE) or name.startswith("logp_")
+    }
+    fixed = {}
+    for score in needs.fixed:
+        name = tensor_name(score, live=False)
+        old = f"old_{name}" if f"old_{name}" in given else name
+        fixed[str(score)] = given[old]
+    shown = {f"logp@{name.removeprefix('logp_')}": value for name, value in given.items() if name.startswith("logp_")}
+    return {**shown, **fixed, "logp": given["old_logp"]}, leaves
 
 
 def batch_of(
-    settings: ObjectiveCommand, given: dict[str, Tensor], kept: Tensor
-) -> tuple[ScoredBatch, dict[str, Tensor]]:
-    """The tensors as a batch, and its leaves: what may carry gradient, by name."""
-    live = [name for name in given if name in ("logp", "entropy") or name.startswith("logp_")]
-    leaves = {name: given[name].clone().requires_grad_() for name in live}
+    settings: ObjectiveCommand, needs: Needs, given: dict[str, Tensor]
+) -> tuple[ScoredBatch, Table, dict[str, Tensor]]:
+    """Return the tensors as a batch, as a step's table, and the leaves of the batch."""
+    fixed, leaves = scores_of(needs, given)
+    live = {str(score): leaves[tensor_name(score, live=True)] for score in needs.live}
+    found = token_advantages(settings, given)
+    progress = float(given["progress"]) if "progress" in given else 0.0
     batch = ScoredBatch(
-        leaves["logp"],
-        given["old_logp"],
-        given["mask"] * kept[:, None],
-        token_advantages(settings, given, kept),
-        torch.ones_like(given["logp"]) * kept[:, None],
-        given.get("ref_logp"),
-        {name.removeprefix("logp_"): leaf for name, leaf in leaves.items() if name.startswith("logp_")},
-        given.get("engine_logp"),
-        leaves.get("entropy"),
-        given.get("accuracy"),
+        logp_NT=leaves["logp"],
+        mask_NT=given["mask"],
+        advantages=found,
+        scores=fixed,
+        live=live,
+        accuracy_N=given.get("accuracy"),
+        progress=progress,
     )
-    return batch, leaves
+    table = Table(
+        mask_NT=given["mask"],
+        prompt_N=given["prompt"],
+        group_N=given["group"],
+        role_N=given["role"],
+        reward_N=given["reward"],
+        accuracy_N=given.get("accuracy", torch.zeros_like(given["reward"])),
+        terms={name: given[f"reward_{name}"] for name in settings.rewards if f"reward_{name}" in given},
+        advantage_NT=sum(found[1:], start=found[0]),
+        scores=fixed,
+        marks={name.removeprefix("mark_"): value for name, value in given.items() if name.startswith("mark_")},
+        progress=progress,
+        seed=settings.seed,
+    )
+    return batch, table, leaves
 
 
-def shares_of(settings: ObjectiveCommand, batch: ScoredBatch, kept: Tensor) -> Tensor:
-    """What each token weighs in the loss; the responses that are kept are the mini-batch."""
-    lengths = (batch.mask_NT[kept] > 0).sum(1).tolist()
-    shares = token_shares(lengths, settings.losses.average, settings.rollouts.sampling.max_new_tokens)
-    shares_NT = torch.zeros_like(batch.logp_NT)
-    shares_NT[kept] = spread(shares, batch.mask_NT[kept]).to(shares_NT.dtype)
-    return shares_NT
+def measure_of(settings: ObjectiveCommand, table: Table, by_term: Mapping[str, Tensor]) -> Measure:
+    """Return share and W of every token; the file is the mini-batch."""
+    roles = table.role_N.tolist()
+    known = list(settings.rollouts.plan.coefs().values())
+    coefs = known + [1.0] * (max(roles) + 1 - len(known))
+    lengths, limit = table.length_N.tolist(), settings.rollouts.sampling.max_new_tokens
+    shares = row_shares(lengths, roles, coefs, settings.losses.average, limit)
+    shares_NT = spread(shares, table.mask_NT, table.advantage_NT.dtype)
+    return measured(settings.losses, shares_NT, by_term, table.role_N, table.prompt_N)
 
 
 def objective(settings: ObjectiveCommand, given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Everything the command writes."""
+    """Return everything the command writes."""
+    needs = needs_of(settings.losses, settings.weights.values())
     kept = kept_responses(settings, given)
-    batch, leaves = batch_of(settings, given, kept)
-    shares_NT = shares_of(settings, batch, kept)
+    rows = kept.nonzero()[:, 0]
+    inside = {name: value if value.ndim == 0 else value[rows] for name, value in given.items()}
+    batch, table, leaves = batch_of(settings, needs, inside)
+    by_piece, by_term = weigh(settings.weights, table)
+    measure = measure_of(settings, table, by_term)
+    batch = batch.with_weights(measure.weights)
     terms, logged = token_losses(settings.losses, batch)
-    loss = total_loss(terms, shares_NT)
+    loss = total_loss(terms, measure.shares)
     loss.backward()
-    lengths_N = (batch.mask_NT > 0).sum(1)
+    lengths_N = table.length_N
+    weight_NT = shown_weights(measure, table) * logged.get("actor/importance_weight", 1.0)
     result = {
-        "loss": loss.detach(),
-        "weights": combined_weights(settings.losses, batch),
-        "advantage": batch.advantage_NT.sum(1) / lengths_N.clamp(min=1),
-        "advantage_tokens": batch.advantage_NT,
+        "weights": weight_NT,
+        "advantage": table.advantage_NT.sum(1) / lengths_N.clamp(min=1),
+        "advantage_tokens": table.advantage_NT,
+        **{f"weights/{name}": value for name, value in by_piece.items()},
     }
     for name, leaf in leaves.items():
         result[f"grad_{name}"] = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-    result |= {f"loss/{name}": total_loss({name: value}, shares_NT).detach() for name, value in terms.items()}
+    result = {name: scattered(value, kept) for name, value in result.items()} | {"loss": loss.detach()}
+    result |= {f"loss/{name}": total_loss({name: value}, measure.shares).detach() for name, value in terms.items()}
     return result | {n: token_mean(v, batch.mask_NT, lengths_N.sum().clamp(min=1)) for n, v in logged.items()}
 
 
+def shown_weights(measure: Measure, table: Table) -> Tensor:
+    """Return W of the policy term, or of the only weighted term, denominator included; 1 where there is none."""
+    name = "ppo" if "ppo" in measure.weights or not measure.weights else next(iter(measure.weights))
+    weight_NT = measure.weights.get(name)
+    return torch.ones_like(table.advantage_NT) if weight_NT is None else weight_NT
+
+
+def scattered(value: Tensor, kept: Tensor) -> Tensor:
+    """Return rows at their places in the file, 0 where the filter left one out."""
+    found = value.new_zeros((len(kept), *value.shape[1:]))
+    found[kept] = value
+    return found
+
+
 def run(settings: ObjectiveCommand) -> None:
+    """Read, compute, write."""
     from safetensors.torch import save_file
 
     check_losses(settings.losses, settings.views)
     check_constant(settings.losses)
+    check_pieces(settings)
     if not settings.out:
         raise UserError("out= is empty; name the safetensors file to write")
-    result = objective(settings, read_tensors(Path(settings.tensors), settings))
-    save_file({name: value.contiguous() for name, value in result.items()}, settings.out)
+    if Path(settings.out).resolve() == Path(settings.tensors).resolve():
+        raise UserError("out= is the file of tensors= itself; name another file to write")
+    needs = needs_of(settings.losses, settings.weights.values())
+    given = read_tensors(Path(settings.tensors), wanted_tensors(settings, needs), settings.method)
+    result = objective(settings, given)
+    try:
+        with atomic_path(Path(settings.out)) as path:
+            save_file({name: value.contiguous() for name, value in result.items()}, path)
+    except OSError as error:
+        raise UserError(f"out={settings.out} cannot be written ({error.strerror}); choose another place") from None
     print(f"loss {result['loss'].item():.6f} -> {settings.out}")

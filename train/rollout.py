@@ -6,10 +6,9 @@ needs an encoded prompt makes it from the sample, and keeps it for the step.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from common import UserError
 from data import Sample
@@ -18,15 +17,16 @@ from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.response import Response
-from models.scoring import Group
+from train.asks import Ask, Row
+from train.columns import ANSWER
 from train.distributed import Ranks
-from train.rewards import REWARD_TERMS, overlong_penalty
+from train.experience import Block, Discarded, Experience
+from train.rewards import overlong_penalty
 from train.settings import FilterSettings, TrainSettings
+from train.step import step_seed
 from verify import Verdict
 from verify.samples import grade_sample
 
-CLEAN = "clean"  # the prompt as it is, beside the names of views
-Wanted = tuple[str, int]  # what is scored (CLEAN or a view's name), and of which group
 REFILL_ROUNDS = 20  # without dynamic sampling: how often prompts over the length limit are replaced
 
 
@@ -42,87 +42,6 @@ class Answered:
     @property
     def accuracy(self) -> float:
         return sum(verdict.correct for verdict in self.verdicts) / max(1, len(self.verdicts))
-
-
-@dataclass(frozen=True)
-class Discarded:
-    """A prompt that was sampled and not learnt from."""
-
-    sample_id: str
-    accuracy: float
-    why: str  # all_right, all_wrong, too_long or surplus
-
-
-@dataclass
-class Experience:
-    """G groups and their N responses, the same on every process; encoded prompts only where they were needed."""
-
-    samples: list[Sample]
-    responses: list[Response]
-    verdicts: list[Verdict]
-    prompt_tokens: list[int]  # [G]
-    reward_terms: dict[str, Tensor]  # [N] each
-    reward_N: Tensor
-    accuracy_N: Tensor
-    group_N: Tensor
-    discarded: list[Discarded]
-    generated: int  # prompts sampled to fill the step
-    rounds: int
-    position: int  # where the next step's data begin
-    encoded: dict[str, Encoded] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """Responses per group."""
-        return len(self.responses) // len(self.samples)
-
-    def rows_of(self, group: int) -> range:
-        return range(group * self.count, (group + 1) * self.count)
-
-    def token_ids(self, group: int) -> list[list[int]]:
-        return [self.responses[row].token_ids for row in self.rows_of(group)]
-
-    def tokens(self, group: int) -> int:
-        """How long a packed row of this group is."""
-        return self.prompt_tokens[group] + sum(map(len, self.token_ids(group)))
-
-    def group(self, model: VisionLanguageModel, group: int) -> Group:
-        """The prompt as it is and its responses."""
-        sample = self.samples[group]
-        if sample.id not in self.encoded:
-            self.encoded[sample.id] = model.encoder.encode(sample)
-        return Group(self.encoded[sample.id], self.token_ids(group))
-
-    def groups(
-        self, model: VisionLanguageModel, wanted: Sequence[Wanted], settings: TrainSettings, step: int
-    ) -> list[list[Group]]:
-        """For each wanted: the responses behind the prompt as it is, or behind corrupted pictures."""
-        clean = {g: self.group(model, g) for _, g in wanted}
-        seen: dict[Wanted, list[Group]] = {}
-        for kind in dict.fromkeys(kind for kind, _ in wanted if kind != CLEAN):
-            seen |= self.corrupted(model, kind, [g for name, g in wanted if name == kind], settings, step)
-        return [[clean[g]] if kind == CLEAN else seen[kind, g] for kind, g in wanted]
-
-    def corrupted(
-        self, model: VisionLanguageModel, kind: str, groups: Sequence[int], settings: TrainSettings, step: int
-    ) -> dict[Wanted, list[Group]]:
-        """The responses behind corrupted pictures: one draw per prompt or per response."""
-        view, drawn = settings.views[kind], {}
-        for g in groups:
-            answers = self.token_ids(g)
-            drawn[g] = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
-        asked = [(self.samples[g], self.group(model, g).prompt, draw) for g in groups for draw, _ in drawn[g]]
-        prompts = iter(model.encoder.see_all(asked, view, step_seed(settings, step)))
-        found = {(kind, g): [Group(next(prompts), answers) for _, answers in drawn[g]] for g in groups}
-        for (_, g), own in found.items():  # a view must keep the number of tokens, or the scores would not line up
-            same = all(len(one.prompt.ids) == self.prompt_tokens[g] for one in own)
-            assert same, f"a view changed the length of {self.samples[g].id}"
-        return found
-
-
-def step_seed(settings: TrainSettings, step: int) -> int:
-    """All chance of a step (sampling, masks) comes from run seed and step, so a resumed run repeats it."""
-    return settings.seed * 1_000_003 + step
 
 
 def answer(
@@ -182,7 +101,7 @@ def collect(
             sample = samples[answered.index]
             why = reason_to_discard(answered, rules) or ("surplus" if len(kept) == wanted else None)
             if why:
-                discarded.append(Discarded(sample.id, answered.accuracy, why))
+                discarded.append(Discarded(sample_id=sample.id, accuracy=answered.accuracy, why=why))
             else:
                 kept.append((sample, answered))
         if len(kept) == wanted:
@@ -201,30 +120,45 @@ def experience_of(
     encoded: dict[str, Encoded],
     settings: TrainSettings,
 ) -> Experience:
-    """The kept groups with their rewards."""
-    responses = [response for _, answered in kept for response in answered.responses]
-    verdicts = [verdict for _, answered in kept for verdict in answered.verdicts]
-    terms = {name: torch.tensor([REWARD_TERMS[name](v) for v in verdicts]) for name in settings.rewards}
-    reward_N = sum((settings.rewards[name] * value for name, value in terms.items()), torch.zeros(len(responses)))
+    """Return the kept prompts as blocks of rows with their rewards."""
+    blocks: list[Block] = []
+    rows: list[Row] = []
+    ask = Ask(count=settings.rollouts.group)
+    for number, (sample, answered) in enumerate(kept):
+        start = len(rows)
+        pairs = zip(answered.responses, answered.verdicts, strict=True)
+        rows += [Row(sample=sample, ask=ask, response=response, verdict=verdict) for response, verdict in pairs]
+        blocks.append(
+            Block(
+                sample=sample,
+                prompt=number,
+                rows=range(start, len(rows)),
+                prompt_tokens=answered.prompt_tokens,
+                responses=tuple(answered.responses),
+            )
+        )
+    terms = {name: torch.tensor(piece.score(rows, None)) for name, piece in settings.rewards.items()}
+    parts = (settings.rewards[name].weight * value for name, value in terms.items())
+    reward_N = sum(parts, torch.zeros(len(rows)))
     if settings.rollouts.overlong:
         limit = settings.rollouts.sampling.max_new_tokens
-        lengths = [len(response.token_ids) for response in responses]
+        lengths = [len(row.response.token_ids) for row in rows]
         terms["overlong"] = torch.tensor([overlong_penalty(n, limit, settings.rollouts.overlong) for n in lengths])
         reward_N = reward_N + terms["overlong"]
     return Experience(
-        [sample for sample, _ in kept],
-        responses,
-        verdicts,
-        [answered.prompt_tokens for _, answered in kept],
-        terms,
-        reward_N,
-        torch.tensor([float(v.correct) for v in verdicts]),
-        torch.arange(len(kept)).repeat_interleave(settings.rollouts.group),
-        discarded,
-        generated,
-        rounds,
-        position,
-        encoded,
+        samples=[sample for sample, _ in kept],
+        blocks=blocks,
+        verdicts=[row.verdict for row in rows],
+        reward_terms=terms,
+        reward_N=reward_N,
+        accuracy_N=torch.tensor([float(row.verdict.correct) for row in rows]),
+        group_N=torch.arange(len(kept)).repeat_interleave(settings.rollouts.group),
+        role_coef={ANSWER: 1.0},
+        discarded=discarded,
+        generated=generated,
+        rounds=rounds,
+        position=position,
+        encoded=encoded,
     )
 
 

@@ -1,42 +1,62 @@
-"""Log-probs that stay fixed during a step of updates: old policy, reference, corrupted views; only if asked for."""
+"""Scores that stay fixed during a step of updates: of the policy, its views, reference and teacher, if pieces ask."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.loader import VisionLanguageModel
+from train.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName
 from train.distributed import Ranks
-from train.rollout import CLEAN, Experience, Wanted
+from train.experience import Experience
+from train.needs import Needs
+from train.prompts import Prompts
 from train.settings import TrainSettings
 
-Rows = dict[int, Tensor]  # number of the response -> its log-probs [T]
+Rows = dict[int, Tensor]  # number of the row -> its values [T]
+FixedScores = dict[str, Rows]  # by score name, this rank's rows
+STATES = ("focus", "prior")
 
 
 @dataclass(frozen=True)
-class FixedScores:
-    """Rows of this process's responses; None where nobody asks."""
-
-    old: Rows = field(default_factory=dict)  # the first mini-batch's come from its update, and are put in there
-    reference: Rows | None = None
-    views: dict[str, Rows] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The policy as it was at the beginning: a second model, or the same one with its adapters off."""
+class FrozenModel:
+    """A model that scores and does not learn: reference or teacher, or the policy with its adapters off."""
 
     model: VisionLanguageModel
     switched: Callable[[], AbstractContextManager] = nullcontext
 
 
-def micro_batches(tokens: Sequence[Sequence[int]], budget: int, rank: int) -> list[list[int]]:
-    """Positions of a process's groups that pass the model together: as many as fit the budget, at least one.
+@dataclass(frozen=True)
+class Scoring:
+    """How every pass of a step scores."""
 
-    `tokens` holds the groups' lengths of every process. All get the same number of micro-batches, because sharded
-    models exchange weights and gradients in each; a process that needs fewer cuts its own further.
+    settings: TrainSettings
+    ranks: Ranks
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the rollout temperature, and whether every batch takes a picture because other ranks wait for it."""
+        sharded = self.ranks.size > 1 or self.settings.parallel.backend == "deepspeed"
+        return {"temperature": self.settings.rollouts.sampling.temperature or 1.0, "with_picture": sharded}
+
+    def micro_batches(self, tokens: Callable[[Any], int], items: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        """Return this rank's micro-batches of items, given every rank's items."""
+        lengths = [[tokens(item) for item in share] for share in items]
+        own = items[self.ranks.rank]
+        parts = micro_batches(lengths, self.settings.optimiser.micro_tokens, self.ranks.rank)
+        return [[own[i] for i in part] for part in parts]
+
+
+def micro_batches(tokens: Sequence[Sequence[int]], budget: int, rank: int) -> list[list[int]]:
+    """Return positions of a rank's items that pass the model together: as many as fit the budget, at least one.
+
+    `tokens` holds the items' lengths of every rank. All get the same number of micro-batches, because sharded models
+    exchange weights and gradients in each; a rank that needs fewer cuts its own further.
     """
     plans = [filled(lengths, budget) for lengths in tokens]
     wanted, own = max(map(len, plans)), plans[rank]
@@ -48,7 +68,7 @@ def micro_batches(tokens: Sequence[Sequence[int]], budget: int, rank: int) -> li
 
 
 def filled(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Greedy filling in the given order."""
+    """Return a greedy filling in the given order."""
     batches: list[list[int]] = []
     used = 0
     for position, length in enumerate(lengths):
@@ -60,63 +80,128 @@ def filled(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def score_options(settings: TrainSettings, ranks: Ranks) -> dict:
-    """How every pass scores: at the rollout temperature, and with a picture in each batch where processes wait."""
-    sharded = ranks.size > 1 or settings.parallel.backend == "deepspeed"
-    return {"temperature": settings.rollouts.sampling.temperature or 1.0, "with_picture": sharded}
-
-
-def plan(
-    experience: Experience, kinds: dict[str, Sequence[int]], settings: TrainSettings, ranks: Ranks
-) -> list[list[Wanted]]:
-    """This process's micro-batches over all kinds, so that clean and corrupted prompts pass the model together."""
-    shares = [
-        [(kind, g) for kind, groups in kinds.items() for g in groups[rank :: ranks.size]] for rank in range(ranks.size)
-    ]
-    tokens = [[experience.tokens(g) for _, g in share] for share in shares]
-    own = shares[ranks.rank]
-    return [[own[i] for i in part] for part in micro_batches(tokens, settings.optimiser.micro_tokens, ranks.rank)]
+def by_rank(experience: Experience, prompts: Sequence[int], ranks: Ranks) -> list[list[int]]:
+    """Return the blocks of problems for every rank; a problem's blocks stay together."""
+    shares = [prompts[rank :: ranks.size] for rank in range(ranks.size)]
+    return [[block for g in share for block in experience.blocks_of_prompt[g]] for share in shares]
 
 
 @torch.no_grad()
-def scored_rows(
+def separate_scores(
     model: VisionLanguageModel,
-    experience: Experience,
-    kinds: dict[str, Sequence[int]],
-    settings: TrainSettings,
-    step: int,
-    ranks: Ranks,
-) -> dict[str, Rows]:
-    """Log-probs of this process's responses by kind, unpadded, without gradient."""
-    found: dict[str, Rows] = {kind: {} for kind in kinds}
-    for part in plan(experience, kinds, settings, ranks):
-        groups = [group for own in experience.groups(model, part, settings, step) for group in own]
-        places = [(kind, row) for kind, g in part for row in experience.rows_of(g)]
-        scores = model.score(groups, **score_options(settings, ranks))
-        for (kind, row), logprobs_T in zip(places, scores.logprobs_NT, strict=True):
-            found[kind][row] = logprobs_T[: len(experience.responses[row].token_ids)].cpu()
+    prompts: Prompts,
+    wanted: Mapping[str, tuple[Sequence[int], set[str]]],
+    scoring: Scoring,
+) -> dict[tuple[str, str], Rows]:
+    """Return scores by (quantity, view), each view scored on its own; `wanted` maps a view to problems and quantities.
+
+    Clean and corrupted prompts pass the model together.
+    """
+    experience, ranks = prompts.experience, scoring.ranks
+    quantities = {quantity for _, asked in wanted.values() for quantity in asked}
+    items: list[list[tuple[str, int]]] = [[] for _ in range(ranks.size)]
+    for view, (problems, _) in wanted.items():
+        for rank, blocks in enumerate(by_rank(experience, problems, ranks)):
+            items[rank] += [(view, block) for block in blocks]
+    options: dict[str, Any] = {"entropy": "entropy" in quantities}
+    if states := quantities & set(STATES):
+        options["states"] = states
+    found: dict[tuple[str, str], Rows] = {(q, view): {} for view, (_, asked) in wanted.items() for q in asked}
+    for part in scoring.micro_batches(lambda item: experience.blocks[item[1]].tokens, items):
+        groups = [group for own in prompts.groups(part) for group in own]
+        scores = model.score(groups, **options, **scoring.options)
+        rows = [(view, row) for view, block in part for row in experience.blocks[block].rows]
+        columns = {"logp": scores.logprobs_NT, "entropy": scores.entropy_NT}
+        columns |= {state: getattr(scores, f"{state}_NT") for state in states}
+        store(found, columns, rows, experience)
     return found
 
 
-def fixed_scores(
-    model: VisionLanguageModel,
-    reference: Reference | None,
+@torch.no_grad()
+def paired_scores(
+    model: VisionLanguageModel, prompts: Prompts, views: Mapping[str, set[str]], scoring: Scoring
+) -> dict[tuple[str, str], Rows]:
+    """Return scores by (quantity, view) of views that are compared with the clean picture over the vocabulary."""
+    experience, ranks = prompts.experience, scoring.ranks
+    compare = {quantity for asked in views.values() for quantity in asked} & set(PAIRED)
+    names = [(q, view) for view in views for q in ("logp", "entropy", *compare)]
+    found: dict[tuple[str, str], Rows] = {name: {} for name in [("logp", CLEAN), ("entropy", CLEAN), *names]}
+    items = by_rank(experience, range(len(experience.samples)), ranks)
+    for part in scoring.micro_batches(lambda block: experience.blocks[block].tokens, items):
+        sides = {view: prompts.groups([(view, block) for block in part]) for view in (CLEAN, *views)}
+        flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}
+        clean = flat.pop(CLEAN)
+        scores = model.score(clean, against=flat, compare=compare, entropy=True, **scoring.options)
+        rows = [row for block in part for row in experience.blocks[block].rows]
+        store(
+            found, {"logp": scores.logprobs_NT, "entropy": scores.entropy_NT}, [(CLEAN, n) for n in rows], experience
+        )
+        for view, other in scores.views.items():
+            columns = {"logp": other.logprobs_NT, "entropy": other.entropy_NT, "js": other.js_NT, "kl": other.kl_NT}
+            store(found, columns, [(view, n) for n in rows], experience)
+    return found
+
+
+def store(
+    found: dict[tuple[str, str], Rows],
+    columns: Mapping[str, Tensor | None],
+    rows: Sequence[tuple[str, int]],
     experience: Experience,
-    settings: TrainSettings,
-    step: int,
-    ranks: Ranks,
+) -> None:
+    """Put padded columns into `found` without their padding."""
+    for quantity, values_NT in columns.items():
+        if values_NT is None:
+            continue
+        for (view, row), values_T in zip(rows, values_NT, strict=True):
+            if (quantity, view) in found:
+                found[quantity, view][row] = values_T[: len(experience.responses[row].token_ids)].cpu()
+
+
+def model_scores(
+    model: VisionLanguageModel, prompts: Prompts, names: Sequence[ScoreName], scoring: Scoring, first: int
+) -> dict[tuple[str, str], Rows]:
+    """Return all scores of one model; of the clean view those of the problems from `first` on."""
+    everybody = range(len(prompts.experience.samples))
+    asked: dict[str, set[str]] = {CLEAN: {"logp"}} if first < len(everybody) or first == 0 else {}
+    for name in names:
+        asked.setdefault(name.view, set()).add(name.quantity)
+    paired = {view: quantities for view, quantities in asked.items() if quantities & set(PAIRED)}
+    found: dict[tuple[str, str], Rows] = {}
+    if paired:
+        found = paired_scores(model, prompts, paired, scoring)
+        asked = {view: quantities - {q for q, v in found if v == view} for view, quantities in asked.items()}
+    states = {CLEAN: asked.get(CLEAN, set()) & set(STATES)}
+    if states[CLEAN]:  # in a pass of their own: their rows are longer by a token
+        found |= separate_scores(model, prompts, {CLEAN: (everybody, {"logp", *states[CLEAN]})}, scoring)
+        asked[CLEAN] = set()
+    order = [CLEAN, *(view for view in prompts.views if view in asked)]
+    wanted = {
+        view: (everybody[first:] if view == CLEAN else everybody, asked[view]) for view in order if asked.get(view)
+    }
+    return found | separate_scores(model, prompts, wanted, scoring) if wanted else found
+
+
+def fixed_scores(
+    models: Mapping[str, FrozenModel], prompts: Mapping[str, Prompts], needs: Needs, scoring: Scoring
 ) -> FixedScores:
-    """What the method asks for and no update makes by itself: one pass of the policy, one of the reference."""
-    everybody = range(len(experience.samples))
-    # A KL in the reward is needed before the first update, and then of all.
-    first = 0 if settings.losses.reward_kl else settings.optimiser.minibatch_prompts
-    kinds: dict[str, Sequence[int]] = {CLEAN: everybody[first:]}
-    term = settings.losses.perception_kl
-    if term and term.gradient == "clean":
-        kinds[term.view] = everybody
-    found = scored_rows(model, experience, kinds, settings, step, ranks)
-    before = None
-    if reference:
-        with reference.switched():
-            before = scored_rows(reference.model, experience, {CLEAN: everybody}, settings, step, ranks)[CLEAN]
-    return FixedScores(found.pop(CLEAN), before, found)
+    """Return what pieces ask for and no update makes by itself, by score name.
+
+    The first mini-batch's own log-probs come from its update unless weights or advantages need them before.
+    """
+    settings = scoring.settings
+    first = 0 if needs.early else settings.optimiser.minibatch_prompts
+    found: FixedScores = {}
+    for name in (POLICY, REFERENCE, TEACHER):
+        asked = needs.of(name)
+        if name != POLICY and not asked:
+            continue
+        frozen = models[name]
+        with frozen.switched():
+            start = first if name == POLICY else 0
+            scores = model_scores(frozen.model, prompts.get(name, prompts[POLICY]), asked, scoring, start)
+        found |= {str(ScoreName(name, quantity, view)): rows for (quantity, view), rows in scores.items()}
+    if ScoreName(ENGINE, "logp", CLEAN) in needs.fixed:
+        responses = prompts[POLICY].experience.responses
+        found["engine.logp"] = {n: torch.tensor(response.logprobs) for n, response in enumerate(responses)}
+    found.setdefault("logp", {})
+    return found

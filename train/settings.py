@@ -1,93 +1,74 @@
 """Everything a training run can be told. A method is a YAML that fills the seven axes, from `views` to `losses`."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, Union
 
 from common import UserError
 from configs import setting
 from data.sources import DataSettings
 from data.views import ViewSettings, check_view
 from models import EngineSettings, ModelSettings, SamplingSettings
+from train.losses import TERMS
+from train.losses.likelihood import EntropySettings, NllSettings
+from train.losses.perception import PerceptionKlSettings
+from train.losses.ppo import PpoSettings
+from train.losses.reference import ReferenceKlSettings
+from train.losses.term import Term
+from train.plans import PLANS
+from train.plans.plain import Plain
+from train.rewards import REWARDS, OverlongSettings
+from train.rewards.basic import Accuracy, Format
+from train.weights import WEIGHTS
 
-
-@dataclass
-class PpoSettings:
-    """The clipped surrogate."""
-
-    clip_low: float = setting(0.2, "ratio clip below 1")
-    clip_high: float = setting(0.3, "ratio clip above 1; 0.3 is what PAPO's released GRPO scripts run")
-    dual_clip: float = setting(3.0, "bound on the loss of negative advantages; 0 = off")
-    ratio: Literal["token", "sequence", "sequence_token"] = setting(
-        "token", "importance ratio of a token: its own, or its response's (GSPO; sequence_token lets weights act)"
+# A tagged union of all kinds of one sort: `kind` in a YAML chooses the dataclass.
+if TYPE_CHECKING:
+    from train.losses.term import Term as AnyTerm
+    from train.plans import Plan as AnyPlan
+    from train.rewards import Reward as AnyReward
+    from train.weights import Weight as AnyWeight
+else:
+    AnyTerm, AnyWeight, AnyReward, AnyPlan = (
+        Union[tuple(pieces.values())]  # noqa: UP007 (the members are a variable)
+        for pieces in (TERMS, WEIGHTS, REWARDS, PLANS)
     )
-    importance_cap: float = setting(
-        0.0, "weigh tokens by min(trainer / sampler probability, cap), which corrects the engine gap; 0 = off"
-    )
-
-
-@dataclass
-class ReferenceKlSettings:
-    """KL to the model the run began from."""
-
-    coef: float = setting(0.01, "beta; 0 skips the reference model altogether")
-    place: Literal["loss", "reward"] = setting("loss", "k3 in the loss (GRPO) or k1 in the reward (RLOO, REINFORCE++)")
-
-
-@dataclass
-class PerceptionKlSettings:
-    """PAPO's implicit perception loss: reward a policy that answers differently on a corrupted picture."""
-
-    view: str = setting("masked", "the corrupted view, a name under `views`")
-    coef: float = setting(0.02, "gamma")
-    end_coef: float | None = setting(None, "gamma falls linearly to this value; null = constant")
-    anneal_share: float = setting(0.5, "share of the run's steps over which gamma falls")
-    gradient: Literal["clean", "masked", "both"] = setting("clean", "which branch learns: clean is PAPO as released")
-    ratio: Literal["masked_over_clean", "clean_over_masked"] = setting(
-        "masked_over_clean", "k3's ratio: as the released code computes it, or as the paper prints it"
-    )
-    bound: float = setting(10.0, "k3 of a token is cut here, and its gradient with it")
-    keep: float = setting(1.0, "share of a response's tokens that keep the term, those of highest k3; 1 = all")
-    only_correct: bool = setting(False, "the term acts on responses of accuracy 1 only")
-
-
-@dataclass
-class EntropySettings:
-    """PAPO's entropy loss: the mean surprisal of sampled tokens is pushed down."""
-
-    coef: float = setting(0.03, "eta of the clean view")
-    masked_coef: float = setting(0.0, "eta of the masked view; no gradient unless perception_kl.gradient reaches it")
-    kind: Literal["sampled", "full"] = setting("sampled", "surprisal of sampled tokens (PAPO) or whole entropy")
-
-
-@dataclass
-class NllSettings:
-    """Likelihood of the policy's own correct answers."""
-
-    coef: float = setting(0.1, "weight of -log p on responses of accuracy 1")
 
 
 @dataclass
 class LossSettings:
     """Which terms make up the loss, and how tokens are averaged."""
 
-    ppo: PpoSettings = setting(factory=PpoSettings, help="policy gradient")
+    ppo: PpoSettings | None = setting(factory=PpoSettings, help="policy gradient")
     reference_kl: ReferenceKlSettings | None = setting(None, "towards the reference model")
     perception_kl: PerceptionKlSettings | None = setting(None, "k3 away from the corrupted view")
     entropy: EntropySettings | None = setting(None, "surprisal of sampled tokens")
     nll: NllSettings | None = setting(None, "log-likelihood of correct answers")
+    terms: dict[str, AnyTerm] = setting(factory=dict, help="further terms by name")
     average: Literal["token", "response", "constant", "four"] = setting(
         "token",
         "mean over tokens of the mini-batch, over responses (GRPO as published), over responses x "
         "max_new_tokens (Dr.GRPO), or over tokens in blocks of four responses (PAPO's released micro-batches)",
     )
+    denominator: Literal["all", "selected", "mass", "per_prompt"] = setting(
+        "all",
+        "what a weighted term is divided by: all tokens, those of weight above 0, each response's own sum of weights, "
+        "or the number of prompts",
+    )
     constant: list[str] = setting(
-        factory=list, help="terms known to carry no gradient, which the gradient audit lets pass"
+        factory=list, help="terms without gradient, and weights.<name> without variation, that the audit lets pass"
     )
 
     @property
     def reward_kl(self) -> float:
         """Coefficient of the KL to the reference model inside the reward; 0 where it has none."""
         return self.reference_kl.coef if self.reference_kl and self.reference_kl.place == "reward" else 0.0
+
+    def enabled(self) -> Iterator[Term]:
+        """Yield the terms that are on, the fixed ones first."""
+        for one in fields(self):
+            if isinstance(term := getattr(self, one.name), Term):
+                yield term
+        yield from self.terms.values()
 
 
 @dataclass
@@ -97,24 +78,20 @@ class AdvantageSettings:
     kind: Literal["grpo", "drgrpo", "rloo", "reinforce_pp", "reinforce_pp_baseline"] = setting(
         "grpo", "baseline and scale, see train/advantages.py"
     )
+    channels: Literal["sum", "per_term"] = setting(
+        "sum", "standardise the sum of all reward terms, or each term apart and add their clipped losses"
+    )
 
 
 @dataclass
 class FilterSettings:
     """DAPO's dynamic sampling: keep prompts whose accuracy is mixed, sample more until the step is full."""
 
+    by: list[str] = setting(["accuracy"], "reward terms of which one must be mixed within the prompt's rows")
     low: float = setting(0.01, "a group is kept when its mean accuracy lies above")
     high: float = setting(0.99, "and below; PAPO and VPPO: 0.01 and 0.99")
     prompts: int = setting(128, "prompts sampled per round; PAPO: 128")
     rounds: int = setting(20, "rounds before the run stops and says so")
-
-
-@dataclass
-class OverlongSettings:
-    """DAPO's soft penalty on long responses, added to the reward."""
-
-    buffer: int = setting(512, "the penalty grows over the last so many tokens before max_new_tokens")
-    factor: float = setting(1.0, "penalty of a response that reaches max_new_tokens")
 
 
 @dataclass
@@ -123,6 +100,7 @@ class RolloutSettings:
 
     prompts: int = setting(384, "prompts per step; PAPO: 384")
     group: int = setting(5, "responses per prompt; PAPO: 5")
+    plan: AnyPlan = setting(factory=Plain, help="who is asked what, on which picture, how often")
     sampling: SamplingSettings = setting(factory=lambda: SamplingSettings(top_p=0.99), help="rollout sampling")
     engine: EngineSettings = setting(factory=EngineSettings, help="what samples")
     filter: FilterSettings | None = setting(None, "dynamic sampling on accuracy")
@@ -164,15 +142,19 @@ class KeepSettings:
 class TrainSettings:
     """One training run."""
 
-    config_version: int = setting(2, "version of this schema")
+    config_version: int = setting(3, "version of this schema")
     scale: str = setting("mini", "size of the whole experiment, a file of configs/scales")
     model: ModelSettings = setting(factory=ModelSettings, help="the policy")
     method: str = setting("grpo", "what is learnt from, a file of configs/methods")
     views: dict[str, ViewSettings] = setting(factory=dict, help="corrupted views by name")
     rollouts: RolloutSettings = setting(factory=RolloutSettings, help="who samples what")
-    rewards: dict[str, float] = setting(factory=lambda: {"accuracy": 0.9, "format": 0.1}, help="weights of terms")
+    rewards: dict[str, AnyReward] = setting(
+        factory=lambda: {"accuracy": Accuracy(weight=0.9), "format": Format(weight=0.1)}, help="reward terms by name"
+    )
     advantage: AdvantageSettings = setting(factory=AdvantageSettings, help="baseline")
+    weights: dict[str, AnyWeight] = setting(factory=dict, help="token and response weights by name")
     losses: LossSettings = setting(factory=LossSettings, help="loss terms")
+    teacher: ModelSettings | None = setting(None, "a second model that terms and weights may name as teacher")
     data: DataSettings = setting(factory=DataSettings, help="what is learnt on")
     optimiser: OptimiserSettings = setting(factory=OptimiserSettings, help="how fast")
     parallel: ParallelSettings = setting(factory=ParallelSettings, help="on how many processes")
@@ -219,9 +201,6 @@ def check(settings: TrainSettings) -> None:
     check_rollouts(settings.rollouts)
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
-    unknown = set(settings.rewards) - {"accuracy", "format"}
-    if unknown:
-        raise UserError(f"unknown reward '{sorted(unknown)[0]}'; use accuracy and format")
 
 
 def check_shares(settings: TrainSettings, processes: int) -> None:

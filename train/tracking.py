@@ -10,7 +10,6 @@ import math
 import os
 import resource
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,14 @@ from PIL import Image
 from common import atomic_write_text, read_jsonl, write_jsonl
 from configs import to_dict
 from models.judged import judged_frame, write_judged
-from models.loader import VisionLanguageModel
 from models.response import Response
-from train.advantages import advantages
 from train.collapse import signals
+from train.columns import POLICY
 from train.distributed import Ranks
-from train.rollout import Experience
+from train.experience import Experience
 from train.scores import Rows
 from train.settings import TrainSettings
+from train.step import Step
 
 PICTURES = 4  # shown on W&B
 
@@ -38,15 +37,15 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
     rewards, responses = experience.reward_N, experience.responses
     lengths = torch.tensor([len(response.token_ids) for response in responses], dtype=torch.float32)
     cut = sum(response.finish_reason == "length" for response in responses)
-    group_means = [rewards[experience.group_N == g] for g in experience.group_N.unique()]
+    groups = [rewards[experience.group_N == g] for g in experience.group_N.unique()]
     why = Counter(discarded.why for discarded in experience.discarded)
     judged = [t.accuracy for t in experience.discarded if t.why != "too_long"]
-    kept = experience.accuracy_N.view(len(experience.samples), -1).mean(1).tolist()
+    kept = experience.mean_of_prompts(experience.accuracy_N)
     metrics = {
         "critic/rewards/mean": rewards.mean().item(),
         "critic/rewards/max": rewards.max().item(),
         "critic/rewards/min": rewards.min().item(),
-        "critic/groups_without_signal": sum(bool(g.max() == g.min()) for g in group_means) / len(group_means),
+        "critic/groups_without_signal": sum(bool(g.max() == g.min()) for g in groups) / len(groups),
         "response_length/mean": lengths.mean().item(),
         "response_length/max": lengths.max().item(),
         "response_length/min": lengths.min().item(),
@@ -67,19 +66,20 @@ def engine_gap(responses: list[Response], old: Rows, ranks: Ranks) -> dict[str, 
     return {"rollout/engine_gap": largest, "rollout/engine_gap_mean": total / count}
 
 
-def rollout_frame(
-    experience: Experience, step: int, advantage_rows: Sequence[torch.Tensor] | None = None
-) -> pd.DataFrame:
+def rollout_frame(experience: Experience, step: int, advantage_NT: torch.Tensor) -> pd.DataFrame:
     """Return the record of a step's responses with rewards and advantages (docs/record.md), a row per response."""
-    means = [row.mean().item() if len(row) else math.nan for row in advantage_rows or ()]
+    lengths = [len(response.token_ids) for response in experience.responses]
+    means = [
+        row[:length].mean().item() if length else math.nan for row, length in zip(advantage_NT, lengths, strict=True)
+    ]
     return judged_frame(
-        experience.samples,
+        [block.sample for block in experience.blocks],
         experience.responses,
         experience.verdicts,
         step=step,
         reward=experience.reward_N.tolist(),
         **{f"reward_{name}": value_N.tolist() for name, value_N in experience.reward_terms.items()},
-        advantage=means or math.nan,
+        advantage=means,
         logprobs=[response.logprobs for response in experience.responses],
     )
 
@@ -150,36 +150,31 @@ class Tracker:
         with open(self.run / name, "a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
-    def keep_rollouts(self, step: int, experience: Experience, model: VisionLanguageModel) -> None:
+    def keep_rollouts(self, step: Step) -> None:
         """Write what the filter discarded, every step; the responses and their pictures now and then."""
-        self.append("filtered.jsonl", [{"step": step, **vars(discarded)} for discarded in experience.discarded])
+        number, experience = step.number, step.experience
+        self.append("filtered.jsonl", [{"step": number, **vars(discarded)} for discarded in experience.discarded])
         every = self.settings.keep.rollouts_every
-        if every and (step % every == 0 or step == 1):
-            frame = rollout_frame(experience, step, self.advantage_rows(experience))
-            write_judged(frame, self.run / "rollouts" / f"step_{step:06d}.parquet")
+        if every and (number % every == 0 or number == 1):
+            frame = rollout_frame(experience, number, step.weighed.table.advantage_NT)
+            write_judged(frame, self.run / "rollouts" / f"step_{number:06d}.parquet")
             if self.wandb:
-                self.wandb.log({"rollouts": self.pictures(step, experience, model)}, step=step)
+                self.wandb.log({"rollouts": self.pictures(step)}, step=number)
 
-    def advantage_rows(self, experience: Experience) -> list[torch.Tensor] | None:
-        """Return the advantage of every token; None where a KL in the reward, which is gone by now, is part of it."""
-        if self.settings.losses.reward_kl:
-            return None
-        lengths = [len(response.token_ids) for response in experience.responses]
-        return advantages(self.settings.advantage.kind, experience.reward_N, experience.group_N, lengths)
-
-    def pictures(self, step: int, experience: Experience, model: VisionLanguageModel) -> list[Any]:
-        """The first prompts as the model saw them, original and corrupted side by side, with a response."""
+    def pictures(self, step: Step) -> list[Any]:
+        """Return the first prompts as the model saw them, original and corrupted side by side, with a response."""
         import wandb
 
-        shown = []
-        for g in [g for g, sample in enumerate(experience.samples) if sample.images][:PICTURES]:
-            original = experience.group(model, g).prompt.images[0]
-            wanted = [(name, g) for name in self.settings.views]
-            for seen in experience.groups(model, wanted, self.settings, step):
-                original = side_by_side(original, seen[0].prompt.images[0])
-            row = experience.rows_of(g)[0]
-            caption = f"{experience.samples[g].question}\n{experience.responses[row].text}"
-            shown.append(wandb.Image(original, caption=f"{caption}\nreward {experience.reward_N[row]:.2f}"))
+        experience, prompts, shown = step.experience, step.prompts[POLICY], []
+        for b in [b for b, block in enumerate(experience.blocks) if block.sample.images][:PICTURES]:
+            block = experience.blocks[b]
+            original = prompts.clean(block).images[0]
+            for groups in prompts.groups([(name, b) for name in self.settings.views]):
+                if groups[0].prompt.images:
+                    original = side_by_side(original, groups[0].prompt.images[0])
+            caption = f"{block.sample.question}\n{block.responses[0].text}"
+            reward = experience.reward_N[block.rows.start]
+            shown.append(wandb.Image(original, caption=f"{caption}\nreward {reward:.2f}"))
         return shown
 
     def finish(self, summary: dict[str, Any]) -> None:

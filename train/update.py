@@ -1,56 +1,45 @@
-"""Optimiser steps on one experience: scores of every view, loss terms, gradients.
+"""The update: k optimiser steps over the mini-batches of one experience."""
 
-Shapes: N responses, T tokens of the longest one. Micro-batches and processes only bound the memory: each token
-carries its share of the whole mini-batch's mean, so how the mini-batch is cut does not change the result.
-"""
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from common import UserError
 from models.dependency import response_scores
-from models.kl import k1
 from models.loader import VisionLanguageModel
-from train.advantages import advantages
-from train.audit import audit
+from train.audit import audit, audit_weights
 from train.backend import Backend
+from train.columns import CLEAN, POLICY, parse
 from train.distributed import Ranks
-from train.losses.averages import spread, token_shares, weighted_sum
-from train.objective import ScoredBatch, losses_at, token_losses, token_mean, total_loss
-from train.rollout import CLEAN, Experience
-from train.scores import FixedScores, Rows, plan, score_options
+from train.force import forces, relative
+from train.losses.averages import spread
+from train.losses.batch import ScoredBatch
+from train.objective import Measure, losses_at, measured, row_shares, token_losses, token_mean, total_loss
+from train.scores import Rows, Scoring, by_rank
 from train.settings import LossSettings, TrainSettings
+from train.step import Step
+from train.table import padded
 
 
-def padded(rows: Sequence[Tensor], device: torch.device) -> Tensor:
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).to(device)
+def dependency_metrics(batch: ScoredBatch) -> dict[str, Tensor]:
+    """Return sums over responses of how much each depends on the picture, for every view that is scored.
 
-
-def step_advantages(experience: Experience, fixed: FixedScores, settings: TrainSettings, ranks: Ranks) -> list[Tensor]:
-    """One advantage per token of every response of the step, the same on every process."""
-    lengths_N = torch.tensor([len(response.token_ids) for response in experience.responses])
-    kl_rows, coef = None, settings.losses.reward_kl
-    if coef:
-        assert fixed.reference is not None
-        own = [(n, k1(fixed.old[n], fixed.reference[n]).tolist()) for n in fixed.old]
-        kl_rows = [torch.tensor(row) for _, row in sorted(ranks.gather(own))]
-    return advantages(settings.advantage.kind, experience.reward_N, experience.group_N, lengths_N, kl_rows, coef)
-
-
-def dependency_metrics(losses: LossSettings, batch: ScoredBatch) -> dict[str, Tensor]:
-    """Sums over responses of how much each leans on the picture; none where a method has no second view.
-
-    The pair of log-probs is the loss's own: the policy that learns, and the corrupted view as the term takes it.
+    The pair of log-probs is the loss's own: the policy that learns, and the corrupted view as terms take it. The first
+    view is `dependency/...`, others are `dependency_<view>/...`.
     """
-    if not losses.perception_kl:
-        return {}
-    pair = batch.logp_NT.detach(), batch.view_logp_NT[losses.perception_kl.view].detach()
+    found: dict[str, Tensor] = {}
     answered = (batch.mask_NT > 0).any(1)  # a response without tokens has no mean
-    found = response_scores(*pair, batch.mask_NT)
-    return {f"dependency/{name}": value_N[answered].sum() for name, value_N in found.items()}
+    names = [name for name in {**batch.scores, **batch.live} if name.startswith("logp@")]
+    for number, name in enumerate(names):
+        pair = batch.logp_NT.detach(), batch.score(name).detach()
+        front = "dependency" if number == 0 else f"dependency_{parse(name).view}"
+        values = response_scores(*pair, batch.mask_NT)
+        found |= {f"{front}/{quantity}": value_N[answered].sum() for quantity, value_N in values.items()}
+    return found
 
 
 class Updater:
@@ -58,110 +47,125 @@ class Updater:
 
     def __init__(self, model: VisionLanguageModel, backend: Backend, settings: TrainSettings, ranks: Ranks):
         self.model, self.backend, self.settings, self.ranks = model, backend, settings, ranks
+        self.scoring = Scoring(settings, ranks)
         self.updates = 0
 
-    def step(self, experience: Experience, fixed: FixedScores, step: int) -> dict[str, float]:
-        """All mini-batches of one experience; metrics are means over tokens and updates."""
-        losses = losses_at(self.settings.losses, step - 1, self.settings.steps)
-        advantage_rows = step_advantages(experience, fixed, self.settings, self.ranks)
+    def step(self, step: Step) -> tuple[dict[str, float], Rows]:
+        """Return metrics, means over tokens and updates, and the old log-probs of this rank's rows.
+
+        Those of the first mini-batch are the update's own where no pass made them before.
+        """
+        losses = losses_at(self.settings.losses, step.number - 1, self.settings.steps)
         size = self.settings.optimiser.minibatch_prompts
+        old = dict(step.fixed["logp"])
         totals: dict[str, float] = {}
-        starts = range(0, len(experience.samples), size)
+        starts = range(0, len(step.experience.samples), size)
         for start in starts:
             chosen = range(start, start + size)
-            for name, value in self.update(experience, fixed, advantage_rows, chosen, losses, step).items():
+            for name, value in self.update(step, chosen, losses, old).items():
                 totals[name] = totals.get(name, 0.0) + value / len(starts)
-        return totals
+        return totals, old
 
-    def update(
-        self,
-        experience: Experience,
-        fixed: FixedScores,
-        advantage_rows: list[Tensor],
-        chosen: Sequence[int],
-        losses: LossSettings,
-        step: int,
-    ) -> dict[str, float]:
-        """One optimiser step on the chosen groups."""
-        rows = [row for g in chosen for row in experience.rows_of(g)]
+    def update(self, step: Step, chosen: Sequence[int], losses: LossSettings, old: Rows) -> dict[str, float]:
+        """Take one optimiser step on the chosen problems."""
+        experience = step.experience
+        rows = [row for g in chosen for row in experience.rows_of_prompt(g)]
+        place = {row: n for n, row in enumerate(rows)}
+        measure = self.measure(step, rows, losses)
         lengths = [len(experience.responses[row].token_ids) for row in rows]
-        limit = self.settings.rollouts.sampling.max_new_tokens
-        share = dict(zip(rows, token_shares(lengths, losses.average, limit), strict=True))
         answers = max(1, sum(length > 0 for length in lengths))
         metrics: dict[str, float] = {}
-        parts = plan(experience, {CLEAN: chosen}, self.settings, self.ranks)
-        for number, part in enumerate(parts):
-            groups = [g for _, g in part]
-            batch = self.batch(experience, fixed, advantage_rows, groups, step)
-            own = [row for g in groups for row in experience.rows_of(g)]
-            shares_NT = spread([share[row] for row in own], batch.mask_NT)
+        if self.updates == 0:
+            audit_weights(losses, step.weighed.by_piece, step.weighed.table.mask_NT)
+        shares = by_rank(experience, chosen, self.ranks)
+        parts = self.scoring.micro_batches(lambda block: experience.blocks[block].tokens, shares)
+        for number, blocks in enumerate(parts):
+            own = [row for block in blocks for row in experience.blocks[block].rows]
+            batch = self.batch(step, blocks, losses, old)
+            width = batch.mask_NT.shape[1]
+            part = measure.rows([place[row] for row in own], width, batch.logp_NT.device)
             if self.updates == 0 and number == 0:
                 audit(losses, batch)
+            batch = batch.with_weights(part.weights)
             terms, logged = token_losses(losses, batch)
-            loss = total_loss(terms, shares_NT)
-            found = {f"loss/{name}": weighted_sum(value.detach(), shares_NT) for name, value in terms.items()}
-            found |= {name: token_mean(value, batch.mask_NT, sum(lengths)) for name, value in logged.items()}
-            found |= {name: total / answers for name, total in dependency_metrics(losses, batch).items()}
+            found = self.metrics(terms, logged, batch, part, sum(lengths), answers)
             for name, value in found.items():
                 metrics[name] = metrics.get(name, 0.0) + value.item()
-            refuse_nan(metrics, step)
-            self.backend.backward(loss, last=number == len(parts) - 1)
+            refuse_nan(metrics, step.number)
+            self.backend.backward(total_loss(terms, part.shares), last=number == len(parts) - 1)
         norm = self.backend.step(self.rate())
         if not math.isfinite(norm):
-            raise UserError(f"the gradient is not finite at step {step}; the last checkpoint is kept, lower the rate")
+            raise UserError(
+                f"the gradient is not finite at step {step.number}; the last checkpoint is kept, lower the rate"
+            )
         self.updates += 1
-        return {**self.ranks.sum(metrics), "actor/grad_norm": norm}
+        return {**relative(self.ranks.sum(metrics)), "actor/grad_norm": norm}
 
-    def batch(
-        self, experience: Experience, fixed: FixedScores, advantage_rows: list[Tensor], groups: list[int], step: int
-    ) -> ScoredBatch:
-        """The policy's log-probs with gradient beside everything that stays fixed."""
-        term, entropy = self.settings.losses.perception_kl, self.settings.losses.entropy
-        against = {}
-        if term and term.gradient != "clean":
-            wanted = [(term.view, g) for g in groups]
-            seen = experience.groups(self.model, wanted, self.settings, step)
-            against[term.view] = [masked for own in seen for masked in own]
-        scores = self.model.score(
-            [experience.group(self.model, g) for g in groups],
-            against=against,
-            entropy=entropy is not None and entropy.kind == "full",
-            **score_options(self.settings, self.ranks),
-        )
-        logp_NT = scores.logprobs_NT
-        rows = [row for g in groups for row in experience.rows_of(g)]
-        if groups[0] < self.settings.optimiser.minibatch_prompts:
-            # Nothing has changed the policy before a step's first update: these log-probs are the old ones.
-            for row, values in zip(rows, logp_NT.detach().cpu(), strict=True):
-                fixed.old.setdefault(row, values[: len(experience.responses[row].token_ids)])
+    def measure(self, step: Step, rows: Sequence[int], losses: LossSettings) -> Measure:
+        """Return share and W of every token of a mini-batch, all ranks' rows included."""
+        experience, table = step.experience, step.weighed.table
+        lengths = [len(experience.responses[row].token_ids) for row in rows]
+        roles = experience.role_N[rows]
+        coefs = [experience.role_coef[role] for role in experience.roles]
+        limit = self.settings.rollouts.sampling.max_new_tokens
+        shares = row_shares(lengths, roles.tolist(), coefs, losses.average, limit)
+        weights = {name: value[rows] for name, value in step.weighed.by_term.items()}
+        shares_NT = spread(shares, table.mask_NT[rows])
+        return measured(losses, shares_NT, weights, roles, experience.prompt_N[rows])
 
-        def given(values: Rows | list[Tensor] | None) -> Tensor | None:
-            return padded([values[row] for row in rows], logp_NT.device) if values is not None else None
+    def metrics(
+        self, terms: dict, logged: dict, batch: ScoredBatch, measure: Measure, tokens: int, answers: int
+    ) -> dict[str, Tensor]:
+        """Return one micro-batch's part of every metric."""
+        found = {f"loss/{name}": total_loss({name: value.detach()}, measure.shares) for name, value in terms.items()}
+        found |= {name: token_mean(value, batch.mask_NT, tokens) for name, value in logged.items()}
+        found |= {name: total / answers for name, total in dependency_metrics(batch).items()}
+        return found | forces(terms, measure.shares, batch)
 
-        views = {name: given(values) for name, values in fixed.views.items()}
-        views |= {name: view.logprobs_NT for name, view in scores.views.items()}
-        engine_rows = [torch.tensor(experience.responses[row].logprobs) for row in rows]
+    def batch(self, step: Step, blocks: Sequence[int], losses: LossSettings, old: Rows) -> ScoredBatch:
+        """Return the policy's log-probs with gradient beside everything that stays fixed."""
+        experience, needs = step.experience, step.needs
+        views = needs.live_views()
+        prompts = step.prompts[POLICY]
+        sides = {view: prompts.groups([(view, block) for block in blocks]) for view in (CLEAN, *views)}
+        flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}
+        options: dict[str, Any] = {"entropy": True} if any(str(name) == "entropy" for name in needs.live) else {}
+        clean = flat.pop(CLEAN)
+        scores = self.model.score(clean, against=flat, **options, **self.scoring.options)
+        rows = [row for block in blocks for row in experience.blocks[block].rows]
+        lengths = [len(experience.responses[row].token_ids) for row in rows]
+        logp_NT, width = scores.logprobs_NT, scores.logprobs_NT.shape[1]
+        for row, values, length in zip(rows, logp_NT.detach().cpu(), lengths, strict=True):
+            # Rows without an old log-prob are those of the step's first update, before which no weight has changed.
+            old.setdefault(row, values[:length])
+
+        def fixed(values: Rows) -> Tensor:
+            return padded([values[row] for row in rows], width).to(logp_NT.device)
+
+        live = {f"logp@{view}": other.logprobs_NT for view, other in scores.views.items()}
+        if scores.entropy_NT is not None:
+            live["entropy"] = scores.entropy_NT
+        given = {name: fixed(values) for name, values in step.fixed.items() if name != "logp" and values}
         return ScoredBatch(
             logp_NT=logp_NT,
-            old_logp_NT=given(fixed.old),
             mask_NT=scores.mask_NT,
-            advantage_NT=given(advantage_rows),
-            weights_NT=torch.ones_like(logp_NT),
-            ref_logp_NT=given(fixed.reference),
-            view_logp_NT=views,
-            engine_logp_NT=padded(engine_rows, logp_NT.device),
-            entropy_NT=scores.entropy_NT,
+            advantages=tuple(one[rows][:, :width].to(logp_NT.device) for one in step.weighed.advantages),
+            scores={"logp": fixed(old), **given},
+            live=live,
             accuracy_N=experience.accuracy_N[rows].to(logp_NT.device),
+            progress=step.weighed.table.progress,
+            losses=losses,
         )
 
     def rate(self) -> float:
-        """Learning rate of the coming update."""
+        """Return the learning rate of the coming update."""
         warmup = self.settings.optimiser.warmup_steps
         share = min(1.0, (self.updates + 1) / warmup) if warmup else 1.0
         return self.settings.optimiser.learning_rate * share
 
 
 def refuse_nan(metrics: dict[str, float], step: int) -> None:
+    """Stop a run whose loss is not a number, naming the term."""
     for name, value in metrics.items():
         if name.startswith("loss/") and not math.isfinite(value):
             raise UserError(

@@ -10,7 +10,7 @@ from configs import compose
 from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
 from tests.train.test_recipes import METHODS, SCALES
 from train import audit as audit_module
-from train.audit import audit
+from train.audit import audit, audit_weights
 from train.objective import token_losses, total_loss
 from train.settings import EntropySettings, LossSettings, PerceptionKlSettings, TrainSettings
 
@@ -27,9 +27,8 @@ def test_the_audit_passes_where_policy_is_reference_and_no_answer_is_right():
     batch = random_batch()
     start = replace(
         batch,
-        old_logp_NT=batch.logp_NT.detach(),
-        ref_logp_NT=batch.logp_NT.detach(),
-        advantage_NT=torch.zeros(4, 6),
+        scores={**batch.scores, "logp": batch.logp_NT.detach(), "reference.logp": batch.logp_NT.detach()},
+        advantages=(torch.zeros(4, 6),),
         accuracy_N=torch.zeros(4),
     )
     audit(replace(EVERY_TERM, constant=["masked_entropy"]), start)
@@ -41,13 +40,13 @@ def test_the_audit_names_a_masked_entropy_that_is_not_marked_constant():
 
 
 def test_the_audit_names_the_term_whose_input_was_detached():
-    batch = replace(random_batch(), entropy_NT=torch.rand(4, 6))
+    batch = replace(random_batch(), live={"entropy": torch.rand(4, 6)})
     with pytest.raises(UserError, match="loss term entropy does not depend on the policy's live log-probs"):
         audit(LossSettings(entropy=EntropySettings(kind="full")), batch)
 
 
 def test_the_audit_names_the_first_term_of_a_batch_without_gradient():
-    batch = replace(random_batch(), logp_NT=torch.zeros(4, 6), entropy_NT=None)
+    batch = replace(random_batch(), logp_NT=torch.zeros(4, 6), live={})
     with pytest.raises(UserError, match="loss term ppo does not depend"):
         audit(LossSettings(), batch)
 
@@ -80,5 +79,16 @@ def test_every_term_of_every_recipe_passes_the_audit(method, scale):
     losses = compose(TrainSettings, [f"method={method}", f"scale={scale}"]).losses
     batch = random_batch()
     if losses.perception_kl and losses.perception_kl.gradient != "clean":
-        batch.view_logp_NT["masked"].requires_grad_()
+        batch.live["logp@masked"] = batch.scores["logp@masked"].requires_grad_()
     audit(losses, batch)
+
+
+def test_the_audit_names_a_weight_that_is_zero_or_the_same_everywhere():
+    mask, half = torch.ones(2, 3), torch.full((2, 3), 0.5)
+    half[:, 2], mask[:, 2] = 9.0, 0.0  # what lies at padding does not count
+    with pytest.raises(UserError, match=r"weights\.tokens is 0 at every token"):
+        audit_weights(LossSettings(), {"tokens": torch.zeros(2, 3)}, mask)
+    with pytest.raises(UserError, match=r"weights\.tokens is 0\.5 at every token"):
+        audit_weights(LossSettings(), {"tokens": half}, mask)
+    audit_weights(LossSettings(constant=["weights.tokens"]), {"tokens": half}, mask)
+    audit_weights(LossSettings(), {"tokens": torch.tensor([[0.0, 1.0, 0.0]] * 2)}, mask)

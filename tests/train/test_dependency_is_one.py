@@ -15,10 +15,11 @@ from models.kl import K3_BOUND, k3
 from models.loader import VisionLanguageModel, load
 from models.scoring import Group
 from train.loop import run_folder, train
+from train.losses.batch import ScoredBatch
 from train.losses.perception import perception_kl
-from train.objective import ScoredBatch, token_losses
-from train.rollout import step_seed
+from train.objective import token_losses
 from train.settings import LossSettings, PerceptionKlSettings, TrainSettings
+from train.step import step_seed
 from train.update import dependency_metrics
 
 MASK, SEED, COEF = ViewSettings("patch_black"), 7, 0.02
@@ -37,9 +38,11 @@ def training_batch(model: VisionLanguageModel) -> ScoredBatch:
     with torch.no_grad():
         masked_NT = model.score(masked).logprobs_NT
     scores = model.score(clean)
-    ones = torch.ones_like(masked_NT)
     return ScoredBatch(
-        scores.logprobs_NT, scores.logprobs_NT.detach(), scores.mask_NT, ones, ones, view_logp_NT={"masked": masked_NT}
+        logp_NT=scores.logprobs_NT,
+        mask_NT=scores.mask_NT,
+        advantages=(torch.ones_like(masked_NT),),
+        scores={"logp": scores.logprobs_NT.detach(), "logp@masked": masked_NT},
     )
 
 
@@ -65,7 +68,7 @@ def test_k3_is_the_perception_loss_before_its_coefficient_bounds_included():
 
 def test_from_the_same_log_probs_all_four_are_equal_to_the_bit(random_tiny):
     batch = training_batch(random_tiny)
-    logp_NT, masked_NT = batch.logp_NT.detach(), batch.view_logp_NT["masked"]
+    logp_NT, masked_NT = batch.logp_NT.detach(), batch.scores["logp@masked"]
     scores = [
         ViewScores(drawn.id, tuple(ids), logp_NT[n, : len(ids)], masked_NT[n, : len(ids)])
         for n, (drawn, ids) in enumerate(zip(SAMPLES, TOKENS, strict=True))
@@ -77,7 +80,7 @@ def test_from_the_same_log_probs_all_four_are_equal_to_the_bit(random_tiny):
     valid_NT, whole_K = batch.mask_NT > 0, torch.cat(rows)
     for value_K in (loss_NT[valid_NT].detach(), -logged_NT[valid_NT], *shown(random_tiny, scores)):
         assert torch.equal(value_K, whole_K)
-    dashboard = dependency_metrics(LOSSES, batch)["dependency/k3_mean"].item()
+    dashboard = dependency_metrics(batch)["dependency/k3_mean"].item()
     assert dashboard == pytest.approx(sum(value_T.mean().item() for value_T in rows), rel=1e-6)
 
 

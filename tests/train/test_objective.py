@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models.kl import k3
-from train.audit import TERMS
 from train.losses.averages import spread, token_shares
-from train.objective import ScoredBatch, combined_weights, losses_at, token_losses, token_mean, total_loss
+from train.losses.batch import ScoredBatch
+from train.objective import losses_at, token_losses, token_mean, total_loss
 from train.settings import (
     EntropySettings,
     LossSettings,
@@ -27,16 +27,30 @@ def random_batch(masked_equals_clean: bool = False) -> ScoredBatch:
     mask = torch.ones(4, 6)
     mask[0, 4:] = 0
     return ScoredBatch(
-        logp.clone().requires_grad_(),
-        logp - 0.05,
-        mask,
-        torch.tensor([[1.0], [-1.0], [0.5], [-0.5]]).expand(4, 6),
-        torch.ones(4, 6),
-        logp - 0.1 * torch.rand(4, 6, generator=draw),
-        {"masked": masked},
-        logp - 0.3,
-        torch.rand(4, 6, generator=draw).requires_grad_(),
-        torch.tensor([1.0, 0.0, 1.0, 0.0]),
+        logp_NT=logp.clone().requires_grad_(),
+        mask_NT=mask,
+        advantages=(torch.tensor([[1.0], [-1.0], [0.5], [-0.5]]).expand(4, 6),),
+        scores={
+            "logp": logp - 0.05,
+            "reference.logp": logp - 0.1 * torch.rand(4, 6, generator=draw),
+            "logp@masked": masked,
+            "engine.logp": logp - 0.3,
+        },
+        live={"entropy": torch.rand(4, 6, generator=draw).requires_grad_()},
+        accuracy_N=torch.tensor([1.0, 0.0, 1.0, 0.0]),
+    )
+
+
+def rows_of(batch: ScoredBatch, rows: slice) -> ScoredBatch:
+    """Some rows of a batch, views into the same tensors."""
+    parts = {name: {n: value[rows] for n, value in getattr(batch, name).items()} for name in ("scores", "live")}
+    return replace(
+        batch,
+        logp_NT=batch.logp_NT[rows],
+        mask_NT=batch.mask_NT[rows],
+        advantages=tuple(one[rows] for one in batch.advantages),
+        accuracy_N=batch.accuracy_N[rows],
+        **parts,
     )
 
 
@@ -49,6 +63,7 @@ def total_gradient(losses: LossSettings, batch: ScoredBatch) -> torch.Tensor:
     return torch.autograd.grad(loss, batch.logp_NT)[0]
 
 
+TERMS = ("ppo", "reference_kl", "perception_kl", "masked_entropy", "entropy", "nll")
 EVERY_TERM = LossSettings(
     reference_kl=ReferenceKlSettings(coef=0.01),
     perception_kl=PerceptionKlSettings(coef=0.02),
@@ -61,11 +76,11 @@ def test_terms_are_coefficient_times_value():
     batch = random_batch()
     terms, logged = token_losses(EVERY_TERM, batch)
     assert sorted(terms) == sorted(TERMS)
-    torch.testing.assert_close(terms["reference_kl"], 0.01 * k3(batch.logp_NT, batch.ref_logp_NT))
-    perception = -0.02 * k3(batch.logp_NT, batch.view_logp_NT["masked"])
+    torch.testing.assert_close(terms["reference_kl"], 0.01 * k3(batch.logp_NT, batch.scores["reference.logp"]))
+    perception = -0.02 * k3(batch.logp_NT, batch.scores["logp@masked"])
     torch.testing.assert_close(terms["perception_kl"], perception * batch.mask_NT)
     torch.testing.assert_close(terms["entropy"], -0.03 * batch.logp_NT)
-    torch.testing.assert_close(terms["masked_entropy"], -0.04 * batch.view_logp_NT["masked"])
+    torch.testing.assert_close(terms["masked_entropy"], -0.04 * batch.scores["logp@masked"])
     torch.testing.assert_close(terms["nll"][::2], -0.1 * batch.logp_NT[::2])
     assert terms["nll"][1::2].abs().max() == 0
     assert not any(value.requires_grad for value in logged.values())
@@ -112,13 +127,13 @@ def test_one_step_on_the_perception_term_alone_raises_the_kl():
     batch = random_batch()
     terms, _ = token_losses(LossSettings(perception_kl=PerceptionKlSettings(coef=1.0)), batch)
     gradient = torch.autograd.grad(terms["perception_kl"].sum(), batch.logp_NT)[0]
-    before = k3(batch.logp_NT, batch.view_logp_NT["masked"]).sum().item()
-    assert k3(batch.logp_NT - 0.1 * gradient, batch.view_logp_NT["masked"]).sum().item() > before
+    before = k3(batch.logp_NT, batch.scores["logp@masked"]).sum().item()
+    assert k3(batch.logp_NT - 0.1 * gradient, batch.scores["logp@masked"]).sum().item() > before
 
 
 def test_the_entropy_term_raises_every_sampled_token_and_the_masked_one_is_inert():
     batch = random_batch()
-    batch.view_logp_NT["masked"].requires_grad_()
+    batch.scores["logp@masked"].requires_grad_()
     gradient = total_gradient(LossSettings(entropy=EntropySettings(coef=1.0)), batch) - total_gradient(
         LossSettings(), batch
     )
@@ -132,8 +147,8 @@ def test_the_entropy_term_raises_every_sampled_token_and_the_masked_one_is_inert
 def test_the_full_entropy_takes_the_place_of_the_surprisal():
     batch = random_batch()
     terms, logged = token_losses(LossSettings(entropy=EntropySettings(coef=2.0, kind="full")), batch)
-    torch.testing.assert_close(terms["entropy"], 2.0 * batch.entropy_NT)
-    torch.testing.assert_close(logged["actor/entropy"], batch.entropy_NT.detach())
+    torch.testing.assert_close(terms["entropy"], 2.0 * batch.live["entropy"])
+    torch.testing.assert_close(logged["actor/entropy"], batch.live["entropy"].detach())
 
 
 def test_kl_in_the_reward_is_no_loss_term():
@@ -141,16 +156,18 @@ def test_kl_in_the_reward_is_no_loss_term():
     assert list(terms) == ["ppo"]
 
 
-def test_weights_multiply_the_surrogate_alone():
-    batch = replace(random_batch(), weights_NT=torch.full((4, 6), 0.5))
+def test_weights_multiply_the_term_that_they_name():
+    batch = replace(random_batch(), weights={"ppo": torch.full((4, 6), 0.5)})
     losses = replace(EVERY_TERM, ppo=PpoSettings(importance_cap=1.2))
     plain, _ = token_losses(EVERY_TERM, random_batch())
     terms, logged = token_losses(losses, batch)
     # old - engine = -0.05 + 0.3, capped at 1.2
-    torch.testing.assert_close(combined_weights(losses, batch), torch.full((4, 6), 0.6))
     torch.testing.assert_close(terms["ppo"], plain["ppo"] * 0.6)
     torch.testing.assert_close(logged["actor/importance_weight"], torch.full((4, 6), 1.2))
     assert all(torch.equal(terms[name], plain[name]) for name in plain if name != "ppo")
+    on_kl, _ = token_losses(EVERY_TERM, replace(batch, weights={"perception_kl": torch.full((4, 6), 0.5)}))
+    torch.testing.assert_close(on_kl["perception_kl"], plain["perception_kl"] * 0.5)
+    assert all(torch.equal(on_kl[name], plain[name]) for name in plain if name != "perception_kl")
 
 
 @pytest.mark.parametrize("average", ["token", "response", "constant", "four"])
@@ -160,16 +177,7 @@ def test_micro_batches_add_up_to_the_same_gradient(average):
     whole = torch.autograd.grad(total_loss(token_losses(EVERY_TERM, batch)[0], shares), batch.logp_NT)[0]
     summed = torch.zeros(4, 6)
     for rows in (slice(0, 1), slice(1, 4)):
-        part = ScoredBatch(
-            batch.logp_NT[rows],
-            batch.old_logp_NT[rows],
-            batch.mask_NT[rows],
-            batch.advantage_NT[rows],
-            batch.weights_NT[rows],
-            batch.ref_logp_NT[rows],
-            {"masked": batch.view_logp_NT["masked"][rows]},
-            accuracy_N=batch.accuracy_N[rows],
-        )
+        part = rows_of(batch, rows)
         loss = total_loss(token_losses(EVERY_TERM, part)[0], shares[rows])
         summed += torch.autograd.grad(loss, batch.logp_NT)[0]
     torch.testing.assert_close(summed, whole, atol=1e-8, rtol=1e-6)

@@ -12,7 +12,8 @@ from common import UserError
 from configs import compose
 from tests.train.test_recipes import METHODS
 from train.objective_command import ObjectiveCommand
-from train.objective_tensors import objective, read_tensors, run
+from train.objective_tensors import objective, run
+from train.tensor_file import read_tensors
 
 
 def fixed_tensors() -> dict[str, torch.Tensor]:
@@ -162,6 +163,7 @@ def test_padding_may_hold_anything(tmp_path):
 def test_double_precision_is_kept():
     settings = compose(ObjectiveCommand, ["method=papo_g"])
     given = {n: v.double() if v.is_floating_point() else v for n, v in fixed_tensors().items()}
+    given |= {"prompt": given["group"], "role": torch.zeros(4, dtype=torch.long)}
     out = objective(settings, given)
     assert out["loss"].dtype == out["grad_logp"].dtype == torch.float64
 
@@ -199,10 +201,10 @@ def test_no_such_file_is_a_sentence(tmp_path):
 def test_tensors_that_do_not_fit_are_named(tmp_path, change, said):
     save_file(fixed_tensors() | change, tmp_path / "in.safetensors")
     with pytest.raises(UserError, match=said):
-        read_tensors(tmp_path / "in.safetensors", compose(ObjectiveCommand, ["method=grpo"]))
+        read_tensors(tmp_path / "in.safetensors", [], "grpo")
 
 
 def test_a_file_of_another_kind_is_a_sentence(tmp_path):
     (tmp_path / "in.safetensors").write_text("no tensors")
     with pytest.raises(UserError, match="is not a safetensors file"):
-        read_tensors(tmp_path / "in.safetensors", compose(ObjectiveCommand, ["method=grpo"]))
+        read_tensors(tmp_path / "in.safetensors", [], "grpo")

@@ -1,7 +1,6 @@
 """Filling a step: dynamic sampling, refill, what is discarded away, the overlong penalty."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -11,9 +10,9 @@ from data import Sample
 from data.sources import Samples
 from models.response import Response
 from train.distributed import Ranks
-from train.rewards import overlong_penalty
+from train.rewards import OverlongSettings, overlong_penalty
 from train.rollout import collect
-from train.settings import OverlongSettings, TrainSettings
+from train.settings import TrainSettings
 
 
 class PlannedEngine:
@@ -97,7 +96,10 @@ def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
     lengths = [len(random_tiny.encoder.encode(s).ids) for s in data.take(0, 6)]
     random_tiny.settings.max_prompt_tokens = sorted(lengths)[3]
     found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
-    assert len(found.samples) == 6 and max(found.prompt_tokens) <= random_tiny.settings.max_prompt_tokens
+    assert (
+        len(found.samples) == 6
+        and max(block.prompt_tokens for block in found.blocks) <= random_tiny.settings.max_prompt_tokens
+    )
     assert {t.why for t in found.discarded} == {"too_long"} and found.generated == 6 + len(found.discarded)
     random_tiny.settings.max_prompt_tokens = 3
     with pytest.raises(UserError, match=r"found 0 of 6 prompts within model\.max_prompt_tokens"):
@@ -122,5 +124,5 @@ def test_every_process_sees_the_same_experience(random_tiny):
     whole = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
     parts = {rank: Ranks(rank, 2).mine(range(6)) for rank in (0, 1)}
     assert parts == {0: [0, 2, 4], 1: [1, 3, 5]}
-    assert [whole.tokens(g) for g in range(6)] == [whole.prompt_tokens[g] + 12 for g in range(6)]
-    assert replace(whole).count == 4
+    assert [whole.tokens_of_prompt(g) for g in range(6)] == [block.prompt_tokens + 12 for block in whole.blocks]
+    assert [len(block.rows) for block in whole.blocks] == [4] * 6

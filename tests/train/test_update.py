@@ -15,11 +15,12 @@ from tests.models.ragged import assert_same_gradients
 from train.distributed import Ranks
 from train.loop import TrainState, make_state, run_folder, train
 from train.losses.averages import spread, token_shares
-from train.objective import ScoredBatch, token_losses, total_loss
+from train.losses.batch import ScoredBatch
+from train.objective import token_losses, total_loss
 from train.rollout import collect
-from train.scores import fixed_scores
-from train.settings import LossSettings, PerceptionKlSettings, TrainSettings
-from train.update import dependency_metrics, step_advantages
+from train.settings import TrainSettings
+from train.step import make_step
+from train.update import dependency_metrics
 
 DEPENDENCY = {f"dependency/{name}" for name in ("k3_mean", "share_above", "top_decile", "k1_mean")}
 
@@ -28,9 +29,8 @@ def batch_and_gradients(state: TrainState) -> tuple[ScoredBatch, dict[str, torch
     """The first micro-batch of a run's first step, and the gradients of its loss."""
     settings = state.settings
     experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
-    fixed = fixed_scores(state.model, state.reference, experience, settings, 1, state.ranks)
-    advantage_rows = step_advantages(experience, fixed, settings, state.ranks)
-    batch = state.updater.batch(experience, fixed, advantage_rows, [0, 1], 1)
+    step = make_step(state.models, experience, settings, state.ranks, 1)
+    batch = state.updater.batch(step, [0, 1], settings.losses, {})
     shares = token_shares(batch.mask_NT.sum(1).int().tolist(), settings.losses.average, 24)
     state.model.module.zero_grad()
     total_loss(token_losses(settings.losses, batch)[0], spread(shares, batch.mask_NT)).backward()
@@ -57,8 +57,8 @@ def test_a_gradient_through_both_views_takes_one_pass_and_is_that_of_two(small_r
     state.model.scorer = in_two_passes
     other, expected = batch_and_gradients(state)
     torch.testing.assert_close(batch.logp_NT, other.logp_NT, atol=1e-5, rtol=0)
-    torch.testing.assert_close(batch.view_logp_NT["masked"], other.view_logp_NT["masked"], atol=1e-5, rtol=0)
-    assert batch.view_logp_NT["masked"].requires_grad
+    torch.testing.assert_close(batch.live["logp@masked"], other.live["logp@masked"], atol=1e-5, rtol=0)
+    assert batch.live["logp@masked"].requires_grad
     assert_same_gradients(expected, found, 1e-4)
 
 
@@ -67,8 +67,9 @@ def test_dependency_metrics_are_sums_over_responses_that_have_tokens():
     logp_NT = torch.tensor([[0.0, half], [half, 0.0], [0.0, 0.0]], requires_grad=True)
     masked_NT = torch.tensor([[half, half], [0.0, 9.0], [9.0, 9.0]])
     mask_NT = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
-    batch = ScoredBatch(logp_NT, logp_NT, mask_NT, mask_NT, mask_NT, view_logp_NT={"masked": masked_NT})
-    found = dependency_metrics(LossSettings(perception_kl=PerceptionKlSettings()), batch)
+    scores = {"logp": logp_NT.detach(), "logp@masked": masked_NT}
+    batch = ScoredBatch(logp_NT=logp_NT, mask_NT=mask_NT, advantages=(mask_NT,), scores=scores)
+    found = dependency_metrics(batch)
     halved, doubled = log(2) - 0.5, 1 - log(2)
     assert not any(value.requires_grad for value in found.values())
     assert {name: value.item() for name, value in found.items()} == pytest.approx(
@@ -80,7 +81,7 @@ def test_dependency_metrics_are_sums_over_responses_that_have_tokens():
         },
         abs=1e-6,
     )
-    assert dependency_metrics(LossSettings(), batch) == {}
+    assert dependency_metrics(replace(batch, scores={"logp": logp_NT.detach()})) == {}
 
 
 @pytest.mark.slow

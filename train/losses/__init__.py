@@ -1,1 +1,16 @@
-"""Loss terms: pure functions from tensors [N, T] (responses x tokens) to a per-token loss [N, T]."""
+"""Loss terms: one file each, settings, needs and equation inside. A new one is a file and a line here.
+
+The five fixed fields of `losses` are terms by their own names; every other kind is named under `losses.terms`.
+"""
+
+from train.losses.distill import Distill
+from train.losses.likelihood import EntropySettings, NllSettings
+from train.losses.perception import PerceptionKlSettings
+from train.losses.ppo import PpoSettings
+from train.losses.reference import ReferenceKlSettings
+from train.losses.term import Term
+
+TERMS: dict[str, type[Term]] = {"distill": Distill}
+
+FIXED: tuple[type[Term], ...] = (PpoSettings, ReferenceKlSettings, PerceptionKlSettings, EntropySettings, NllSettings)
+EMITTED = tuple(name for term in (*FIXED, *TERMS.values()) for name in term.emits)

@@ -11,6 +11,13 @@ With N responses of T_i tokens (all of the mini-batch, over every process) a tok
 device are averaged one by one. A last block of fewer than four responses counts as much as the others. Leaving N out
 of `constant`, or taking the batch's padded width for L, rescales the learning rate (verl does both).
 
+A term with weights W is divided by (`losses.denominator`)
+
+    all         the same as without weights: W multiplies, nothing else changes
+    selected    the tokens of W > 0 only: W x sum(share) / sum(share where W > 0)
+    mass        each response's own sum of weights: W_it x T_i / sum_t W_it
+    per_prompt  the number of prompts: the loss is the mean over prompts of sum W l
+
 Because shares come from the whole mini-batch, micro-batches and processes only add up parts of the same sum.
 """
 
@@ -34,10 +41,24 @@ def token_shares(lengths: Sequence[int], average: str, max_new_tokens: int) -> l
     return [1 / (len(totals) * totals[index // block]) for index in range(count)]
 
 
-def spread(shares: Sequence[float], mask_NT: Tensor) -> Tensor:
-    """Each response's share at its tokens, 0 at padding."""
-    column = torch.tensor(list(shares), dtype=torch.float32, device=mask_NT.device)
+def spread(shares: Sequence[float], mask_NT: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return each response's share at its tokens, 0 at padding."""
+    column = torch.tensor(list(shares), dtype=dtype, device=mask_NT.device)
     return torch.where(mask_NT > 0, column[:, None], 0.0)
+
+
+def normalised(weight_NT: Tensor, shares_NT: Tensor, prompt_N: Tensor, denominator: str) -> tuple[Tensor, Tensor]:
+    """Return W and shares of a mini-batch under one of the denominators that the header lists."""
+    if denominator == "selected":
+        kept = torch.where(weight_NT > 0, shares_NT, 0.0).sum()
+        return weight_NT * (shares_NT.sum() / kept if kept > 0 else 0.0), shares_NT
+    if denominator == "mass":
+        mass_N1 = torch.where(shares_NT > 0, weight_NT, 0.0).sum(1, keepdim=True)
+        length_N1 = (shares_NT > 0).sum(1, keepdim=True)
+        return torch.where(mass_N1 > 0, weight_NT * length_N1 / mass_N1, 0.0), shares_NT
+    if denominator == "per_prompt":
+        return weight_NT, torch.where(shares_NT > 0, 1.0 / len(prompt_N.unique()), 0.0).to(shares_NT.dtype)
+    return weight_NT, shares_NT
 
 
 def weighted_sum(values_NT: Tensor, shares_NT: Tensor) -> Tensor:

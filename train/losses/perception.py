@@ -18,11 +18,20 @@ Switches that the released code has and no published run uses, and where ours di
   entropy coefficients are scaled by gamma / its setting at the same time. `gamma_at` starts at the first step's value.
 """
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from models.kl import k3
-from train.settings import PerceptionKlSettings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from common.lazy import torch
+from configs import setting
+from train.losses.term import Term, TermLoss
+from train.selection import top_tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from train.losses.batch import ScoredBatch
 
 
 def perception_kl(
@@ -36,29 +45,20 @@ def perception_kl(
 
 def perception_k3(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionKlSettings) -> Tensor:
     """k3 between the two views, not yet bounded; `gradient` says which branch learns."""
+    from models.kl import k3
+
     clean_NT = logp_NT if settings.gradient in ("clean", "both") else logp_NT.detach()
-    masked_NT = live_view(masked_logp_NT, settings)
+    masked_NT = masked_logp_NT if settings.gradient in ("masked", "both") else masked_logp_NT.detach()
     if settings.ratio == "masked_over_clean":
         return k3(clean_NT, masked_NT, bound=torch.inf)
     return k3(masked_NT, clean_NT, bound=torch.inf)
-
-
-def live_view(masked_logp_NT: Tensor, settings: PerceptionKlSettings) -> Tensor:
-    """The corrupted view's log-probs, frozen unless that branch learns."""
-    return masked_logp_NT if settings.gradient in ("masked", "both") else masked_logp_NT.detach()
 
 
 def kept_tokens(
     score_NT: Tensor, mask_NT: Tensor, accuracy_N: Tensor | None, settings: PerceptionKlSettings
 ) -> Tensor:
     """1 where a token keeps the term: the share of its response with the highest score, on correct responses."""
-    valid = mask_NT > 0
-    kept = valid
-    if settings.keep < 1:
-        # In float64 and less a trifle: 10 x 0.3 is 3 tokens, not the 4 that rounding errors would make of it.
-        count_N1 = (valid.sum(1, keepdim=True).double() * settings.keep - 1e-6).ceil().clamp(min=1)
-        order_NT = score_NT.detach().masked_fill(~valid, -torch.inf).argsort(dim=1, descending=True, stable=True)
-        kept = valid & (order_NT.argsort(dim=1) < count_N1)
+    kept = top_tokens(score_NT, mask_NT, settings.keep) if settings.keep < 1 else mask_NT > 0
     if settings.only_correct:
         assert accuracy_N is not None
         kept = kept & (accuracy_N[:, None] == 1)
@@ -71,3 +71,62 @@ def gamma_at(settings: PerceptionKlSettings, step: int, steps: int) -> float:
         return settings.coef
     progress = min(step / max(settings.anneal_share * steps, 1.0), 1.0)
     return settings.coef + (settings.end_coef - settings.coef) * progress
+
+
+@dataclass(frozen=True)
+class PerceptionKlSettings(Term):
+    """PAPO's implicit perception loss: reward a policy that answers differently on a corrupted picture."""
+
+    emits: ClassVar[tuple[str, ...]] = ("perception_kl",)
+
+    view: str = setting("masked", "the corrupted view, a name under `views`")
+    coef: float = setting(0.02, "gamma")
+    end_coef: float | None = setting(None, "gamma falls linearly to this value; null = constant")
+    anneal_share: float = setting(0.5, "share of the run's steps over which gamma falls")
+    gradient: Literal["clean", "masked", "both"] = setting("clean", "which branch learns: clean is PAPO as released")
+    ratio: Literal["masked_over_clean", "clean_over_masked"] = setting(
+        "masked_over_clean", "k3's ratio: as the released code computes it, or as the paper prints it"
+    )
+    bound: float = setting(10.0, "k3 of a token is cut here, and its gradient with it")
+    keep: float = setting(1.0, "share of a response's tokens that keep the term, those of highest k3; 1 = all")
+    only_correct: bool = setting(False, "the term acts on responses of accuracy 1 only")
+
+    @property
+    def score(self) -> str:
+        """Return the name of the corrupted view's log-probs."""
+        return f"logp@{self.view}"
+
+    def fixed(self) -> set[str]:
+        return {self.score} if self.gradient == "clean" else set()
+
+    def live(self) -> set[str]:
+        return set() if self.gradient == "clean" else {self.score}
+
+    def needs_accuracy(self) -> bool:
+        return self.only_correct
+
+    def live_view(self, batch: ScoredBatch) -> Tensor:
+        """Return the corrupted view's log-probs, frozen unless that branch learns."""
+        masked_NT = batch.score(self.score)
+        return masked_NT if self.gradient in ("masked", "both") else masked_NT.detach()
+
+    def loss(self, batch: ScoredBatch) -> TermLoss:
+        """Return -gamma x k3 between the views."""
+        masked_NT = batch.score(self.score)
+        value_NT, bounded_NT = perception_kl(batch.logp_NT, masked_NT, batch.mask_NT, batch.accuracy_N, self)
+        logged = {
+            "actor/kl_prcp_loss": -value_NT,  # negative, as PAPO's curves show it: it falls as the KL grows
+            "actor/kl_prcp_bounded": bounded_NT,
+            "actor/masked_entropy_loss": -masked_NT,
+        }
+        return TermLoss({"perception_kl": -self.coef * value_NT} if self.coef else {}, logged)
+
+    def at(self, losses: Any, step: int, steps: int) -> Any:
+        """Return the losses with gamma, and with it both entropy coefficients, as annealed at one step."""
+        if self.end_coef is None or not self.coef:
+            return losses
+        gamma = gamma_at(self, step, steps)
+        share, entropy = gamma / self.coef, losses.entropy
+        if entropy:
+            entropy = replace(entropy, coef=entropy.coef * share, masked_coef=entropy.masked_coef * share)
+        return replace(losses, perception_kl=replace(self, coef=gamma), entropy=entropy)

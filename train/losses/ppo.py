@@ -12,10 +12,20 @@ and c = 3 as in the code that produced PAPO's numbers (arXiv 2507.06448; the pap
 clip for GSPO, EasyR1 keeps it: `dual_clip: 0` switches it off.
 """
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from train.settings import PpoSettings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from common.lazy import torch
+from configs import setting
+from train.losses.importance import importance_weights
+from train.losses.term import Term, TermLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from train.losses.batch import ScoredBatch
 
 LOG_RATIO_BOUND = 20.0
 
@@ -52,3 +62,39 @@ def ppo_loss(
         "actor/ppo_kl": (old_logp_NT - logp_NT).detach(),
     }
     return loss_NT, where
+
+
+@dataclass(frozen=True)
+class PpoSettings(Term):
+    """The clipped surrogate."""
+
+    emits: ClassVar[tuple[str, ...]] = ("ppo",)
+    shown: ClassVar[dict[str, str]] = {"ppo": "actor/pg_loss"}
+    every_role: ClassVar[bool] = True
+
+    clip_low: float = setting(0.2, "ratio clip below 1")
+    clip_high: float = setting(0.3, "ratio clip above 1; 0.3 is what PAPO's released GRPO scripts run")
+    dual_clip: float = setting(3.0, "bound on the loss of negative advantages; 0 = off")
+    ratio: Literal["token", "sequence", "sequence_token"] = setting(
+        "token", "importance ratio of a token: its own, or its response's (GSPO; sequence_token lets weights act)"
+    )
+    importance_cap: float = setting(
+        0.0, "weigh tokens by min(trainer / sampler probability, cap), which corrects the engine gap; 0 = off"
+    )
+
+    def fixed(self) -> set[str]:
+        return {"logp"} | ({"engine.logp"} if self.importance_cap else set())
+
+    def loss(self, batch: ScoredBatch) -> TermLoss:
+        """Return the surrogate, summed over reward channels, times the importance weight."""
+        values: list[Tensor] = []
+        where: dict[str, Tensor] = {}
+        for advantage_NT in batch.advantages:
+            value_NT, where = ppo_loss(batch.logp_NT, batch.scores["logp"], advantage_NT, batch.mask_NT, self)
+            values.append(value_NT)
+        loss_NT = sum(values[1:], start=values[0])
+        if self.importance_cap:
+            weight_NT = importance_weights(batch.scores["logp"], batch.scores["engine.logp"], self.importance_cap)
+            loss_NT = loss_NT * weight_NT
+            where["actor/importance_weight"] = weight_NT
+        return TermLoss({"ppo": loss_NT}, where)

@@ -1,0 +1,37 @@
+"""How hard each loss term pulls: `force/<term>` = L1 of its gradient on log-probs over that of the policy term.
+
+The gradient is that of the term's own sum, weights and shares included, with respect to every live score (the policy's
+log-probs, those of views that learn, entropy, a divergence from the teacher). Where no policy term is on, the first
+term is the measure.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from train.losses.averages import weighted_sum
+from train.losses.batch import ScoredBatch
+
+SUM = "force/"
+
+
+def forces(terms: Mapping[str, Tensor], shares: Mapping[str, Tensor], batch: ScoredBatch) -> dict[str, Tensor]:
+    """Return the L1 norm of every term's gradient on one micro-batch; the graph stays for the update."""
+    live = [tensor for tensor in (batch.logp_NT, *batch.live.values()) if tensor.requires_grad]
+    found = {}
+    for name, value_NT in terms.items():
+        total = weighted_sum(value_NT, shares[name])
+        parts: list[Tensor | None] = []
+        if total.requires_grad and live:
+            parts = list(torch.autograd.grad(total, live, retain_graph=True, allow_unused=True))
+        norms = [part.abs().sum() for part in parts if part is not None]
+        found[SUM + name] = torch.stack(norms).sum() if norms else torch.zeros(())
+    return found
+
+
+def relative(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics whose forces are divided by that of the policy term."""
+    names = [name for name in metrics if name.startswith(SUM)]
+    base = metrics.get(SUM + "ppo", metrics[names[0]] if names else 0.0)
+    return {name: (value / base if base else 0.0) if name in names else value for name, value in metrics.items()}

@@ -1,0 +1,85 @@
+"""What the enabled pieces of a run need, united: the trainer computes these columns and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from common import UserError
+from train.columns import ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
+from train.settings import LossSettings, TrainSettings
+from train.weights import Weight
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Scores by their canonical names (train/columns.py)."""
+
+    fixed: frozenset[ScoreName]  # without gradient, before the first update
+    early: frozenset[ScoreName]  # those among them that advantages or weights read: needed of every row
+    live: frozenset[ScoreName]  # with gradient, in the update
+
+    def of(self, model: str) -> list[ScoreName]:
+        """Return the fixed scores that one model makes, in a stable order."""
+        return sorted(name for name in self.fixed if name.model == model)
+
+    def live_views(self) -> list[str]:
+        return sorted({name.view for name in self.live if name.model == POLICY and name.quantity == "logp"})
+
+
+def needs_of(losses: LossSettings, weights: Iterable[Weight]) -> Needs:
+    """Return the union over all enabled terms and weights."""
+    terms = list(losses.enabled())
+    early = made_names(name for piece in weights for name in piece.needs())
+    if losses.reward_kl:
+        early |= made_names(["logp", "reference.logp"])
+    fixed = early | made_names(name for term in terms for name in term.fixed())
+    live = {parse(name) for term in terms for name in term.live()}
+    return Needs(frozenset(fixed), frozenset(early), frozenset(live))
+
+
+def check_pieces(settings: TrainSettings) -> None:
+    """Refuse pieces that name a term, a view, a reward or a model that is not there, before anything is loaded."""
+    needs = needs_of(settings.losses, settings.weights.values())
+    for score in sorted(needs.fixed | needs.live):
+        check_score(score, settings)
+    emitted = [name for term in settings.losses.enabled() for name in term.emits]
+    for name, piece in settings.weights.items():
+        if piece.on not in emitted:
+            raise UserError(
+                f"weights.{name}.on is '{piece.on}', which no enabled term gives; {_use(piece.on, emitted)}"
+            )
+        for term in piece.terms() - settings.rewards.keys():
+            raise UserError(
+                f"weights.{name} reads the reward '{term}', which is not among `rewards`; "
+                f"{_use(term, settings.rewards)}"
+            )
+    views = settings.rollouts.plan.views()
+    for view in sorted(views - settings.views.keys()):
+        raise UserError(f"rollouts.plan names the view '{view}', which `views` lacks; {_use(view, settings.views)}")
+    if not emitted:
+        raise UserError("losses has no term that is on; enable one, for example losses.ppo={}")
+
+
+def check_score(name: ScoreName, settings: TrainSettings) -> None:
+    """Refuse a score of a view or model that the run does not have."""
+    if name.view != "clean" and name.view not in settings.views:
+        raise UserError(
+            f"a piece reads '{name}', but `views` has no view '{name.view}'; add it to the method, or "
+            f"{_use(name.view, settings.views)}"
+        )
+    if name.model == TEACHER and settings.teacher is None:
+        raise UserError(
+            f"a piece reads '{name}', but the run has no teacher; add teacher.name=<a file of configs/models>"
+        )
+    if name.model in (REFERENCE, ENGINE) and (name.quantity != "logp" or name.view != "clean"):
+        raise UserError(f"a piece reads '{name}', but of the {name.model} there is logp alone; name another score")
+    if name.quantity in PAIRED and name.view == "clean" and name.model == POLICY:
+        raise UserError(f"a piece reads '{name}', which compares two views; name one, for example {name}@masked")
+
+
+def _use(name: str, known: Iterable[str]) -> str:
+    names = sorted(set(known))
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(names) or 'none'}"

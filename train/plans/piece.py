@@ -1,0 +1,34 @@
+"""What a plan is: a generator that yields a list of asks and gets their graded rows back, until it asks no more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from data import Sample
+from train.asks import Ask, Row
+from train.columns import ANSWER
+
+Asking = Generator[list[Ask], list[Row], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The base of all plans."""
+
+    def views(self) -> set[str]:
+        """Return the views that its asks name."""
+        return set()
+
+    def columns(self) -> set[str]:
+        """Return the columns of samples that it reads."""
+        return set()
+
+    def coefs(self) -> dict[str, float]:
+        """Return the coefficient of each role's branch of the loss, the answer first."""
+        return {ANSWER: 1.0}
+
+    def asks(self, sample: Sample, group: int, progress: float, chance: random.Random) -> Asking:
+        """Ask about one problem; `group` is rollouts.group, `chance` is seeded by run, step and sample."""
+        raise NotImplementedError

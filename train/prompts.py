@@ -1,0 +1,52 @@
+"""The encoded prompts of one step, clean and corrupted: made once, on the rank that needs them."""
+
+from collections.abc import Mapping, Sequence
+
+from data.views import ViewSettings
+from models.encode import Encoded
+from models.loader import VisionLanguageModel
+from models.scoring import Group
+from train.columns import CLEAN
+from train.experience import Block, Experience
+
+
+class Prompts:
+    """Return the groups to score of one experience, behind any view."""
+
+    def __init__(
+        self, model: VisionLanguageModel, experience: Experience, views: Mapping[str, ViewSettings], seed: int
+    ) -> None:
+        self.model, self.experience, self.views, self.seed = model, experience, views, seed
+        self.encoded: dict[str, Encoded] = dict(experience.encoded)
+
+    def clean(self, block: Block) -> Encoded:
+        """Return a block's prompt with its pictures as they are."""
+        if block.sample.id not in self.encoded:
+            self.encoded[block.sample.id] = self.model.encoder.encode(block.sample)
+        return self.encoded[block.sample.id]
+
+    def groups(self, wanted: Sequence[tuple[str, int]]) -> list[list[Group]]:
+        """Return, for each (view, number of a block), the block's responses behind that view.
+
+        Pictures of one view are made together, as a call of the image processor costs more than a small picture. A
+        view that draws per response gives one group per response. `clean` is the block's own trained view.
+        """
+        blocks = self.experience.blocks
+        actual = [(blocks[b].view if view == CLEAN else view, b) for view, b in wanted]
+        found: dict[tuple[str, int], list[Group]] = {}
+        for name in dict.fromkeys(name for name, _ in actual if name != CLEAN):
+            found |= self.corrupted(name, [b for view, b in actual if view == name])
+        return [
+            [Group(self.clean(blocks[b]), blocks[b].token_ids)] if name == CLEAN else found[name, b]
+            for name, b in actual
+        ]
+
+    def corrupted(self, name: str, numbers: Sequence[int]) -> dict[tuple[str, int], list[Group]]:
+        """Return the responses of blocks behind corrupted pictures: one draw per prompt or per response."""
+        view, blocks, drawn = self.views[name], self.experience.blocks, {}
+        for b in numbers:
+            answers = blocks[b].token_ids
+            drawn[b] = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
+        asked = [(blocks[b].sample, self.clean(blocks[b]), draw) for b in numbers for draw, _ in drawn[b]]
+        prompts = iter(self.model.encoder.see_all(asked, view, self.seed))
+        return {(name, b): [Group(next(prompts), answers) for _, answers in drawn[b]] for b in numbers}

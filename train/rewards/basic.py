@@ -1,0 +1,34 @@
+"""The rewards of every recipe: right answer and right form, as the grader says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from train.rewards.piece import Reward
+
+if TYPE_CHECKING:
+    from train.asks import Row
+
+
+@dataclass(frozen=True)
+class Accuracy(Reward):
+    """1 for an answer that the grader accepts, else 0."""
+
+    kind: Literal["accuracy"] = "accuracy"
+
+    def score(self, rows: Sequence[Row], tools: Any) -> list[float | None]:
+        """Return the verdicts."""
+        return [float(row.verdict.correct) for row in rows]
+
+
+@dataclass(frozen=True)
+class Format(Reward):
+    """1 for a response of the wanted form, else 0."""
+
+    kind: Literal["format"] = "format"
+
+    def score(self, rows: Sequence[Row], tools: Any) -> list[float | None]:
+        """Return whether the form is right."""
+        return [float(row.verdict.format_ok) for row in rows]

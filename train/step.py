@@ -1,0 +1,53 @@
+"""One step between its rollouts and its updates: fixed scores, the table, advantages and W."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from train.columns import TEACHER
+from train.distributed import Ranks
+from train.experience import Experience
+from train.needs import Needs, needs_of
+from train.prompts import Prompts
+from train.scores import FixedScores, FrozenModel, Scoring, fixed_scores
+from train.settings import TrainSettings
+from train.weighing import Weighed, weighed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Everything that one step's updates read."""
+
+    number: int  # 1 = the first
+    experience: Experience
+    prompts: dict[str, Prompts]  # by model, see train/columns.py
+    fixed: FixedScores
+    weighed: Weighed
+    needs: Needs
+    teacher: FrozenModel | None = None
+
+
+def step_seed(settings: TrainSettings, number: int) -> int:
+    """Return the seed of all chance of a step (sampling, masks): a resumed run repeats it."""
+    return settings.seed * 1_000_003 + number
+
+
+def make_step(
+    models: Mapping[str, FrozenModel], experience: Experience, settings: TrainSettings, ranks: Ranks, number: int
+) -> Step:
+    """Score an experience as far as pieces ask for it, and weigh it; `models` holds the policy and frozen ones."""
+    seed, progress = step_seed(settings, number), (number - 1) / settings.steps
+    prompts = {name: Prompts(one.model, experience, settings.views, seed) for name, one in models.items()}
+    needs = needs_of(settings.losses, settings.weights.values())
+    fixed = fixed_scores(models, prompts, needs, Scoring(settings, ranks))
+    found = weighed(experience, fixed, needs, settings, ranks, progress=progress, seed=seed)
+    return Step(
+        number=number,
+        experience=experience,
+        prompts=prompts,
+        fixed=fixed,
+        weighed=found,
+        needs=needs,
+        teacher=models.get(TEACHER),
+    )

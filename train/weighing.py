@@ -1,0 +1,101 @@
+"""From a step's scores to its table, advantages and W, the same on every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.kl import k1
+from train.advantages import advantages
+from train.columns import ScoreName
+from train.distributed import Ranks
+from train.experience import Experience
+from train.needs import Needs
+from train.scores import FixedScores, Rows
+from train.settings import TrainSettings
+from train.table import Table, mask_of, padded
+from train.weights import Weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """A step's table, its advantages per reward channel, and W by piece and by term."""
+
+    table: Table
+    advantages: tuple[Tensor, ...]  # [N, T] each
+    by_piece: dict[str, Tensor]  # [N, T]
+    by_term: dict[str, Tensor]
+
+
+def gathered(rows: Rows, ranks: Ranks) -> list[Tensor]:
+    """Return every rank's rows in their order."""
+    pairs = ranks.gather([(n, row.tolist()) for n, row in rows.items()])
+    return [torch.tensor(row) for _, row in sorted(pairs, key=lambda pair: pair[0])]
+
+
+def weigh(weights: Mapping[str, Weight], table: Table) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return W by piece and, multiplied, by the term that the pieces name."""
+    by_piece: dict[str, Tensor] = {}
+    by_term: dict[str, Tensor] = {}
+    for name, piece in weights.items():
+        weight_NT = piece.weigh(table).detach().expand_as(table.mask_NT) * (table.mask_NT > 0)
+        assert bool((weight_NT >= 0).all()), f"weights.{name} gave a negative or undefined weight"
+        by_piece[name] = weight_NT
+        by_term[piece.on] = by_term[piece.on] * weight_NT if piece.on in by_term else weight_NT
+    return by_piece, by_term
+
+
+def channels(settings: TrainSettings, reward_N: Tensor, terms: Mapping[str, Tensor]) -> list[Tensor]:
+    """Return the rewards that are standardised apart: their sum, or one per reward term that has a weight."""
+    if settings.advantage.channels == "sum":
+        return [reward_N]
+    return [piece.weight * terms[name] for name, piece in settings.rewards.items() if piece.weight]
+
+
+def step_advantages(
+    settings: TrainSettings, experience: Experience, scores: Mapping[str, list[Tensor]]
+) -> list[list[Tensor]]:
+    """Return, per channel, one advantage per token of every response of the step."""
+    lengths = [len(response.token_ids) for response in experience.responses]
+    coef = settings.losses.reward_kl
+    kl_rows = (
+        [k1(old, ref) for old, ref in zip(scores["logp"], scores["reference.logp"], strict=True)] if coef else None
+    )
+    rewards = channels(settings, experience.reward_N, experience.reward_terms)
+    kind = settings.advantage.kind
+    return [advantages(kind, reward_N, experience.group_N, lengths, kl_rows, coef) for reward_N in rewards]
+
+
+def weighed(
+    experience: Experience,
+    fixed: FixedScores,
+    needs: Needs,
+    settings: TrainSettings,
+    ranks: Ranks,
+    *,
+    progress: float,
+    seed: int,
+) -> Weighed:
+    """Return the step's table with everything that pieces read, and what they make of it."""
+    lengths = [len(response.token_ids) for response in experience.responses]
+    width = max(lengths)
+    early = {str(name): gathered(fixed[str(name)], ranks) for name in sorted(needs.early, key=ScoreName.__str__)}
+    found = [padded(rows, width) for rows in step_advantages(settings, experience, early)]
+    table = Table(
+        mask_NT=mask_of(lengths),
+        prompt_N=experience.prompt_N,
+        group_N=experience.group_N,
+        role_N=experience.role_N,
+        reward_N=experience.reward_N,
+        accuracy_N=experience.accuracy_N,
+        terms=experience.reward_terms,
+        advantage_NT=sum(found[1:], start=found[0]),
+        scores={name: padded(rows, width) for name, rows in early.items()},
+        progress=progress,
+        seed=seed,
+    )
+    by_piece, by_term = weigh(settings.weights, table)
+    return Weighed(table=table, advantages=tuple(found), by_piece=by_piece, by_term=by_term)

@@ -1,0 +1,19 @@
+"""Weight pieces: from the step's table to W, on any loss term. A new one is a file and a line here."""
+
+from train.weights.controls import Position, Random, Shuffled, Uniform
+from train.weights.dependence import Dependence
+from train.weights.piece import Weight
+from train.weights.prompt_score import PromptScore
+from train.weights.top import Top
+from train.weights.visual_advantage import VisualAdvantage
+
+WEIGHTS: dict[str, type[Weight]] = {
+    "top": Top,
+    "dependence": Dependence,
+    "prompt_score": PromptScore,
+    "visual_advantage": VisualAdvantage,
+    "random": Random,
+    "uniform": Uniform,
+    "position": Position,
+    "shuffled": Shuffled,
+}

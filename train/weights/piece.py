@@ -1,0 +1,40 @@
+"""What a weight piece is: settings with the scores it needs and one pure function from the step's table to W.
+
+W is detached, at least 0, [N, T] or [N, 1], and multiplies the loss term that `on` names. Several pieces on one term
+are multiplied. The denominator (losses.denominator) decides what the weighted sum is divided by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from configs import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from train.table import Table
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The base of all weight pieces."""
+
+    on: str = setting("ppo", "loss term that the weight multiplies")
+
+    def needs(self) -> set[str]:
+        """Return the scores that it reads, by the names of train/columns.py."""
+        return set()
+
+    def marks(self) -> set[str]:
+        """Return the spans of tokens that it reads (train/marks.py)."""
+        return set()
+
+    def terms(self) -> set[str]:
+        """Return the reward terms that it reads."""
+        return set()
+
+    def weigh(self, table: Table) -> Tensor:
+        """Return W for every row of the step."""
+        raise NotImplementedError
