@@ -72,6 +72,7 @@ class Benchmark:
     score_extraction: Callable[[Sample, str, str], Verdict] | None = None  # sample, extraction, response
     max_images: int = 1
     source: str = ""  # where rule and sizes are from
+    prompt: str = "the bare question"  # whose words ask for the answer
     # Generated benchmarks: samples from a number of items (per column) and a split.
     generate: Callable[[int, str], Sequence[Sample]] | None = None
     speakers: tuple[str, ...] = ()  # models of configs/models that only know its language

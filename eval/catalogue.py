@@ -1,10 +1,15 @@
-"""All benchmarks on one Markdown page: where their rows are from, who scores them and how, and the suites."""
+"""All benchmarks on one Markdown page: where their rows are from, who scores them and how, and the suites.
 
+`python -m eval.catalogue check data=<folder>` runs loaders and rules on real rows and recorded outputs first, and
+writes the numbers that the page shows.
+"""
+
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common import atomic_write_text
 from configs import command, setting
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
 
 PAGE = "docs/benchmarks.md"
 COMMAND = f"python -m eval.catalogue out={PAGE}"
+REAL_ROWS = "results/benchmarks/real_rows.json"
+CHECK_COMMAND = "python -m eval.catalogue check data=<folder>"
 HUB = "https://huggingface.co/datasets/"
 # Links start in docs/, where the page lies.
 FILE_LINK, FIXTURE_LINK = "[{0}](../{0})", "[fixture](../tests/eval/fixtures/{0})"
@@ -35,6 +42,16 @@ class EvalCatalogueSettings:
 
     config_version: int = setting(1, "version of this schema")
     out: str = setting("", f"file of the page, as in out={PAGE}; empty = print it")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
+
+
+@dataclass
+class EvalCheckSettings:
+    """Loaders and rules on real rows and recorded outputs."""
+
+    config_version: int = setting(1, "version of this schema")
+    data: str = setting("../shared/real", "folder with a folder of rows and outputs for each benchmark")
+    out: str = setting(REAL_ROWS, "JSON file of the numbers")
     dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
@@ -80,13 +97,37 @@ def rows_line(benchmark: "Benchmark") -> str:
     return f"{home}, {parts}; {count(benchmark.rows)} items; licence: {benchmark.licence}"
 
 
+def real_rows() -> dict[str, Any]:
+    """Return what the last check of real rows found, by benchmark."""
+    path = Path(__file__).resolve().parents[1] / REAL_ROWS
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def real_rows_line(record: dict[str, Any] | None) -> str:
+    """Return the numbers of one benchmark's check as a sentence."""
+    if record is None:
+        return "none were at hand"
+    verdicts, pictures = record["verdicts"], record["pictures"]
+    parts = [f"{record['rows']} read, {record['items']} of them usable", f"{pictures['opened']} pictures opened"]
+    if pictures["failed"]:
+        parts.append(f"{len(pictures['failed'])} pictures do not open")
+    if verdicts["compared"]:
+        parts.append(f"{verdicts['agree']} of {verdicts['compared']} recorded verdicts equal")
+    parts += [f"{verdicts['left_open']} left to a judge"] if verdicts["left_open"] else []
+    parts += [f"{verdicts['guessed']} guessed"] if verdicts["guessed"] else []
+    notes = [text for text in (verdicts["why"], verdicts["note"]) if text]
+    return ", ".join(parts) + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def section(benchmark: "Benchmark") -> list[str]:
-    """What there is to know of one benchmark; a line without content is left out."""
+    """Return what there is to know of one benchmark; a line without content is left out."""
     file = f"{benchmark.official.__module__.replace('.', '/')}.py"
     facts = {
         "Reading": f"{benchmark.title}, version `{benchmark.version}`",
         "Rows": rows_line(benchmark),
         "Filter": benchmark.filter,
+        "Real rows": "" if benchmark.generate else real_rows_line(real_rows().get(benchmark.name)),
+        "Prompt": benchmark.prompt,
         "Rule and sizes from": benchmark.source,
         "Judge": benchmark.judged and f"`{benchmark.judged}`, for what the rule leaves open",
         "Scores also by": code(benchmark.breakdowns),
@@ -137,6 +178,8 @@ def catalogue_text() -> str:
         "without a judge such responses are unscored, and `python -m eval.compare` leaves their items out.",
         *(f"  - `{kind}`: {question}" for kind, question in JUDGE_QUESTIONS.items()),
         "- own metrics: metrics of the authors beside the share of right responses.",
+        f"- real rows: what `{CHECK_COMMAND}` found on rows and recorded outputs of the authors' repositories "
+        f"([numbers](../{REAL_ROWS})); a verdict is recorded where the authors published one on a model's response.",
         "- licence: as the source of the rows states it; look there before you pass rows on.",
         "",
         "## One by one",
@@ -160,8 +203,18 @@ def catalogue(settings: EvalCatalogueSettings) -> None:
     print(f"{settings.out}: written")
 
 
+def check(settings: EvalCheckSettings) -> None:
+    """Run the loaders and rules, and write what they did."""
+    from eval.check import write_check
+
+    write_check(Path(settings.data), Path(settings.out))
+
+
 def main(argv: list[str]) -> int:
     prog = "python -m eval.catalogue"
+    if argv[:1] == ["check"]:
+        summary = "Loaders and official rules on real rows and recorded outputs."
+        return command(EvalCheckSettings, "eval.catalogue:check", argv[1:], prog=f"{prog} check", summary=summary)
     return command(EvalCatalogueSettings, "eval.catalogue:catalogue", argv, prog=prog, summary=str(__doc__))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,8 @@ from common import UserError
 from data import Sample
 from data.images import FileImage
 from data.sample import IMAGE_PLACEHOLDER
-from eval.benchmark import Benchmark, Row, Where
-from eval.row_files import rows_of
+from eval.benchmark import Benchmark, Part, Row, Where
+from eval.row_files import Table, rows_of
 from eval.rows import inline_options, lettered
 
 UNUSABLE = "rows that cannot be used"
@@ -66,12 +66,8 @@ def load(
 
     A picture that does not exist or does not open makes its row unusable, unless `gone_pictures`.
     """
-    loaded = Loaded(benchmark=benchmark)
-    for sample in _samples(loaded, folder, gone_pictures):
-        loaded.samples.append(sample)
-    loaded.pictures = list(
-        {image.path: None for one in loaded.samples for image in one.images if isinstance(image, FileImage)}
-    )
+    tables = ((part, rows_of(benchmark, part, folder)) for part in benchmark.parts)
+    loaded = read_tables(benchmark, tables, gone_pictures)
     if loaded.samples and items is not None:
         loaded.samples = subset(benchmark, loaded.samples, items, seed)
     if not gone_pictures:
@@ -86,12 +82,20 @@ def load(
     return loaded
 
 
-def _samples(loaded: Loaded, folder: Path | None, gone_pictures: bool) -> Iterator[Sample]:
+def read_tables(benchmark: Benchmark, tables: Iterable[tuple[Part, Table]], gone_pictures: bool = False) -> Loaded:
+    """Return what the rows of a benchmark's parts become; no picture is opened here."""
+    loaded = Loaded(benchmark=benchmark)
+    loaded.samples = list(_samples(loaded, tables, gone_pictures))
+    images = (image for sample in loaded.samples for image in sample.images)
+    loaded.pictures = list({image.path: None for image in images if isinstance(image, FileImage)})
+    return loaded
+
+
+def _samples(loaded: Loaded, tables: Iterable[tuple[Part, Table]], gone_pictures: bool) -> Iterator[Sample]:
     """Read every row of every part, and record in `loaded` what does not become a sample."""
     benchmark = loaded.benchmark
     places: dict[str, Where] = {}
-    for part in benchmark.parts:
-        table = rows_of(benchmark, part, folder)
+    for part, table in tables:
         loaded.files += table.files
         loaded.missing += [table.missing] if table.missing else []
         for number, row in enumerate(table.rows):

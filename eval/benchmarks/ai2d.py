@@ -46,5 +46,6 @@ BENCHMARK = Benchmark(
     read=read,
     official=official,
     rows=3088,
+    prompt="ours",
     source="letter rule of lmms-eval 75571cf; its authors publish none for free responses",
 )

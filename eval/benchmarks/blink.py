@@ -79,5 +79,6 @@ BENCHMARK = Benchmark(
     summary=summary,
     judged="extract",
     max_images=4,
+    prompt="the authors' words (stored prompt)",
     source="BLINK repository 2d6a779: letter rule of its evaluation script, the rest asks a language model",
 )

@@ -59,5 +59,6 @@ BENCHMARK = Benchmark(
     official=official,
     rows=2500,
     breakdowns=("origin",),
+    prompt="ours",
     source="relaxed accuracy as in VLMEvalKit e8e78f0 and lmms-eval 75571cf; reads lmms-lab/ChartQA too",
 )

@@ -73,6 +73,7 @@ BENCHMARKS = (
         read=read_superclevr,
         official=official_superclevr,
         rows=200,
+        prompt="ours",
         source="repository Deep-Agent/R1-V, src/eval/prompts/superclevr_test200_counting_problems.jsonl",
     ),
 )

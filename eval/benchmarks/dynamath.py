@@ -87,5 +87,6 @@ BENCHMARK = Benchmark(
     breakdowns=("subject", "level", "kind", "variant"),
     cluster="seed",
     summary=summary,
+    prompt="the authors' words",
     source="DynaMath repository 598c3c3: JSON reply, 0.001 absolute for floats, worst case over ten variants",
 )

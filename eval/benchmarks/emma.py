@@ -73,6 +73,7 @@ def benchmark(name: str, title: str, hub: str, rows: int) -> Benchmark:
         rows=rows,
         breakdowns=("subject", "form", "category", "task"),
         max_images=MAX_IMAGES,
+        prompt="the authors' words, with the strategy that asks for reasons",
         source="EMMA repository 50609fd: its fast rules, without the language model that it offers instead",
     )
 

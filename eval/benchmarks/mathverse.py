@@ -107,6 +107,7 @@ ALL = Benchmark(
     breakdowns=BREAKDOWNS,
     cluster="problem",
     judged="equal",
+    prompt="the authors' words (stored prompt that asks for reasons)",
     source="repository ZrrSkywalker/MathVerse at 937b090",
 )
 BENCHMARKS = (
@@ -130,6 +131,7 @@ BENCHMARKS = (
         rows=2180,
         filter="multiple-choice items of the five versions",
         judged="",
+        prompt="the bare question",
         source="repository xhguo7/PAPO-Eval at b57d909: question column, last box",
     ),
 )

@@ -58,6 +58,7 @@ FULL = Benchmark(
     official=official,
     rows=3040,
     breakdowns=("level", "subject", "subject_level"),
+    prompt="the authors' words",
     source="repository mathllm/MATH-V at a1f5cc3, evaluation/evaluate.py and utils.py",
 )
 BENCHMARKS = (

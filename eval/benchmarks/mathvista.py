@@ -87,5 +87,6 @@ BENCHMARK = Benchmark(
     breakdowns=("question_type", "answer_type", *FACETS, "skills"),
     judged="extract",
     score_extraction=score_extraction,
+    prompt="the authors' words (stored prompt)",
     source="repository lupantech/MathVista at 53d5258, evaluation/extract_answer.py and calculate_score.py",
 )

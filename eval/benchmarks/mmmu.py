@@ -123,5 +123,6 @@ BENCHMARK = Benchmark(
     rows=900,
     breakdowns=("discipline", "subject", "form", "difficulty"),
     max_images=MAX_IMAGES,
+    prompt="the authors' words",
     source="MMMU repository bb0b95a: letter and open-answer rules of its evaluation script",
 )

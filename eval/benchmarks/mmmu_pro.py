@@ -81,6 +81,7 @@ def standard(options: int) -> Benchmark:
         rows=1730,
         breakdowns=("discipline", "subject", "difficulty", "options"),
         max_images=MAX_IMAGES,
+        prompt="the authors' words, direct way",
         source="MMMU repository bb0b95a: letter rule of its MMMU-Pro evaluation script, direct prompt",
     )
 
@@ -97,6 +98,7 @@ VISION = Benchmark(
     official=official,
     rows=1730,
     breakdowns=("discipline", "subject", "options"),
+    prompt="the authors' words, direct way",
     source="MMMU repository bb0b95a: letter rule of its MMMU-Pro evaluation script, direct prompt",
 )
 

@@ -45,5 +45,6 @@ BENCHMARK = Benchmark(
     official=official,
     rows=1500,
     breakdowns=("category", "l2_category", "origin"),
+    prompt="ours",
     source="repository MMStar-Benchmark/MMStar at 88f243a: hits / 1500",
 )

@@ -73,6 +73,7 @@ def column_benchmark(name: str) -> Benchmark:
         filter=FILTERS.get(name, ""),
         breakdowns=("column",),
         max_images=1,
+        prompt="PAPO's, as stored",
         source="repository xhguo7/PAPO-Eval at b57d909, papo_eval/run_eval.py and eval_utils.py",
     )
 

@@ -66,5 +66,6 @@ BENCHMARK = Benchmark(
     breakdowns=("level", "subject", "language", "relevance", "picture"),
     judged="equal",
     max_images=10,
+    prompt="ours",
     source="SeePhys repository 62d14b3: direct match first, else a judge that also checks significant figures",
 )

@@ -107,5 +107,6 @@ BENCHMARK = Benchmark(
     breakdowns=("steps", "step", "concept"),
     cluster="group",
     summary=summary,
+    prompt="the authors' words",
     source="repository We-Math/We-Math at a57a0e8, evaluation/four_dimensional_metrics.py and accuracy.py",
 )
