@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from common import read_jsonl, write_jsonl
+from common import UserError, read_jsonl, write_jsonl
+from configs import compose
 from data.mini.world import sample
+from train.checkpoint import FORMAT, load_checkpoint
+from train.distributed import Ranks, start_ranks
+from train.loop import train
+from train.settings import ParallelSettings, TrainSettings
 
+STEPS = 6
 DEEPSPEED = "parallel.backend=deepspeed"
 LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
 TWO = [*LAUNCH, "train"]
@@ -53,8 +59,8 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "optimiser.micro_tokens=120",
         "rollouts.sampling.max_new_tokens=12",
         "keep.wandb=disabled",
-        "steps=20",
-        "keep.checkpoint_every=20",
+        f"steps={STEPS}",
+        f"keep.checkpoint_every={STEPS}",
         "keep.rollouts_every=0",
         "optimiser.learning_rate=1e-5",
         f"data.source={data}",
@@ -62,52 +68,40 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ]
 
 
-def run(launcher: list[str], options: list[str], folder: Path) -> tuple[list[dict], dict]:
-    """Metrics and final weights of one run."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *launcher, *options, f"run={folder}"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def run(launcher: list[str] | None, options: list[str], folder: Path) -> tuple[list[dict], dict]:
+    """Return metrics and final weights of one run, in this process where there is no launcher."""
+    options = [*options, f"run={folder}"]
+    if launcher is None:
+        train(compose(TrainSettings, options))
+    else:
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        command = [sys.executable, *launcher, *options]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+        assert done.returncode == 0, done.stderr[-3000:]
     return list(read_jsonl(folder / "metrics.jsonl")), load_file(folder / "final" / "model.safetensors")
 
 
 @pytest.fixture(scope="module")
 def straight(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict], dict]:
-    return run(["-m", "train"], options, tmp_path_factory.mktemp("torch") / "run")
+    return run(None, options, tmp_path_factory.mktemp("torch") / "run")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("launcher", "more"),
-    [
-        (["-m", "train"], ["model.scoring=plain"]),
-        (["-m", "train"], [DEEPSPEED, "parallel.zero_stage=2"]),
-        (TWO, [DEEPSPEED, "parallel.zero_stage=0"]),
-        (TWO, [DEEPSPEED, "parallel.zero_stage=2", "parallel.offload=optimizer"]),
-        (CHUNKED, [DEEPSPEED, "parallel.zero_stage=3"]),
-        (TWO, [DEEPSPEED, "parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
-    ],
-    ids=[
-        "one row per response",
-        "one process",
-        "two, stage 0",
-        "two, stage 2, offload",
-        "two, stage 3",
-        "two, stage 3, vllm",
-    ],
-)
-def test_losses_and_weights_do_not_depend_on_scoring_stage_or_number_of_processes(
-    straight, options, launcher, more, tmp_path
-):
-    metrics, weights = run(launcher, [*options, *more], tmp_path / "run")
-    expected, expected_weights = straight
-    assert [row["step"] for row in metrics] == list(range(1, 21))
-    for row, other in zip(metrics, expected, strict=True):
+# Two ranks at stage 3 without vLLM are in make test by their committed trajectory (test_trajectories.py).
+ALIKE = {
+    "one row per response": (None, ["model.scoring=plain"]),
+    "one process": (["-m", "train"], [DEEPSPEED, "parallel.zero_stage=2"]),
+    "two, stage 0": (TWO, [DEEPSPEED, "parallel.zero_stage=0"]),
+    "two, stage 2, offload": (TWO, [DEEPSPEED, "parallel.zero_stage=2", "parallel.offload=optimizer"]),
+    "two, stage 3": (CHUNKED, [DEEPSPEED, "parallel.zero_stage=3"]),
+    "two, stage 3, vllm": (CHUNKED, [DEEPSPEED, "parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
+}
+NIGHTLY = ("one process", "two, stage 0", "two, stage 3")
+
+
+def is_the_same_run(found: tuple[list[dict], dict], expected: tuple[list[dict], dict]) -> None:
+    (metrics, weights), (expected_metrics, expected_weights) = found, expected
+    assert [row["step"] for row in metrics] == list(range(1, len(expected_metrics) + 1))
+    for row, other in zip(metrics, expected_metrics, strict=True):
         assert row.keys() == other.keys()
         loss, wanted = (sum(v for name, v in r.items() if name.startswith("loss/")) for r in (row, other))
         assert loss == pytest.approx(wanted, rel=1e-5, abs=1e-6), row["step"]
@@ -116,11 +110,28 @@ def test_losses_and_weights_do_not_depend_on_scoring_stage_or_number_of_processe
         assert row["dependency/k3_mean"] == pytest.approx(other["dependency/k3_mean"], rel=1e-3, abs=1e-6), row["step"]
     for name, value in expected_weights.items():
         assert (weights[name] - value).abs().max() < 1e-5, name
-    memory = [row["perf/max_memory_gb"] for row in read_jsonl(tmp_path / "run" / "timing.jsonl")]
-    assert memory[19] < 1.05 * memory[4]  # nothing leaks
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.nightly if kind in NIGHTLY else ()) for kind in ALIKE]
+)
+def test_losses_and_weights_do_not_depend_on_scoring_stage_or_number_of_processes(straight, options, kind, tmp_path):
+    launcher, more = ALIKE[kind]
+    is_the_same_run(run(launcher, [*options, *more], tmp_path / "run"), straight)
+
+
+@pytest.mark.nightly
+def test_a_long_run_at_stage_3_stays_the_same_and_leaks_nothing(options, tmp_path):
+    longer = [*options, "steps=20", "keep.checkpoint_every=20"]
+    launcher, more = ALIKE["two, stage 3"]
+    found = run(launcher, [*longer, *more], tmp_path / "run")
+    is_the_same_run(found, run(None, longer, tmp_path / "straight"))
+    memory = [row["perf/max_memory_gb"] for row in read_jsonl(tmp_path / "run" / "timing.jsonl")]
+    assert memory[19] < 1.05 * memory[4]
+
+
+@pytest.mark.nightly
 def test_bfloat16_at_stage_3_stays_near_float32(straight, options, tmp_path):
     more = [
         DEEPSPEED,
@@ -135,8 +146,14 @@ def test_bfloat16_at_stage_3_stays_near_float32(straight, options, tmp_path):
     assert metrics[0]["actor/grad_norm"] > 0
 
 
-@pytest.mark.slow
-def test_two_processes_without_deepspeed_are_refused(options, tmp_path):
+def test_two_processes_without_deepspeed_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match=r"set parallel\.backend=deepspeed"):
+        start_ranks("torch")
+
+
+@pytest.mark.nightly
+def test_two_processes_without_deepspeed_leave_nothing(options, tmp_path):
     done = subprocess.run(
         [sys.executable, *TWO, *options, f"run={tmp_path}/run"], capture_output=True, text=True, timeout=300
     )
@@ -145,11 +162,6 @@ def test_two_processes_without_deepspeed_are_refused(options, tmp_path):
 
 
 def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
-    from common import UserError
-    from train.checkpoint import FORMAT, load_checkpoint
-    from train.distributed import Ranks
-    from train.settings import ParallelSettings
-
     folder = tmp_path / "checkpoints" / "step_000002"
     folder.mkdir(parents=True)
     record = {

@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from common import UserError, write_jsonl
+from configs import compose
+from train.loop import train
+from train.settings import TrainSettings
+
 SEED = 20261121
 ALONE = ["-m", "train"]
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train"]
+# The other stages shard less than stage 3, and all are stopped and started by the same code.
+USUAL = ("torch", "two at stage 3")
 KINDS = {
     "torch": (ALONE, []),
     "two at stage 0": (TWO, ["parallel.backend=deepspeed", "parallel.zero_stage=0"]),
@@ -54,14 +61,19 @@ def kill_in_step(launcher: list[str], options: list[str], run: Path, step: int, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in USUAL else pytest.mark.nightly) for kind in KINDS]
+)
 def test_a_killed_run_ends_bit_identical(small_run, tmp_path, kind):
     rng = random.Random(f"{SEED}/{kind}")
     launcher, more = KINDS[kind]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     options = [o for o in small_run if not o.startswith("run=")] + ["method=papo_g", *more]
     options += ["keep.wandb=offline"] if kind == "torch" else []
-    run_until_done(launcher, [*options, f"run={straight}"])
+    if kind == "torch":
+        train(compose(TrainSettings, [*options, f"run={straight}"]))
+    else:
+        run_until_done(launcher, [*options, f"run={straight}"])
     kill_in_step(launcher, [*options, f"run={killed}"], killed, rng.randint(2, 4), rng.random() * 0.5)
     assert not (killed / "finished.json").exists()
     run_until_done(launcher, [*options, f"run={killed}"])
@@ -98,13 +110,10 @@ def test_a_process_that_vanishes_takes_the_others_along(small_run, tmp_path):
 
 @pytest.mark.slow
 def test_changed_data_under_a_stopped_run_are_refused(small_run, tmp_path):
-    from common import write_jsonl
-
     rows = [{"id": f"r{n}", "problem": "What is 2 + 2 ?", "answer": "4", "images": []} for n in range(8)]
     write_jsonl(tmp_path / "data.jsonl", rows)
-    options = [*small_run, "method=grpo", f"data.source={tmp_path}/data.jsonl", "steps=1"]
-    run_until_done(ALONE, options)
+    options = [*small_run, "method=grpo", f"data.source={tmp_path}/data.jsonl"]
+    train(compose(TrainSettings, [*options, "steps=1"]))
     write_jsonl(tmp_path / "data.jsonl", rows[:-1])
-    process = start(ALONE, [*options[:-1], "steps=2"])
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 2 and "the data changed since" in said and "Traceback" not in said
+    with pytest.raises(UserError, match="the data changed since"):
+        train(compose(TrainSettings, [*options, "steps=2"]))
