@@ -3,11 +3,12 @@
 The tokenizer is the mini world's, all else each family's own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from transformers import (
     CLIPImageProcessor,
@@ -368,6 +369,17 @@ BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "llava": llava,
 }
 SHARING = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+USUAL = ("qwen2_5_vl", "qwen3_vl", "idefics3")  # those of the paper, and one without a fast path; the others nightly
+
+
+def of_families(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Return the parametrization of a test by family."""
+    marks = {name: () if name in USUAL else pytest.mark.nightly for name in names}
+    return pytest.mark.parametrize("family", [pytest.param(name, marks=marks[name]) for name in marks])
+
+
+every_family = of_families(BUILDERS)
+every_sharing_family = of_families(SHARING)
 
 
 # What the common loader refuses, and why.

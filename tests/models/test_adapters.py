@@ -9,10 +9,9 @@ from transformers import AutoModelForImageTextToText
 from common import UserError
 from models.scoring import Group
 from models.settings import LoraSettings
-from tests.models.families import BUILDERS, is_used
+from tests.models.families import every_family, is_used
 from tests.models.ragged import gradients, one_update, ragged_groups
 
-every_family = pytest.mark.parametrize("family", BUILDERS)
 LORA = LoraSettings(4, 8)
 PROJECTIONS = ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
 

@@ -15,7 +15,7 @@ from models.loader import load
 from models.scoring import Group
 from models.settings import LoraSettings, SamplingSettings
 from tests.conftest import tiny_settings
-from tests.models.families import BUILDERS, REFUSED, SHARING, is_used, write_family
+from tests.models.families import REFUSED, every_family, every_sharing_family, is_used, write_family
 from tests.models.ragged import (
     RAGGED,
     assert_same_gradients,
@@ -25,9 +25,6 @@ from tests.models.ragged import (
     text_only,
     two_pictures,
 )
-
-every_family = pytest.mark.parametrize("family", BUILDERS)
-
 
 MAKERS = [two_pictures, text_only, lambda: sample("train", "chart", 3)]
 
@@ -124,7 +121,7 @@ def test_batching_does_not_change_scores(load_family, family):
         torch.testing.assert_close(found[: len(alone)], alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("family", SHARING)
+@every_sharing_family
 def test_shared_prefix_equals_one_row_per_response(load_family, family):
     model = load_family(family)
     groups = ragged_groups(model)
@@ -228,7 +225,7 @@ def test_a_family_without_fast_paths_says_so_once(load_family, capsys):
         load_family("idefics3", scoring="shared")
 
 
-@pytest.mark.parametrize("family", SHARING)
+@every_sharing_family
 def test_kl_between_two_views_is_that_of_whole_distributions(load_family, family):
     """And its gradients, whichever way the scores are made."""
     model, results = load_family(family), []

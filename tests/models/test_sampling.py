@@ -16,7 +16,7 @@ from models.scoring import Group
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
 from models.weights import named_weights
 from tests.conftest import tiny_settings
-from tests.models.families import BUILDERS
+from tests.models.families import every_family
 from tests.models.ragged import ragged_groups
 
 SETTINGS = SamplingSettings(max_new_tokens=12, batch=8)
@@ -67,7 +67,7 @@ def test_a_response_does_not_depend_on_its_neighbours(random_tiny, change):
         assert response.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
-@pytest.mark.parametrize("family", BUILDERS)
+@every_family
 def test_a_batch_gives_what_each_prompt_gets_alone(load_family, family):
     """Prompts with one picture, without and with two; several responses to each."""
     model = load_family(family)

@@ -9,13 +9,11 @@ from data import Sample
 from data.images import PillowImage
 from models.scoring import Group
 from models.settings import LoraSettings, SamplingSettings
-from tests.models.families import SHARING
+from tests.models.families import SHARING, every_sharing_family, of_families
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only
 
-sharing_families = pytest.mark.parametrize("family", SHARING)
 
-
-@sharing_families
+@every_sharing_family
 def test_a_picture_passes_once_in_a_call_and_every_call_where_the_tower_learns(load_family, family):
     model = load_family(family)
     groups = ragged_groups(model)  # three pictures in two prompts, two of them equal
@@ -25,7 +23,7 @@ def test_a_picture_passes_once_in_a_call_and_every_call_where_the_tower_learns(l
     assert model.pictures.passed == 4 and not model.pictures.kept
 
 
-@sharing_families
+@every_sharing_family
 def test_a_frozen_tower_sees_a_picture_once_until_it_is_told_to_forget(load_family, family):
     model = load_family(family, freeze_vision=True)
     groups = ragged_groups(model)
@@ -40,7 +38,7 @@ def test_a_frozen_tower_sees_a_picture_once_until_it_is_told_to_forget(load_fami
     assert model.pictures.passed == 4
 
 
-@sharing_families
+@every_sharing_family
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("path", ["plain", "shared"])
 def test_scores_and_gradients_are_those_of_the_tower_itself(load_family, family, frozen, path):
@@ -56,7 +54,7 @@ def test_scores_and_gradients_are_those_of_the_tower_itself(load_family, family,
         assert_same_gradients(expected_gradients, gradients(model, found), 1e-4)
 
 
-@pytest.mark.parametrize("family", [*SHARING, "idefics3"])
+@of_families([*SHARING, "idefics3"])
 def test_frozen_weights_stay_bit_identical(load_family, family):
     model = load_family(family, freeze_vision=True)
     before = {name: p.clone() for name, p in model.module.named_parameters()}

@@ -3,17 +3,14 @@
 import json
 from contextlib import contextmanager
 
-import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from models.settings import LoraSettings
 from models.weights import named_weights, write_weights
-from tests.models.families import BUILDERS
+from tests.models.families import every_family
 from tests.models.ragged import one_update
-
-every_family = pytest.mark.parametrize("family", BUILDERS)
 
 
 def written_by_transformers(module, folder) -> dict[str, torch.Tensor]:
