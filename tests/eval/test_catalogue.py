@@ -14,37 +14,14 @@ from eval.catalogue import COMMAND, HEADER, HUB, JUDGE_QUESTIONS, PAGE, catalogu
 from eval.loading import Loaded, cluster_of, load
 from eval.rows import verdict_table
 from eval.suites import AVERAGES, SUITES
-from tests.eval.make_fixtures import FOLDER
+from tests.eval.make_fixtures import FOLDER, SIZE
+from tests.hostile import EMPTY, SHORT
+from verify import limits
 from verify.judge_prompts import TEMPLATES
 from verify.official import verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "add_a_benchmark.md"
-EMPTY = ("", " \n\t", "<think></think>", "\\boxed{}", "<answer></answer>", "{}", "null")
-HOSTILE = (
-    "\x00",
-    "\ud800",
-    "²",
-    "½",
-    "٣",
-    "\\boxed{²}",
-    "<answer>³</answer>",
-    "(ß)",
-    "\u202eA\u202c",
-    "nan",
-    "\\boxed{-inf}",
-    "1e999",
-    "9" * 5000,
-    "\\boxed{" + "9" * 5000 + "}",
-    "\\boxed{\\frac{1}{0}}",
-    "[" * 5000,
-    '{"short answer": ' * 3000,
-    '{"short answer": [null, {}]}',
-    '{"short answer": 1e999}',
-    '{"short answer": NaN}',
-    "__import__('os').abort()",
-)
-LONG = tuple(piece * (60_000 // len(piece)) for piece in ("\\boxed{", "(", "answer is ", "A. ", "yes no ", "\n", "1,"))
 
 
 @cache
@@ -157,37 +134,43 @@ def test_its_fixture_becomes_samples(name: str) -> None:
     assert (FOLDER / name).is_dir(), f"{name} has no fixture; put a few rows into tests/eval/fixtures/{name}"
     benchmark, table = BENCHMARKS[name], loaded(name)
     assert table.rows == len(table.samples) + table.left_out.total()
+    assert f"{table.kept} of {benchmark.rows} items" in table.deviation
+    assert benchmark.parts and (benchmark.hub or "local" in section(name))
     for sample in table.samples:
         assert sample.question.strip()
         assert sample.question.count("<image>") == len(sample.images) <= benchmark.max_images
-        assert all(image.open().size for image in sample.images)
+        # MATH-V's prompts keep the authors' own tags, `<image1>`.
+        assert "<image" not in sample.question.replace("<image>", "") or name.startswith("mathvision")
+        assert all(image.open().size == (SIZE, SIZE) for image in sample.images)
         assert sample.answer.strip()
         assert sample.source == name
         assert sample.id.startswith(f"{name}/")
-        assert {*benchmark.breakdowns} <= sample.tags.keys()
+        assert {*benchmark.breakdowns, *filter(None, [benchmark.cluster])} <= sample.tags.keys()
         assert all(isinstance(value, str) for value in sample.tags.values())
         assert cluster_of(benchmark, sample)
 
 
-@pytest.mark.parametrize("name", SUITES["all"])
-def test_its_rule_stands_any_text(name: str) -> None:
+def test_every_rule_reads_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing crashes, and what the rule leaves open has a judge; odd texts go to one item of every kind."""
-    benchmark, kinds = BENCHMARKS[name], set()
-    for sample in loaded(name).samples:
-        kind = (sample.answer_type, bool(sample.choices))
-        for text in EMPTY if kind in kinds else (*EMPTY, *HOSTILE, *LONG):
-            found = benchmark.official(sample, text, 0)
-            assert found is not None or benchmark.judged, text[:50]
-            assert found is None or (found.grader and found.reason)
-        kinds.add(kind)
+    monkeypatch.setattr(limits, "LIMIT_S", 0.1)
+    for name in SUITES["all"]:
+        benchmark, kinds = BENCHMARKS[name], set()
+        for sample in loaded(name).samples:
+            kind = (sample.answer_type, bool(sample.choices))
+            for text in EMPTY if kind in kinds else (*EMPTY, *SHORT.values()):
+                found = benchmark.official(sample, text, 0)
+                assert found is not None or benchmark.judged, (name, text[:50])
+                assert found is None or (found.grader and found.reason), (name, text[:50])
+            kinds.add(kind)
 
 
-@pytest.mark.parametrize("name", SUITES["all"])
-def test_saying_nothing_is_not_always_right(name: str) -> None:
+def test_saying_nothing_is_not_always_right() -> None:
     """Not for every item, guesses aside: POPE's rule, for one, takes silence for a yes."""
-    for text in EMPTY:
-        found = [BENCHMARKS[name].official(sample, text, 0) for sample in loaded(name).samples]
-        assert not all(one is not None and one.correct and one.reason != "guessed" for one in found), text
+    for name in SUITES["all"]:
+        for text in EMPTY:
+            found = [BENCHMARKS[name].official(sample, text, 0) for sample in loaded(name).samples]
+            right = [one is not None and one.correct and one.reason != "guessed" for one in found]
+            assert not all(right), (name, text)
 
 
 @pytest.mark.parametrize("name", [name for name, benchmark in BENCHMARKS.items() if benchmark.summary])

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from verify import GRADERS, grade
 
 FOLDER = Path(__file__).parent
@@ -18,19 +16,19 @@ PAPO_ROWS = read_rows("golden_papo.jsonl")
 ROBUST_ROWS = read_rows("golden_robust.jsonl")
 
 
-@pytest.mark.parametrize("row", PAPO_ROWS, ids=lambda row: f"{row['response']} / {row['gold']}"[:60])
-def test_papo_grader_gives_the_recorded_verdict(row: dict) -> None:
-    verdict = grade(row["response"], row["gold"], grader="papo")
-    assert verdict.correct is row["correct"], (row["note"], verdict)
-    assert verdict.grader == "papo/1"
+def test_papo_grader_gives_every_recorded_verdict() -> None:
+    found = [(row, grade(row["response"], row["gold"], grader="papo")) for row in PAPO_ROWS]
+    assert [(row, verdict) for row, verdict in found if verdict.correct is not row["correct"]] == []
+    assert {verdict.grader for _, verdict in found} == {"papo/1"}
 
 
-@pytest.mark.parametrize("row", ROBUST_ROWS, ids=lambda row: f"{row['response']} / {row['gold']}"[:60])
-def test_robust_grader_gives_the_right_verdict(row: dict) -> None:
-    verdict = grade(row["response"], row["gold"], choices=row.get("choices"), task_type=row.get("task_type"))
-    assert verdict.correct is row["correct"], (row["note"], verdict)
-    if "extracted" in row:
-        assert verdict.extracted == row["extracted"], row["note"]
+def test_robust_grader_gives_every_right_verdict() -> None:
+    found = [
+        (row, grade(row["response"], row["gold"], choices=row.get("choices"), task_type=row.get("task_type")))
+        for row in ROBUST_ROWS
+    ]
+    assert [(row, verdict) for row, verdict in found if verdict.correct is not row["correct"]] == []
+    assert [(row, v) for row, v in found if v.extracted != row.get("extracted", v.extracted)] == []
 
 
 def test_golden_files_are_large_and_balanced() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile import HOSTILE
 from verify import grade, limits
 from verify.official import guess, letters, maths, values, verdict
 from verify.papo import last_box
@@ -268,33 +269,6 @@ def test_dynamath_and_counting() -> None:
     assert not values.boxed_integer_accepts("7", "7") and not values.boxed_integer_accepts("\\boxed{7.0}", "7")
 
 
-HOSTILE = {
-    "empty": "",
-    "blanks": " " * 200_000,
-    "digits": "7" * 200_000,
-    "commas": "1,111" * 40_000,
-    "words": "so is " * 40_000,
-    "tuple": "(" + "9^{9^{9^9}}," * 20 + ")",
-    "boxes": "\\boxed{" * 30_000,
-    "closed boxes": "\\boxed{2}" * 20_000,
-    "braces": "{" * 100_000 + "}" * 100_000,
-    "tower": "\\boxed{10^10^10}",
-    "tower in braces": "The final answer is: 10^{10^{10}}",
-    "python tower": "9**9**9",
-    "tags": "<answer>" * 20_000,
-    "tag of blanks": "<answer>" + " " * 100_000,
-    "phrases": "the answer is " * 15_000,
-    "right to left": "\u202e(B) 13\u202c ٣ answer is \u202eB",
-    "surrogates": "\\boxed{\ud800}",
-    "zero": "\x00B\x00",
-    "nested JSON": '{"short answer":' * 50_000,
-    "nested lists": "[" * 100_000,
-    "huge float": "1e999999999",
-    "factorial": "\\boxed{99999999!}",
-    "code": "__import__('os').system('false')",
-    "fractions": "\\boxed{" + "\\frac{1}{" * 40 + "7" + "}" * 40 + "}",
-    "roots": "\\boxed{" + "\\sqrt" * 80 + "2}",
-}
 ON_TEXT: dict[str, Callable[[str], object]] = {
     "mmstar": lambda text: letters.mmstar_accepts(text, "Q"),
     "wemath": letters.wemath_letter,
@@ -320,12 +294,12 @@ ON_TEXT: dict[str, Callable[[str], object]] = {
 }
 
 
-@pytest.mark.parametrize("rule", ON_TEXT)
-def test_hostile_text_neither_crashes_nor_is_right(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_text_neither_crashes_nor_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hang would end the test run; the worker's time limit is cut so that the towers end soon."""
     monkeypatch.setattr(limits, "LIMIT_S", 0.25)
-    for name, text in HOSTILE.items():
-        assert ON_TEXT[rule](text) is not True, name
+    for rule, accepts in ON_TEXT.items():
+        accepted = [name for name, text in HOSTILE.items() if accepts(text) is True]
+        assert accepted == [], rule
 
 
 @pytest.mark.parametrize("gold", ["10^{10^{10}}", "\ud800", "{" * 5000, "\u202e13", ""])
