@@ -33,8 +33,8 @@ demo: $(READY) ## a short tour: train, evaluate and compare two methods on this 
 base: $(READY) ## remake the base weights of the tiny model
 	$(PYTHON) -m train.base
 
-reproduce-table1: $(READY) ## fill Table 1 (SCALE=mini, SEEDS=1 unless given)
-	$(PYTHON) -m analysis table=1 scale=$(SCALE) seeds=$(SEEDS) fill=true
+reproduce-table1: $(READY) ## fill Table 1 (SCALE=mini, SEEDS=1 unless given; PLAN=1 prints what would run)
+	$(PYTHON) -m analysis table=1 scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,fill=true)
 
 eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
 	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)

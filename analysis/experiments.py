@@ -2,82 +2,99 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import yaml
 
 from common import UserError
 from configs import Run
+from configs.groups import read_yaml
+from configs.layout import base_folder, evaluation_folder, run_folder
+from eval.output import read_predictions
 
 REPOSITORY = Path(__file__).parent.parent
-BASE = "base"
+TABLES = REPOSITORY / "configs" / "tables"
+NEEDED = ["sample_id", "k", "column", "subset", "cluster", "vision_need", "version", "text", "correct"]
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One row of a table under one seed: a trained method, or the base it began from."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a table: settings of `python -m train`; without any, the model before training."""
 
-    method: str
+    id: str
+    name: str
+    set: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What a table is evaluated with at one scale."""
+
     scale: str
+    model: str
+    bench: str
+    preset: str
+    eval: Sequence[str] = ()  # further settings of `python -m eval`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One row of a table under one seed."""
+
+    row: Row
+    suite: Suite
     seed: int
     runs: Path
 
     @property
+    def method(self) -> str:
+        return self.row.id
+
+    @property
+    def is_trained(self) -> bool:
+        return bool(self.row.set)
+
+    @property
     def folder(self) -> Path:
-        return self.runs / self.scale / (BASE if self.method == BASE else f"{self.method}/seed{self.seed}")
+        if not self.is_trained:
+            return base_folder(self.suite.scale, self.runs)
+        return run_folder(self.suite.scale, self.row.id, self.seed, self.runs)
 
     @property
     def evaluation(self) -> Path:
-        return self.folder / "eval" / "mini"
+        return evaluation_folder(self.folder, self.suite.bench)
 
-    @property
-    def trained(self) -> bool:
-        return self.method == BASE or (self.folder / "finished.json").exists()
-
-    @property
-    def evaluated(self) -> bool:
-        return (self.evaluation / "scores.json").exists()
-
-    def commands(self, train_options: list[str], eval_options: list[str]) -> list[list[str]]:
-        """What is still to be run, in order."""
-        todo = []
-        if not self.trained:
-            todo.append(
-                [
-                    "train",
-                    f"method={self.method}",
-                    f"scale={self.scale}",
-                    f"seed={self.seed}",
-                    f"run={self.folder}",
-                    *train_options,
-                ]
-            )
-        if not self.evaluated:
-            if self.method == BASE:
-                where = ["model=tiny", f"out={self.evaluation}"]
-            else:
-                where = ["model=tiny", f"run={self.folder}"]
-            todo.append(["eval", *where, f"seed={self.seed}", *eval_options])
+    def commands(self, train_options: Sequence[str], eval_options: Sequence[str]) -> list[list[str]]:
+        """Return what is still to be run, in order."""
+        todo, suite = [], self.suite
+        if self.is_trained and not (self.folder / "finished.json").exists():
+            own = [f"scale={suite.scale}", f"seed={self.seed}", f"run={self.folder}"]
+            todo.append(["train", *self.row.set, *own, *train_options])
+        if not (self.evaluation / "scores.json").exists():
+            which = f"run={self.folder}" if self.is_trained else f"out={self.evaluation}"
+            own = [f"model={suite.model}", which, f"bench={suite.bench}", f"preset={suite.preset}", *suite.eval]
+            todo.append(["eval", *own, f"seed={self.seed}", *eval_options])
         return todo
 
-    def predictions(self) -> pd.DataFrame:
-        frame = pd.read_parquet(self.evaluation / "predictions.parquet")
-        # pandas reads a missing text as NaN, which is a number to everybody after it.
-        frame["extracted"] = frame.extracted.astype(object).where(frame.extracted.notna(), None)
-        return frame.assign(method=self.method, seed=self.seed)
+    def predictions(self, table: dict[str, Any]) -> pd.DataFrame:
+        """Return the judged responses, under the ids of the table's columns."""
+        frame = read_predictions(self.evaluation, NEEDED)
+        ids = {column.get(self.suite.bench, column["id"]): column["id"] for column in table["columns"]}
+        return frame.assign(column=frame.column.replace(ids), method=self.method, seed=self.seed)
 
     def record(self) -> Run:
         return Run.load(self.evaluation / "run.json")
 
 
-def shown(command: list[str]) -> str:
-    """A command as a person would type it."""
+def shown(command: Sequence[str]) -> str:
+    """Return a command as a person would type it."""
     return " ".join(["python", "-m", *command])
 
 
-def fill(experiments: list[Experiment], train_options: list[str], eval_options: list[str]) -> None:
+def fill(experiments: Sequence[Experiment], train_options: Sequence[str], eval_options: Sequence[str]) -> None:
     """Run what is missing, one command after another, in processes of their own."""
     commands = [c for experiment in experiments for c in experiment.commands(train_options, eval_options)]
     for number, command in enumerate(commands, start=1):
@@ -87,13 +104,32 @@ def fill(experiments: list[Experiment], train_options: list[str], eval_options: 
             raise UserError(f"'{shown(command)}' ended with status {status}; mend it and start again, it resumes")
 
 
-def missing(experiments: list[Experiment]) -> list[str]:
-    """The commands that would fill the empty cells."""
+def missing(experiments: Sequence[Experiment]) -> list[str]:
+    """Return the commands that would fill the empty cells."""
     return [shown(command) for experiment in experiments for command in experiment.commands([], [])]
 
 
-def paper_table(number: int) -> dict:
-    path = REPOSITORY / "configs" / "tables" / f"table{number}.yaml"
+def paper_table(number: int) -> dict[str, Any]:
+    """Read a table of the paper: its rows, scales, columns and published values."""
+    path = TABLES / f"table{number}.yaml"
     if not path.exists():
-        raise UserError(f"there is no configs/tables/table{number}.yaml; table=1 is the one that is built so far")
-    return yaml.safe_load(path.read_text())
+        known = sorted(int(one.stem.removeprefix("table")) for one in TABLES.glob("table*.yaml"))
+        raise UserError(f"there is no table={number}; configs/tables has {', '.join(f'table={one}' for one in known)}")
+    return read_yaml(path, f"configs/tables/{path.name}")
+
+
+def rows_of(table: dict[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
+    """Return the wanted rows of a table in their order; all without a wish."""
+    rows = {row["id"]: Row(**row) for row in table["rows"]}
+    unknown = [name for name in wanted if name not in rows]
+    if unknown:
+        raise UserError(f"table {table['source']['table']} has no row {unknown[0]}; it has {', '.join(rows)}")
+    return [rows[name] for name in wanted or rows]
+
+
+def suite_of(table: dict[str, Any], scale: str) -> Suite:
+    """Return what a scale is evaluated with."""
+    if scale not in table["scales"]:
+        known = ", ".join(table["scales"])
+        raise UserError(f"table {table['source']['table']} has no scale={scale}; it has {known}")
+    return Suite(scale=scale, **table["scales"][scale])

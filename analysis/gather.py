@@ -3,15 +3,19 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis.errors import CLASSES, Diagnosis, diagnose
-from analysis.experiments import BASE, Experiment, fill, missing, paper_table
+from analysis.experiments import Experiment, fill, missing, paper_table, rows_of, suite_of
 from analysis.items import Items, collect_items
+from analysis.plan import lacking, plan_lines
 from analysis.settings import AnalysisSettings
 from common import UserError
+from configs.run import check_clean
 from data.mini.world import sample_by_id
+from eval.benchmarks import benchmark_of
 
 
 @dataclass(frozen=True)
@@ -26,36 +30,55 @@ class Gathered:
     curves: dict[str, list[pd.DataFrame]]
 
 
-def experiments_of(settings: AnalysisSettings) -> list[Experiment]:
-    if settings.scale != "mini":
-        raise UserError(f"analysis of scale={settings.scale} needs the paper's benchmarks, which are not built yet")
-    if settings.seeds < 1 or not settings.methods:
-        raise UserError("give seeds=1 or more and at least one method")
-    runs = Path(settings.folder)
+def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Experiment]:
+    """Return the trainings and the untrained model that a table needs."""
+    if settings.seeds < 1:
+        raise UserError("give seeds=1 or more")
+    short = [] if settings.task == "table" else table["demo"]
+    suite, runs = suite_of(table, settings.scale), Path(settings.folder)
     return [
-        Experiment(method, settings.scale, seed, runs)
-        for method in settings.methods
-        for seed in range(1 if method == BASE else settings.seeds)
+        Experiment(row=row, suite=suite, seed=seed, runs=runs)
+        for row in rows_of(table, settings.methods or short)
+        for seed in range(settings.seeds if row.set else 1)
     ]
 
 
-def gather(settings: AnalysisSettings) -> Gathered:
-    """Make sure that every run is there (or say how to make it), then read them all."""
-    experiments = experiments_of(settings)
-    if settings.fill:
+def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
+    """Make sure that every run is there (or say how to make it), then read them all; None after a mere plan.
+
+    `clean` refuses a tree with changes before anything is run.
+    """
+    table = paper_table(settings.table)
+    experiments = experiments_of(settings, table)
+    plan = plan_lines(table, experiments, settings.train, settings.eval)
+    if settings.plan:
+        print("\n".join(plan))
+        return None
+    if missing(experiments) and settings.fill:
+        lacks = lacking(experiments[0].suite)
+        if lacks:
+            print("\n".join(plan), flush=True)
+            raise UserError(f"scale={settings.scale} cannot be run here, it lacks {'; '.join(lacks)}")
+        if clean:
+            check_clean()
         fill(experiments, settings.train, settings.eval)
     todo = missing(experiments)
     if todo:
         raise UserError("some cells have no run yet; add fill=true, or run: " + " ; ".join(todo))
-    predictions = pd.concat([e.predictions() for e in experiments], ignore_index=True)
+    predictions = pd.concat([e.predictions(table) for e in experiments], ignore_index=True)
     curves: dict[str, list[pd.DataFrame]] = {}
     for experiment in experiments:
-        if experiment.method != BASE:
+        if experiment.is_trained:
             frame = pd.read_json(experiment.folder / "metrics.jsonl", lines=True)
             curves.setdefault(experiment.method, []).append(frame)
-    return Gathered(
-        experiments, settings.methods, paper_table(settings.table), predictions, collect_items(predictions), curves
-    )
+    methods = list(dict.fromkeys(experiment.method for experiment in experiments))
+    return Gathered(experiments, methods, table, predictions, collect_items(predictions), curves)
+
+
+def has_classes(predictions: pd.DataFrame) -> bool:
+    """Return whether every response is of a benchmark that tells its class of error by construction."""
+    homes = [benchmark_of(name) for name in predictions.sample_id.unique()]
+    return all(home is not None and home.diagnose is not None for home in homes)
 
 
 def diagnoses(predictions: pd.DataFrame) -> list[Diagnosis]:

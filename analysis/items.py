@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -9,14 +10,20 @@ import pandas as pd
 from common import UserError
 from eval.statistics import McNemar, mcnemar_exact, mean_of_columns
 
+DESCRIBED = ["column", "subset", "cluster", "vision_need", "version"]
+
 
 @dataclass(frozen=True)
 class Items:
     """One row per item: stratum (source column), cluster (problem), and per method the mean score over seeds and k."""
 
-    frame: pd.DataFrame  # index sample_id; columns column, subset, cluster
-    scores: dict[str, np.ndarray]  # method -> [I]
-    per_seed: dict[str, dict[int, np.ndarray]]
+    frame: pd.DataFrame  # index sample_id; columns DESCRIBED
+    per_seed: dict[str, dict[int, np.ndarray]]  # method -> seed -> [I]
+
+    @cached_property
+    def scores(self) -> dict[str, np.ndarray]:
+        """Return the mean over seeds: method -> [I]."""
+        return {method: np.mean(list(seeds.values()), axis=0) for method, seeds in self.per_seed.items()}
 
     def masks(self, columns: Sequence[str]) -> dict[str, np.ndarray]:
         """Which items belong to each table column; a subset column is a part of another."""
@@ -51,9 +58,8 @@ def collect_items(predictions: pd.DataFrame) -> Items:
         row = means.index[means.isna().any(axis=1)][0]
         raise UserError(f"{row[0]} seed {row[1]} was evaluated on other items than the rest; evaluate it again")
     frame = predictions.drop_duplicates("sample_id").set_index("sample_id").sort_index()
-    frame = frame.loc[means.columns, ["column", "subset", "cluster", "vision_need", "version"]]
+    frame = frame.loc[means.columns, DESCRIBED]
     per_seed: dict[str, dict[int, np.ndarray]] = {}
     for (method, seed), row in means.iterrows():
         per_seed.setdefault(str(method), {})[int(seed)] = row.to_numpy(dtype=float)
-    scores = {method: np.mean(list(seeds.values()), axis=0) for method, seeds in per_seed.items()}
-    return Items(frame, scores, per_seed)
+    return Items(frame, {method: per_seed[method] for method in predictions.method.unique()})

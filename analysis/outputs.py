@@ -1,84 +1,62 @@
 """What an analysis writes: the table as Markdown, CSV, LaTeX and PNG, the errors, the report."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from analysis.errors import CLASSES
 from analysis.figures import curves_figure, errors_figure, png, table_figure
-from analysis.gather import Gathered, error_shares, gather, provenance, with_classes
+from analysis.gather import Gathered, error_shares, gather, has_classes, provenance, with_classes
 from analysis.settings import AnalysisSettings
 from analysis.table import (
-    NAMES,
     Comparison,
-    comparison_rows,
     comparisons,
+    names_of,
     ordered,
     our_rows,
-    paper_rows,
     verdict,
-    wide,
 )
+from analysis.table_files import TableData, error_rows
 from common import UserError, atomic_write_bytes, atomic_write_text
+from configs.run import check_clean, in_results
 from eval.output import markdown
 
 
-def error_rows(shares: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Counts per class: percent of all responses, and of the wrong ones in brackets."""
-    header = ["row", "right", *CLASSES, "begins by guessing", "responses"]
-    rows = []
-    for method, row in shares.iterrows():
-        wrong = max(1e-9, 1 - row.right)
-        cells = [f"{100 * row[c]:.1f} ({100 * row[c] / wrong:.0f})" for c in CLASSES]
-        rows.append(
-            [
-                NAMES.get(str(method), str(method)),
-                f"{100 * row.right:.1f}",
-                *cells,
-                f"{100 * row.guess:.1f}",
-                f"{row.n:.0f}",
-            ]
-        )
-    return header, rows
+def table_data(gathered: Gathered, settings: AnalysisSettings) -> TableData:
+    """Return what the table is made of."""
+    known = has_classes(gathered.predictions)
+    errors = error_shares(with_classes(gathered.predictions), gathered.methods) if known else None
+    return TableData(
+        number=settings.table, scale=settings.scale, paper=gathered.paper, items=gathered.items, errors=errors
+    )
 
 
 def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> list[Comparison]:
-    """Table, comparisons and errors; returns the comparisons for whoever prints them."""
+    """Write the table, its figures and its provenance; return the comparisons."""
+    data = table_data(gathered, settings)
+    records = provenance(gathered.experiments)
+    if in_results(out):
+        refuse_dirty(records)
+    data.write(out)
     ours = our_rows(gathered.items, gathered.paper, gathered.methods)
-    header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
-    found = comparisons(gathered.items, gathered.paper, gathered.methods)
-    shares = error_shares(with_classes(gathered.predictions), gathered.methods)
-    seeds = max(len(s) for s in gathered.items.per_seed.values())
-    text = [
-        f"# Table {settings.table} at {settings.scale} scale",
-        "",
-        f"Accuracy in percent, avg@k, ± half of the 95 % interval over problems; {seeds} seed(s) per trained row. "
-        f"The paper's rows ({gathered.paper['source']['paper']}, Table {settings.table}) are other models on other "
-        "benchmarks: compare the differences between rows, not the rows.",
-        "",
-        markdown(header, rows),
-        "",
-        markdown(*comparison_rows(found, gathered.paper)),
-        "",
-        "Error classes of all responses in percent (of the wrong ones in brackets):",
-        "",
-        markdown(*error_rows(shares)),
-        "",
-        *[f"- {verdict(c)}" for c in found],
-        "",
-    ]
-    atomic_write_text(out / "table.md", "\n".join(text))
-    frame = pd.DataFrame(rows, columns=header)
-    atomic_write_text(out / "table.csv", ours.round(3).to_csv(index=False))
-    atomic_write_text(out / "table.tex", frame.to_latex(index=False, escape=True))
-    atomic_write_text(out / "errors.csv", shares.round(4).to_csv())
     atomic_write_bytes(out / "table.png", png(table_figure(ours, ordered(gathered.paper))))
-    atomic_write_bytes(out / "errors.png", png(errors_figure(shares)))
+    if data.errors is not None:
+        atomic_write_bytes(out / "errors.png", png(errors_figure(data.errors)))
     if gathered.curves:
         atomic_write_bytes(out / "curves.png", png(curves_figure(gathered.curves)))
-    atomic_write_text(out / "provenance.json", json.dumps(provenance(gathered.experiments), indent=2) + "\n")
-    return found
+    atomic_write_text(out / "provenance.json", json.dumps(records, indent=2) + "\n")
+    return comparisons(gathered.items, gathered.paper, gathered.methods)
+
+
+def refuse_dirty(records: Sequence[dict[str, Any]]) -> None:
+    """Refuse to commit numbers that no commit gives back."""
+    check_clean()
+    dirty = [f"{one['method']} seed {one['seed']}" for one in records if one["dirty"]]
+    if dirty:
+        raise UserError(
+            f"{', '.join(dirty)} were evaluated with changes that are not committed; evaluate them again from a clean "
+            "tree, or give out=<a folder outside results>"
+        )
 
 
 def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
@@ -86,9 +64,9 @@ def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    ours = our_rows(gathered.items, gathered.paper, gathered.methods)
+    ours, names = our_rows(gathered.items, gathered.paper, gathered.methods), names_of(gathered.paper)
     table = Table(
-        "column", *(NAMES.get(m, m) for m in gathered.methods), title="accuracy in %, avg@k with 95 % interval"
+        "column", *(names.get(m, m) for m in gathered.methods), title="accuracy in %, avg@k with 95 % interval"
     )
     for heading in ordered(gathered.paper):
         part = ours[ours.heading == heading].set_index("method")
@@ -119,9 +97,14 @@ def run(settings: AnalysisSettings) -> None:
     if settings.task == "demo":
         settings.fill = True
     out = Path(settings.out or default)
-    gathered = gather(settings)
+    gathered = gather(settings, clean=in_results(out) and settings.task != "errors")
+    if gathered is None:
+        return
     if settings.task == "errors":
-        print(markdown(*error_rows(error_shares(with_classes(gathered.predictions), gathered.methods))))
+        if not has_classes(gathered.predictions):
+            raise UserError(f"scale={settings.scale} gives no classes by construction; ask python -m analysis.judge")
+        shares = error_shares(with_classes(gathered.predictions), gathered.methods)
+        print(markdown(*error_rows(shares, names_of(gathered.paper))))
         return
     found = write_table(gathered, settings, out)
     print_table(gathered, found, out)

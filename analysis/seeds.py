@@ -4,7 +4,6 @@ A run is a seed if its folder is called seed0, seed1 ...; the seeds that lie in 
 that folder's name. Every other run is a method of its own, with one run that nobody trained again.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,9 @@ from scipy.stats import ttest_1samp
 
 from analysis.protocol.transitions import Share
 from analysis.runs import OpenedRun, short_names
+from configs.layout import SEED_FOLDER
 from eval.statistics import ROUNDING
 
-SEED_FOLDER = re.compile(r"seed(0|[1-9]\d*)")
 OWN_SETTINGS = {"seed", "run"}  # what seeds of one method differ in
 
 

@@ -1,5 +1,6 @@
 """A paper table at our scale: our rows with intervals and seeds, the paper's rows, and both gains side by side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -7,14 +8,14 @@ import pandas as pd
 from analysis.items import Items
 
 GROUPS = ("general", "vision", "overall")
-NAMES = {"base": "base", "grpo": "GRPO", "papo_g": "PAPO_G", "dapo": "DAPO", "papo_d": "PAPO_D"}
+NAMES = {"grpo": "GRPO", "papo_g": "PAPO_G", "dapo": "DAPO", "papo_d": "PAPO_D"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A method against its baseline on one group of columns, in points."""
 
-    method: str
+    method: str  # the names that the table shows
     baseline: str
     seeds: int
     group: str
@@ -24,6 +25,12 @@ class Comparison:
     only_baseline: int
     only_method: int
     p_value: float
+    published: str  # the paper's own differences, empty where it has none
+
+
+def names_of(paper: dict) -> dict[str, str]:
+    """Return what the table calls its rows."""
+    return {row["id"]: row["name"] for row in paper["rows"]}
 
 
 def columns_of(paper: dict, group: str) -> list[str]:
@@ -52,17 +59,17 @@ def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
 
 def paper_rows(paper: dict) -> pd.DataFrame:
     """The paper's values in the same shape, without intervals (it prints none)."""
-    rows = []
-    for row in paper["rows"]:
+    rows, names = [], names_of(paper)
+    for row in paper["published"]:
         values = dict(zip([c["id"] for c in paper["columns"]], row["values"], strict=True)) | row["averages"]
-        label = f"{NAMES.get(row['method'], row['method'])} {row['model']}-{row['size']}"
+        label = f"{names.get(row['method'], row['method'])} {row['model']}-{row['size']}"
         rows += [{"method": row["method"], "label": label, "heading": h, "value": values[h]} for h in ordered(paper)]
     return pd.DataFrame(rows)
 
 
 def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Comparison]:
     """Every method against its baseline of the paper (and trained baselines against the base)."""
-    found = []
+    found, names = [], names_of(paper)
     for method in methods:
         baseline = paper["baselines"].get(method, "base")
         if method == "base" or baseline not in methods:
@@ -73,16 +80,17 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
             test = items.mcnemar(baseline, method, columns)
             found.append(
                 Comparison(
-                    method,
-                    baseline,
-                    len(items.per_seed[method]),
-                    group,
-                    points,
-                    low,
-                    high,
-                    test.only_first,
-                    test.only_second,
-                    test.p_value,
+                    method=names.get(method, method),
+                    baseline=names.get(baseline, baseline),
+                    seeds=len(items.per_seed[method]),
+                    group=group,
+                    points=points,
+                    low=low,
+                    high=high,
+                    only_baseline=test.only_first,
+                    only_method=test.only_second,
+                    p_value=test.p_value,
+                    published=paper_gains(paper, method, group),
                 )
             )
     return found
@@ -91,14 +99,16 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
 def paper_gains(paper: dict, method: str, group: str) -> str:
     """The paper's own difference in points at each size, recomputed from its values."""
     baseline = paper["baselines"].get(method)
+    if baseline is None:
+        return ""
     gains = []
-    for row in paper["rows"]:
+    for row in paper["published"]:
         if row["method"] != method:
             continue
         ids = [c["id"] for c in paper["columns"]]
         twin = next(
             r
-            for r in paper["rows"]
+            for r in paper["published"]
             if (r["model"], r["size"]) == (row["model"], row["size"]) and r["method"] == baseline
         )
         values, others = dict(zip(ids, row["values"], strict=True)), dict(zip(ids, twin["values"], strict=True))
@@ -109,20 +119,20 @@ def paper_gains(paper: dict, method: str, group: str) -> str:
 
 def wide(ours: pd.DataFrame, paper: dict, published: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the printed table."""
-    header = ["row", *ordered(paper)]
+    header, names = ["row", *ordered(paper)], names_of(paper)
     rows = []
     for method in ours.method.unique():
         part = ours[ours.method == method].set_index("heading")
         seeds = int(part.seeds.iloc[0])
         cells = [f"{part.value[h]:.1f} ± {(part.high[h] - part.low[h]) / 2:.1f}" for h in ordered(paper)]
-        rows.append([f"ours: {NAMES.get(method, method)} ({seeds} seed{'s' * (seeds > 1)})", *cells])
+        rows.append([f"ours: {names.get(method, method)} ({seeds} seed{'s' * (seeds > 1)})", *cells])
     for label in published.label.unique():
         part = published[published.label == label].set_index("heading")
         rows.append([f"paper: {label}", *(f"{part.value[h]:.2f}" for h in ordered(paper))])
     return header, rows
 
 
-def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], list[list[str]]]:
+def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[str]]]:
     header = [
         "comparison",
         "columns",
@@ -133,12 +143,12 @@ def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], li
     ]
     rows = [
         [
-            f"{NAMES.get(c.method, c.method)} - {NAMES.get(c.baseline, c.baseline)}",
+            f"{c.method} - {c.baseline}",
             c.group,
             f"{c.points:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
             f"{c.only_method} against {c.only_baseline}",
             f"{c.p_value:.2g}",
-            paper_gains(paper, c.method, c.group) if c.baseline != "base" else "not in the paper",
+            c.published or "not in the paper",
         ]
         for c in found
     ]
@@ -147,7 +157,7 @@ def comparison_rows(found: list[Comparison], paper: dict) -> tuple[list[str], li
 
 def verdict(c: Comparison) -> str:
     """One sentence a reader can rely on."""
-    name, baseline = NAMES.get(c.method, c.method), NAMES.get(c.baseline, c.baseline)
+    name, baseline = c.method, c.baseline
     runs = "one training run each" if c.seeds == 1 else f"{c.seeds} seeds"
     runs = f"{runs}; the interval covers problems, not trainings"
     said = f"{c.points:+.1f} points [{c.low:+.1f}, {c.high:+.1f}] on the {c.group} average ({runs})"

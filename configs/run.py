@@ -19,6 +19,8 @@ from common.files import atomic_write_text
 from configs.compose import to_dict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# One result that was just written must not refuse the next one.
+RESULTS = (":!results", ":!bench/*.json", ":!bench/*.png")
 NO_CHECKOUT = "unknown (not a git checkout)"
 PACKAGES = (
     "torch",
@@ -59,9 +61,18 @@ class Run:
 
     @classmethod
     def collect(
-        cls, settings: Any, command: Sequence[str] | None = None, revisions: Mapping[str, str] | None = None
+        cls,
+        settings: Any,
+        command: Sequence[str] | None = None,
+        revisions: Mapping[str, str] | None = None,
+        into: Path | None = None,
     ) -> Run:
-        """The record of a run that starts now; without `command`, the command line of this process."""
+        """Return the record of a run that starts now; without `command`, the command line of this process.
+
+        Results that go `into` results/ or bench/ are refused from a tree with changes: no commit would give them back.
+        """
+        if into is not None and in_results(into):
+            check_clean()
         commit, dirty = _git_state(REPOSITORY)
         return cls(
             command=list(command) if command is not None else ["python", *sys.orig_argv[1:]],
@@ -95,14 +106,29 @@ class Run:
             raise UserError(f"{path} is not a run record: {error}") from None
 
 
+def in_results(path: Path) -> bool:
+    """Return whether a path lies where results are committed."""
+    return any(path.resolve().is_relative_to(REPOSITORY / name) for name in ("results", "bench"))
+
+
+def check_clean() -> None:
+    """Refuse a tree whose tracked files differ from its commit."""
+    commit, dirty = _git_state(REPOSITORY)
+    if dirty:
+        raise UserError(
+            f"committed results come from a clean tree, and tracked files differ from {commit[:7]}; commit or stash "
+            "them first, or write outside results/ and bench/"
+        )
+
+
 def _git_state(folder: Path) -> tuple[str, bool]:
-    """Commit of a checkout, and whether its tracked files differ from it."""
+    """Return the commit of a checkout, and whether tracked files differ from it that are not themselves results."""
     if not (folder / ".git").exists():  # without this, git would answer for a repository around this one
         return NO_CHECKOUT, False
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return NO_CHECKOUT, False
-    return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *RESULTS))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

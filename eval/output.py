@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from common import UserError, atomic_write_text
+from configs.layout import PREDICTIONS
 from models.judged import without_nan
 
 MISSING = "—"
@@ -13,7 +14,7 @@ MISSING = "—"
 
 def judged_file(folder: Path) -> Path:
     """Return the file of judged responses: that of an evaluation's folder, or `folder` where it is such a file."""
-    return folder if folder.suffix == ".parquet" else folder / "predictions.parquet"
+    return folder if folder.suffix == ".parquet" else folder / PREDICTIONS
 
 
 def read_predictions(folder: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:

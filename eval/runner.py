@@ -11,6 +11,7 @@ import pandas as pd
 from common import UserError, atomic_write_text, sha256_of
 from common.progress import progress
 from configs import Run, save_resolved
+from configs.layout import PREDICTIONS, evaluation_folder
 from data.views import check_view
 from eval.audit import write_audit
 from eval.output import with_text, write_scores
@@ -29,7 +30,7 @@ def output_folder(settings: EvalSettings) -> Path:
         return Path(settings.out)
     if not settings.run:
         raise UserError("give run=<run folder>, or model=<name> together with out=<folder of the results>")
-    return Path(settings.run) / "eval" / settings.bench.replace(",", "+")
+    return evaluation_folder(Path(settings.run), settings.bench)
 
 
 def revision_of(settings: EvalSettings) -> str:
@@ -111,7 +112,7 @@ def write(
     names: Sequence[str],
 ) -> None:
     """Everything that an evaluation leaves; scores.json comes last and says that it is complete."""
-    write_judged(predictions, out / "predictions.parquet")
+    write_judged(predictions, out / PREDICTIONS)
     if len(names) > 1:
         write_audit(predictions, names, out, record={"run": asdict(record)})
     if settings.page:

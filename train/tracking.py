@@ -19,6 +19,7 @@ from PIL import Image
 
 from common import atomic_write_text, read_jsonl, write_jsonl
 from configs import to_dict
+from configs.layout import rollouts_file
 from models.judged import judged_frame, write_judged
 from models.response import Response
 from train.collapse import signals
@@ -157,7 +158,7 @@ class Tracker:
         every = self.settings.keep.rollouts_every
         if every and (number % every == 0 or number == 1):
             frame = rollout_frame(experience, number, step.weighed.table.advantage_NT)
-            write_judged(frame, self.run / "rollouts" / f"step_{number:06d}.parquet")
+            write_judged(frame, rollouts_file(self.run, number))
             if self.wandb:
                 self.wandb.log({"rollouts": self.pictures(step)}, step=number)
 

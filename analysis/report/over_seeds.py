@@ -122,11 +122,13 @@ def difference_of(first: Method, second: Method, measures: Sequence[Measure], sc
     pairs = pairs_of(first, second)
     if not pairs:
         return None
-    paired_I = {
-        part: np.mean([scores.per_seed[method.name][seed if method.is_seeded else 0] for seed in pairs], axis=0)
-        for part, method in ((FIRST, first), (SECOND, second))
-    }
-    paired = replace(scores, scores=paired_I)
+    paired = replace(
+        scores,
+        per_seed={
+            part: {seed: scores.per_seed[method.name][seed if method.is_seeded else 0] for seed in pairs}
+            for part, method in ((FIRST, first), (SECOND, second))
+        },
+    )
     cells = {}
     for one in measures:
         if all(view.name in one.of for pair in pairs.values() for view in pair):

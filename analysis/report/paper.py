@@ -11,14 +11,14 @@ from analysis.report.page import write_report
 from analysis.report.records import Figure, Table
 from analysis.runs import open_runs
 from analysis.settings import AnalysisSettings
-from analysis.table import NAMES, Comparison, comparison_rows, ordered, our_rows, paper_rows, verdict, wide
+from analysis.table import Comparison, comparison_rows, names_of, ordered, our_rows, paper_rows, verdict, wide
 
 SHOWN_SEED = 0  # the report compares runs, so it takes one seed of every row; the table has all
 
 
 def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings) -> Extra:
     """What the table adds: the paper's rows, and its own comparisons over all seeds."""
-    ours = our_rows(gathered.items, gathered.paper, gathered.methods)
+    ours, names = our_rows(gathered.items, gathered.paper, gathered.methods), names_of(gathered.paper)
     header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
     seeds = max(len(s) for s in gathered.items.per_seed.values())
     title = f"Table {settings.table} at {settings.scale} scale"
@@ -41,7 +41,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
             Table(
                 f"{title}: every method against its baseline in the paper",
                 "The same items, paired; bootstrap over problems and exact McNemar test by majority.",
-                *comparison_rows(list(found), gathered.paper),
+                *comparison_rows(found),
             ),
         ],
         [
@@ -53,7 +53,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
                 "accuracy per column, average and method",
             )
         ],
-        f"{title}: {', '.join(NAMES.get(method, method) for method in gathered.methods)}",
+        f"{title}: {', '.join(names.get(method, method) for method in gathered.methods)}",
     )
 
 

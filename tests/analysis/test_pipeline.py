@@ -1,17 +1,30 @@
 """From nothing to table and report with the real commands, at the smallest size."""
 
 import json
+import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from analysis.experiments import Experiment, paper_table
-from analysis.items import collect_items
+from analysis.errors import CLASSES
+from analysis.experiments import Experiment, Row, paper_table, rows_of, suite_of
+from analysis.items import Items, collect_items
+from analysis.outputs import refuse_dirty, run
+from analysis.plan import lacking
+from analysis.settings import AnalysisSettings
 from analysis.table import columns_of, comparisons, ordered, our_rows, paper_gains, verdict
+from analysis.table_files import ITEMS, TableData, read_table
 from common import UserError
+from configs import Run, compose
+from eval.settings import EvalSettings
+from eval.suites import SUITES
+from train.settings import TrainSettings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SMALL_TRAIN = (
     "[steps=1,rollouts.prompts=4,rollouts.group=4,optimiser.minibatch_prompts=2,keep.wandb=disabled,"
@@ -74,19 +87,106 @@ def test_the_papers_gains_are_recomputed_from_its_values():
     assert len(ordered(paper)) == 12 and len(columns_of(paper, "overall")) == 9
 
 
+def experiment(row: str, scale: str, seed: int, runs: Path) -> Experiment:
+    table = paper_table(1)
+    return Experiment(row=rows_of(table, [row])[0], suite=suite_of(table, scale), seed=seed, runs=runs)
+
+
 def test_a_missing_cell_names_its_command(tmp_path):
-    commands = Experiment("papo_g", "mini", 3, tmp_path).commands([], [])
-    assert commands[0][:4] == ["train", "method=papo_g", "scale=mini", "seed=3"] and commands[1][0] == "eval"
+    train, evaluate = experiment("papo_g", "mini", 3, tmp_path).commands([], [])
+    run = tmp_path / "mini" / "papo_g" / "seed3"
+    assert train == ["train", "method=papo_g", "scale=mini", "seed=3", f"run={run}"]
+    assert evaluate == ["eval", "model=tiny", f"run={run}", "bench=mini", "preset=mini", "seed=3"]
+    (base,) = experiment("base", "3b", 0, tmp_path).commands(["steps=1"], ["data=somewhere"])
+    assert base[:4] == ["eval", "model=qwen2_5_vl_3b", f"out={tmp_path}/3b/base/eval/papo_suite", "bench=papo_suite"]
+    assert base[-1] == "data=somewhere" and "steps=1" not in base
 
 
-def test_an_answer_without_a_box_is_none_and_never_a_number(tmp_path):
-    """pandas reads a missing text as NaN, which the report's JSON refuses."""
-    experiment = Experiment("grpo", "mini", 0, tmp_path)
-    experiment.evaluation.mkdir(parents=True)
-    rows = pd.DataFrame({"sample_id": ["a", "b"], "extracted": ["12", None]})
-    rows.to_parquet(experiment.evaluation / "predictions.parquet")
-    both = pd.concat([experiment.predictions(), experiment.predictions()])
-    assert [row.extracted for row in both.itertuples()] == ["12", None, "12", None]
+@pytest.mark.parametrize("scale", ["mini", "2b", "3b", "7b"])
+def test_the_commands_of_a_plan_compose_and_say_what_the_table_needs(tmp_path, scale, capsys):
+    settings = compose(AnalysisSettings, ["table=1", f"scale={scale}", "plan=true", "seeds=2", f"folder={tmp_path}"])
+    run(settings)
+    lines = capsys.readouterr().out.splitlines()
+    commands = [line.split()[2:] for line in lines if line.startswith("  python -m ")]
+    assert sorted({room for room, *_ in commands}) == ["eval", "train"] and len(commands) == 9 + 8
+    assert {command[1] for command in commands if command[0] == "train"} == {
+        f"method={name}" for name in ("grpo", "papo_g", "dapo", "papo_d")
+    }
+    suite, columns = suite_of(paper_table(1), scale), paper_table(1)["columns"]
+    for room, *options in commands:
+        resolved = compose(TrainSettings if room == "train" else EvalSettings, options)
+        assert resolved.model.name == suite.model
+        assert room == "train" or (resolved.k, resolved.bench, resolved.preset) == (8, suite.bench, suite.preset)
+    assert [columns[0].get(suite.bench, "geometry") in line for line in lines[:2]] == [False, True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_the_papers_suite_are_its_benchmarks():
+    assert tuple(column["papo_suite"] for column in paper_table(1)["columns"]) == SUITES["papo_suite"]
+
+
+def test_a_row_may_be_any_settings(tmp_path):
+    row = Row(id="half", name="half masked", set=["method=papo_g", "views.masked.ratio=0.3"])
+    one = Experiment(row=row, suite=suite_of(paper_table(1), "mini"), seed=0, runs=tmp_path)
+    assert one.commands([], [])[0][1:3] == row.set and one.folder == tmp_path / "mini" / "half" / "seed0"
+
+
+def test_what_is_not_there_names_what_is():
+    with pytest.raises(UserError, match="no table=7; configs/tables has table=1"):
+        paper_table(7)
+    with pytest.raises(UserError, match="no scale=70b; it has mini, 2b, 3b, 7b"):
+        suite_of(paper_table(1), "70b")
+    with pytest.raises(UserError, match="no row vppo; it has base, grpo"):
+        rows_of(paper_table(1), ["vppo"])
+
+
+def test_a_scale_that_cannot_be_run_here_is_planned_and_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert lacking(suite_of(paper_table(1), "mini")) == []
+    with pytest.raises(UserError, match=r"lacks a CUDA GPU; the model Qwen/.*; the dataset PAPO-Galaxy/PAPO_eval"):
+        run(compose(AnalysisSettings, ["table=1", "scale=3b", "fill=true", f"folder={tmp_path}"]))
+    assert "python -m train method=papo_g scale=3b seed=0" in capsys.readouterr().out
+
+
+def test_a_table_is_made_again_from_its_item_scores_byte_for_byte(tmp_path):
+    rng = random.Random(0)
+    frame = pd.concat(
+        made_up({m: {c: rng.random() for c in SOURCES} for m in ("base", "grpo")}).assign(seed=s) for s in (0, 1)
+    )
+    frame["correct"] = [rng.random() < 0.5 for _ in range(len(frame))]
+    frame = frame[(frame.method != "base") | (frame.seed == 0)]
+    shares = pd.DataFrame({name: {"base": 1 / 7, "grpo": 1 / 3} for name in ("right", *CLASSES, "guess", "n")})
+    data = TableData(number=1, scale="mini", paper=paper_table(1), items=collect_items(frame), errors=shares)
+    data.write(tmp_path)
+    again = read_table(tmp_path)
+    texts = {name: (tmp_path / name).read_text() for name in ("table.md", "table.csv", "table.tex")}
+    assert again.texts() == texts and (again.number, again.scale) == (1, "mini")
+    again.items.per_seed["grpo"][1] = 1 - again.items.per_seed["grpo"][1]
+    changed = replace(again, items=Items(again.items.frame, again.items.per_seed))
+    assert changed.texts()["table.md"] != texts["table.md"]
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "results").glob("table*")), ids=lambda folder: folder.name)
+def test_committed_tables_follow_from_their_committed_item_scores(folder):
+    if not (folder / ITEMS).exists():
+        pytest.skip(f"{folder.name} was written before item scores were; python -m analysis table=1 writes them")
+    for name, text in read_table(folder).texts().items():
+        assert (folder / name).read_text() == text, name
+
+
+def test_results_of_a_changed_tree_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("configs.run._git_state", lambda folder: ("c0ffee1234", True))
+    results = ROOT / "results" / "table1_mini"
+    with pytest.raises(UserError, match="tracked files differ from c0ffee1"):
+        run(compose(AnalysisSettings, ["table=1", f"folder={tmp_path}", "fill=true"]))
+    with pytest.raises(UserError, match="tracked files differ from c0ffee1"):
+        Run.collect(compose(AnalysisSettings, []), into=results)
+    assert Run.collect(compose(AnalysisSettings, []), into=tmp_path).dirty
+    monkeypatch.setattr("configs.run._git_state", lambda folder: ("c0ffee1234", False))
+    assert not Run.collect(compose(AnalysisSettings, []), into=results).dirty
+    with pytest.raises(UserError, match="grpo seed 2 were evaluated with changes"):
+        refuse_dirty([{"method": "grpo", "seed": 2, "dirty": True}, {"method": "base", "seed": 0, "dirty": False}])
 
 
 @pytest.mark.slow

@@ -1,0 +1,126 @@
+"""A table's committed files: Markdown, CSV and LaTeX, and the per-item scores from which they are made again.
+
+`items.parquet` has one line per item: column, subset, cluster, vision_need, version, and the mean score under each
+training, in a column `<row>/seed<n>`. `errors.csv` has the shares of the classes of error. Nothing else is needed.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import CLASSES
+from analysis.experiments import paper_table
+from analysis.items import DESCRIBED, Items
+from analysis.table import comparison_rows, comparisons, names_of, our_rows, paper_rows, verdict, wide
+from common import UserError, atomic_path, atomic_write_text
+from eval.output import markdown
+
+ITEMS, ERRORS = "items.parquet", "errors.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableData:
+    """What a table is made of."""
+
+    number: int
+    scale: str
+    paper: dict[str, Any]
+    items: Items
+    errors: pd.DataFrame | None  # shares per row; None where classes are not known by construction
+
+    @property
+    def methods(self) -> list[str]:
+        return list(self.items.per_seed)
+
+    def texts(self) -> dict[str, str]:
+        """Return the files by name."""
+        ours = our_rows(self.items, self.paper, self.methods)
+        header, rows = wide(ours, self.paper, paper_rows(self.paper))
+        return {
+            "table.md": self.page(header, rows),
+            "table.csv": ours.round(3).to_csv(index=False),
+            "table.tex": pd.DataFrame(rows, columns=header).to_latex(index=False, escape=True),
+        }
+
+    def page(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        found = comparisons(self.items, self.paper, self.methods)
+        seeds = max(len(seeds) for seeds in self.items.per_seed.values())
+        classes = "The benchmarks of this scale give no classes of error by construction (python -m analysis.judge)."
+        if self.errors is not None:
+            shares = markdown(*error_rows(self.errors, names_of(self.paper)))
+            classes = f"Error classes of all responses in percent (of the wrong ones in brackets):\n\n{shares}"
+        parts = [
+            f"# Table {self.number} at {self.scale} scale",
+            f"Accuracy in percent, avg@k, ± half of the 95 % interval over problems; {seeds} seed(s) per trained row. "
+            f"The paper's rows ({self.paper['source']['paper']}, Table {self.number}) are other models on other "
+            "benchmarks: compare the differences between rows, not the rows.",
+            markdown(header, rows),
+            markdown(*comparison_rows(found)),
+            classes,
+            "\n".join(f"- {verdict(one)}" for one in found),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """Write the files of the table and what they can be made from again."""
+        for name, text in self.texts().items():
+            atomic_write_text(folder / name, text)
+        if self.errors is not None:
+            atomic_write_text(folder / ERRORS, self.errors.to_csv())
+        write_items(self, folder / ITEMS)
+
+
+def error_rows(shares: pd.DataFrame, names: dict[str, str]) -> tuple[list[str], list[list[str]]]:
+    """Return percent of all responses per class, and of the wrong ones in brackets."""
+    header = ["row", "right", *CLASSES, "begins by guessing", "responses"]
+    rows = []
+    for method, row in shares.iterrows():
+        wrong = max(1e-9, 1 - row.right)
+        cells = [f"{100 * row[c]:.1f} ({100 * row[c] / wrong:.0f})" for c in CLASSES]
+        name = names.get(str(method), str(method))
+        rows.append([name, f"{100 * row.right:.1f}", *cells, f"{100 * row.guess:.1f}", f"{row.n:.0f}"])
+    return header, rows
+
+
+def write_items(data: TableData, path: Path) -> None:
+    """Write the per-item scores; the file also says of which table and scale they are."""
+    import pyarrow
+    import pyarrow.parquet
+
+    scores = {
+        f"{method}/seed{seed}": scores_I
+        for method, seeds in data.items.per_seed.items()
+        for seed, scores_I in seeds.items()
+    }
+    table = pyarrow.Table.from_pandas(data.items.frame.assign(**scores), preserve_index=True)
+    what = {"percept": json.dumps({"table": data.number, "scale": data.scale})}
+    with atomic_path(path) as target:
+        pyarrow.parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, **what}), target)
+
+
+def read_table(folder: Path) -> TableData:
+    """Read what a table was made of from its folder."""
+    import pyarrow.parquet
+
+    path = folder / ITEMS
+    if not path.exists():
+        raise UserError(f"{folder} has no {ITEMS}, so its table cannot be made again; run python -m analysis table=1")
+    table = pyarrow.parquet.read_table(path)
+    what, frame = json.loads(table.schema.metadata[b"percept"]), table.to_pandas()
+    per_seed: dict[str, dict[int, np.ndarray]] = {}
+    for name in [name for name in frame if name not in DESCRIBED]:
+        method, _, seed = name.rpartition("/seed")
+        per_seed.setdefault(method, {})[int(seed)] = frame[name].to_numpy(dtype=float)
+    errors = folder / ERRORS
+    return TableData(
+        number=what["table"],
+        scale=what["scale"],
+        paper=paper_table(what["table"]),
+        items=Items(frame[DESCRIBED], per_seed),
+        errors=pd.read_csv(errors, index_col=0) if errors.exists() else None,
+    )
