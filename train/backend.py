@@ -15,6 +15,7 @@ from models.loader import VisionLanguageModel
 from models.weights import Gather
 from train.distributed import Ranks
 from train.settings import TrainSettings
+from train.shards import Piece, whole_pieces
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -38,6 +39,10 @@ class Backend(Protocol):
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Put back what `state` gave."""
+        ...
+
+    def pieces(self) -> list[Piece]:
+        """Return which numbers of which parameters `state` holds on this rank."""
         ...
 
 
@@ -85,7 +90,8 @@ class TorchBackend:
                 "parallel.backend=torch keeps no float32 copy of bfloat16 weights, and steps of 1e-6 would be lost; "
                 "set parallel.backend=deepspeed, or model.dtype=float32"
             )
-        self.parameters = [p for p in model.module.parameters() if p.requires_grad]
+        self.names = {name: p for name, p in model.module.named_parameters() if p.requires_grad}
+        self.parameters = list(self.names.values())
         self.optimizer = adamw(self.parameters, settings)
         self.clip = settings.optimiser.gradient_clip
 
@@ -105,6 +111,9 @@ class TorchBackend:
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         load_optimizer_state(self.parameters, self.optimizer, state)
+
+    def pieces(self) -> list[Piece]:
+        return whole_pieces({name: p.numel() for name, p in self.names.items()})
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

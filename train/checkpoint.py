@@ -1,6 +1,7 @@
 """Checkpoints: complete or absent. A folder is written under another name and renamed when everything is on disk.
 
-Each process writes its own shard of float32 weights and moments; process 0 adds the whole model as plain transformers
+Each process writes its own shard of float32 weights and moments, and which numbers of which parameters they are, so
+that another number of processes or another ZeRO stage can go on; process 0 adds the whole model as plain transformers
 files. There is no RNG state to keep: all chance of a step is drawn from (seed, step).
 """
 
@@ -18,9 +19,10 @@ from common import UserError, atomic_write_text
 from train.backend import Backend
 from train.distributed import Ranks
 from train.settings import ParallelSettings
+from train.shards import pieces_metadata, recut
 from train.update import Updater
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass
@@ -68,7 +70,7 @@ def save_checkpoint(run: Path, place: Progress, updater: Updater, ranks: Ranks, 
             work.mkdir(parents=True)
         ranks.wait()
         state = {name: value.cpu().contiguous() for name, value in updater.backend.state().items()}
-        save_file(state, work / shard_name(ranks))
+        save_file(state, work / shard_name(ranks), pieces_metadata(updater.backend.pieces()))
         updater.model.save(work, gather=updater.backend.gather, writes=ranks.main)
         ranks.wait()
         if ranks.main:
@@ -91,10 +93,10 @@ def load_checkpoint(run: Path, backend: Backend, parallel: ParallelSettings, ran
     record = json.loads((folder / "state.json").read_text())
     if record["format"] != FORMAT:
         raise UserError(f"{folder} has checkpoint format {record['format']}, this is {FORMAT}; start a new run")
-    if record["processes"] != ranks.size or record["parallel"] != asdict(parallel):
-        raise UserError(
-            f"{folder} was written by {record['processes']} process(es) with {record['parallel']}; go on with the "
-            f"same, or begin a new run from its weights (model.path={folder} run=<another folder>)"
-        )
-    backend.load_state(load_file(folder / shard_name(ranks)))
+    if record["processes"] == ranks.size and record["parallel"] == asdict(parallel):
+        backend.load_state(load_file(folder / shard_name(ranks)))
+    else:  # each rank takes what is now its own from the shards of all
+        state = backend.state()
+        shapes = {int(key.split(".")[0]): value.shape for key, value in state.items() if key.endswith(".value")}
+        backend.load_state(recut(sorted(folder.glob("shard_*.safetensors")), backend.pieces(), shapes))
     return Progress(record["step"], record["updates"], record["position"])

@@ -16,6 +16,7 @@ from models.scoring import Scorer
 from train.backend import adamw, load_optimizer_state, optimizer_state, set_rate
 from train.distributed import Ranks
 from train.settings import TrainSettings
+from train.shards import Piece, flat_pieces, split_pieces, whole_pieces
 
 NEVER = 1 << 62
 KEPT_WHOLE = 100_000  # DeepSpeed's default: at stage 3 parameters of up to so many numbers stay on every rank
@@ -88,7 +89,9 @@ class DeepSpeedBackend:
         refuse_impossible(settings)
         deepspeed = import_deepspeed()
         self.stage, self.ranks = settings.parallel.zero_stage, ranks
-        self.parameters = [p for p in model.module.parameters() if p.requires_grad]
+        trained = {name: p for name, p in model.module.named_parameters() if p.requires_grad}
+        self.parameters, self.names = list(trained.values()), {id(p): name for name, p in trained.items()}
+        self.sizes = {name: p.numel() for name, p in trained.items()}  # ZeRO 3 empties the parameters
         self.engine, *_ = deepspeed.initialize(
             model=Scorer(model),
             optimizer=adamw(self.parameters, settings),
@@ -126,6 +129,21 @@ class DeepSpeedBackend:
 
     def state(self) -> dict[str, Tensor]:
         return optimizer_state(self.masters(), self.optimizer)
+
+    def pieces(self) -> list[Piece]:
+        if self.stage == 0:
+            return whole_pieces(self.sizes)
+        zero, rank = self.engine.optimizer, self.ranks.rank
+        found: list[Piece] = []
+        groups = zero.fp16_groups if self.stage == 3 else zero.round_robin_bit16_groups
+        for master, group in enumerate(groups):
+            sizes = {self.names[id(p)]: self.sizes[self.names[id(p)]] for p in group}
+            if self.stage == 3:
+                found += split_pieces(sizes, [p.partition_numel() for p in group], rank, master)
+            else:
+                offsets, part = zero.round_robin_bit16_offsets[master], zero.partition_size[master]
+                found += flat_pieces(sizes, offsets, part, rank, master)
+        return found
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         load_optimizer_state(self.masters(), self.optimizer, state)
