@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from common import UserError
 from data import Sample
 from data.views import ViewSettings
+from models import windows
 from models.adapters import adapters_off, add_adapters, save_adapter
 from models.attention import install
 from models.encode import Encoded, Encoder, batch_vision, check_template, distinct_vision
@@ -58,6 +59,7 @@ class VisionLanguageModel:
         self.pictures: PictureTower | None = None
         if self.scoring_path == "shared":
             self.pictures = PictureTower(module.model.visual, keep=vision_is_fixed(settings))
+            windows.install(module.model.visual)
             install(module)
         # Whoever shards the weights (DeepSpeed) puts an engine that wraps a Scorer in its place.
         self.scorer: Callable[..., Scores] = Scorer(self)
