@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from models.loader import VisionLanguageModel
 
 
+NUCLEUS = 1024  # tokens among which a nucleus nearly always lies
+BLOCK = 512  # tokens whose probabilities are added up together
+ROWS = 128
+
+
 class OneChoice(GenerationConfig):
     """Greedy search with several sequences per prompt, which `validate` refuses because they would all be the same;
     here they differ, as the processor leaves each row a token of its own."""
@@ -48,15 +53,60 @@ def restrict(probs_NV: Tensor, top_p: float, top_k: int) -> Tensor:
         border_N1 = probs_NV.topk(min(top_k, probs_NV.shape[-1])).values[:, -1:]
         probs_NV = probs_NV.masked_fill(probs_NV < border_N1, 0)
     if top_p < 1:
-        sorted_NV = probs_NV.sort(descending=True).values
-        reached_NV = sorted_NV.cumsum(-1)
-        inside_NV = reached_NV - sorted_NV < top_p * reached_NV[:, -1:]
-        border_N1 = sorted_NV.masked_fill(~inside_NV, torch.inf).amin(-1, keepdim=True)
+        border_N1 = nucleus_border(probs_NV, top_p)
         probs_NV = probs_NV.masked_fill(probs_NV < border_N1, 0)
     return probs_NV
 
 
+def nucleus_border(probs_NV: Tensor, top_p: float) -> Tensor:
+    """Return the smallest probability [N, 1] that belongs to the nucleus of each row.
+
+    Only rows whose likeliest `NUCLEUS` tokens do not reach `top_p`, which are rare and flat, are sorted as a whole.
+    """
+    total_N1 = probs_NV.sum(-1, keepdim=True)
+
+    def border(sorted_NV: Tensor, wanted_N1: Tensor) -> Tensor:
+        inside_NV = sorted_NV.cumsum(-1) - sorted_NV < wanted_N1
+        return sorted_NV.masked_fill(~inside_NV, torch.inf).amin(-1, keepdim=True)
+
+    if probs_NV.shape[-1] <= NUCLEUS:
+        return border(probs_NV.sort(descending=True).values, top_p * total_N1)
+    likeliest_NV = probs_NV.topk(NUCLEUS).values
+    border_N1 = border(likeliest_NV, top_p * total_N1)
+    flat_N = likeliest_NV.sum(-1) < top_p * total_N1[:, 0]
+    if flat_N.any():
+        border_N1[flat_N] = border(probs_NV[flat_N].sort(descending=True).values, top_p * total_N1[flat_N])
+    return border_N1
+
+
+def pick(probs_NV: Tensor, numbers_N1: Tensor) -> Tensor:
+    """Return the token [N, 1] in whose share of the cumulative distribution each row's number falls.
+
+    Sums are in double precision: single would lose the tail of a large vocabulary. First the block of tokens is found,
+    then the token in it, so that the doubles of a whole vocabulary are never written.
+    """
+    padded_NV = torch.nn.functional.pad(probs_NV, (0, -probs_NV.shape[-1] % BLOCK))
+    blocks_NBC = padded_NV.unflatten(-1, (-1, BLOCK))
+    reached_NB = blocks_NBC.sum(-1, dtype=torch.float64).cumsum(-1)
+    # A number of almost 1 may not round up to the total, or a token of probability 0 would be picked.
+    wanted_N1 = numbers_N1 * (1 - 2.0**-40) * reached_NB[:, -1:]
+    block_N1 = torch.searchsorted(reached_NB, wanted_N1, right=True)
+    before_N1 = torch.where(block_N1 > 0, reached_NB.gather(-1, (block_N1 - 1).clamp(min=0)), 0.0)
+    own_NC = blocks_NBC.gather(1, block_N1[..., None].expand(-1, -1, BLOCK))[:, 0].cumsum(-1, dtype=torch.float64)
+    inside_N1 = torch.minimum(wanted_N1 - before_N1, own_NC[:, -1:] * (1 - 2.0**-40))
+    return block_N1 * BLOCK + torch.searchsorted(own_NC, inside_N1, right=True)
+
+
 def draw_tokens(
+    logits_NV: Tensor, numbers_N1: Tensor, settings: SamplingSettings, forbidden_ids: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """`draw_rows` of some rows at a time: several tables of a whole vocabulary live during a draw."""
+    pieces = zip(logits_NV.split(ROWS), numbers_N1.split(ROWS), strict=True)
+    drawn = [draw_rows(logits, numbers, settings, forbidden_ids) for logits, numbers in pieces]
+    return torch.cat([chosen_N1 for chosen_N1, _ in drawn]), torch.cat([logprobs_N for _, logprobs_N in drawn])
+
+
+def draw_rows(
     logits_NV: Tensor, numbers_N1: Tensor, settings: SamplingSettings, forbidden_ids: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Each row's next token [N, 1] and its log-prob [N].
@@ -72,11 +122,7 @@ def draw_tokens(
         chosen_N1 = allowed_NV.argmax(-1, keepdim=True)
     else:
         probs_NV = restrict(allowed_NV.exp(), settings.top_p, settings.top_k)
-        # Single precision would lose the tail of a large vocabulary in the sum.
-        reached_NV = probs_NV.cumsum(-1, dtype=torch.float64)
-        # A number of almost 1 may not round up to the total, or a token of probability 0 would be picked.
-        wanted_N1 = numbers_N1 * (1 - 2.0**-40) * reached_NV[:, -1:]
-        chosen_N1 = torch.searchsorted(reached_NV, wanted_N1, right=True)
+        chosen_N1 = pick(probs_NV, numbers_N1)
     return chosen_N1, logprobs_NV.gather(-1, chosen_N1)[:, 0]
 
 
