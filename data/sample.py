@@ -1,7 +1,8 @@
 """`Sample`: one problem, with everything that is known about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from data.images import ImageSource
 
@@ -17,11 +18,13 @@ class Sample:
     question: str  # holds one <image> for each picture, where the picture belongs
     images: Sequence[ImageSource]
     answer: str
-    answer_type: str | None = None  # choice, number, math, text; None = the grader decides from the answer
+    # choice, number, math, text, or a type of verify/by_type.py; None = the grader decides from the answer
+    answer_type: str | None = None
     choices: Sequence[str] = ()
     facts: dict[str, str] = field(default_factory=dict)  # what a correct reading of the pictures says
     solution: str = ""  # the operations that lead from facts to answer, see data.mini.chains
     tags: dict[str, str] = field(default_factory=dict)  # column, vision_need, version, subset ...
+    columns: Mapping[str, Any] = field(default_factory=dict)  # further columns of its row, see data/columns.py
 
     def record(self) -> dict:
         """The sample as plain data for result files; pictures stay behind and are found again by `id`."""

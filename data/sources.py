@@ -5,8 +5,10 @@
 Images in a row are paths (beside the file), bytes, {"bytes", "path"} structs or decoded pictures.
 """
 
+import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,14 +18,26 @@ from PIL import Image
 
 from common import UserError, read_jsonl
 from configs import setting
+from data.columns import check_column, check_columns
 from data.images import BytesImage, FileImage, ImageSource, PillowImage
 from data.mini import world
+from data.mini.known import BUILDERS
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
 PROBLEM_KEYS, MESSAGE_KEYS = {"problem", "answer"}, {"messages"}
+OWN_KEYS = {"id", "images", "source", "answer_type", *PROBLEM_KEYS, *MESSAGE_KEYS}  # all others become columns
+STRETCH = 1024  # positions of the mini world's stream that are searched for one sample of a stage
 ROWS_AT_ONCE = 1000
 FEW = 10  # so many broken samples stop no run, as a share of few means nothing
 BLANK = b"-"  # stands for a picture where only their number counts
+
+
+@dataclass
+class StageSettings:
+    """A part of the training that learns from some of the samples."""
+
+    until: float = setting(1.0, "progress at which it ends: 0.3 = after three tenths of the steps")
+    where: dict[str, str] = setting(factory=dict, help="what samples must have: a tag, column, answer_type or source")
 
 
 @dataclass
@@ -37,6 +51,7 @@ class DataSettings:
     unusable_share: float = setting(
         0.02, "share of rows or pictures that may be unusable: they are left out and counted; above it the run stops"
     )
+    stages: list[StageSettings] = setting(factory=list, help="{until, where} in order; after the last, all samples")
 
 
 def image_source(value: Any, folder: Path, row: str) -> ImageSource:
@@ -102,7 +117,24 @@ def sample_from_row(row: dict[str, Any], number: int, source: str, folder: Path)
             "image(s); make the two equal"
         )
     name = f"{source}/{number}" if row.get("id") is None else str(row["id"])
-    return Sample(name, source, question, images, answer.strip())
+    more = {key: value for key, value in row.items() if key not in OWN_KEYS and value is not None}
+    for key, value in more.items():
+        check_column(key, value, where)
+    return Sample(
+        id=name,
+        source=str(row.get("source") or source),
+        question=question,
+        images=images,
+        answer=answer.strip(),
+        answer_type=row.get("answer_type"),
+        columns=more,
+    )
+
+
+def has(sample: Sample, where: Mapping[str, str]) -> bool:
+    """Return whether a sample has every wanted value, as text: of a tag, a column, its answer_type or its source."""
+    known = {"source": sample.source, "answer_type": sample.answer_type, **sample.tags}
+    return all(str(known.get(name, sample.columns.get(name))) == value for name, value in where.items())
 
 
 @dataclass(frozen=True)
@@ -188,13 +220,16 @@ def read_rows(settings: DataSettings) -> tuple[Sequence[dict[str, Any]], Path]:
 class Samples:
     """Samples by position, so that a stopped run finds its place again; finite sources start over, shuffled anew.
 
-    A row is read when its sample is taken. Rows that cannot be used are left out and counted, up to a share.
+    A row is read when its sample is taken. Rows that cannot be used are left out and counted, up to a share. With
+    stages, a sample is a function of seed, stage and position, which counts on in the next stage's stream.
     """
 
     def __init__(self, settings: DataSettings, seed: int):
         self.settings, self.seed = settings, seed
         self.rows: Sequence[dict[str, Any]] | None = None
         self.usable: list[int] = []  # places of the rows that samples can be made of
+        self.staged: list[list[int]] = [[] for _ in settings.stages]  # places among the usable rows
+        self.with_column: Counter[str] = Counter(list(BUILDERS))  # usable rows that have a column
         self.left_out: list[str] = []  # why others cannot, a sentence each
         self.taken = self.broken = 0  # samples since the start, and those whose pictures could not be used
         if settings.source == "mini":
@@ -203,6 +238,7 @@ class Samples:
         self.rows, self.folder = read_rows(settings)
         if not len(self.rows):
             raise UserError(f"data.source '{settings.source}' has no rows; there is nothing to learn from")
+        self.with_column.clear()
         self.check_rows()
 
     def check_rows(self) -> None:
@@ -212,10 +248,18 @@ class Samples:
         light = self.rows.light() if isinstance(self.rows, ArrowRows) else self.rows
         for number, row in enumerate(light):
             try:
-                names.add(sample_from_row(row, number, self.settings.source, self.folder).id)
-                self.usable.append(number)
+                sample = sample_from_row(row, number, self.settings.source, self.folder)
             except UserError as error:
                 self.left_out.append(str(error))
+                continue
+            names.add(sample.id)
+            self.with_column.update(sample.columns.keys())
+            for stage, places in zip(self.settings.stages, self.staged, strict=True):
+                places += [len(self.usable)] if has(sample, stage.where) else []
+            self.usable.append(number)
+        for stage, places in zip(self.settings.stages, self.staged, strict=True):
+            if not places:
+                raise UserError(f"data.stages wants {stage.where}, which no row of {self.settings.source} has")
         if repeated := len(self.usable) - len(names):
             raise UserError(f"data.source '{self.settings.source}' repeats {repeated} id(s); ids must be unique")
         if len(self.left_out) > self.settings.unusable_share * len(self.rows):
@@ -241,25 +285,45 @@ class Samples:
             name = f"{self.settings.source}/{number}"
             return Sample(name, self.settings.source, IMAGE_PLACEHOLDER, [BrokenImage(str(error))], "")
 
-    def from_position(self, position: int) -> Iterator[Sample]:
-        """Samples from a position on, endless."""
+    def require(self, names: Iterable[str], reader: str) -> None:
+        """Refuse data that lack a column which `reader` (a piece, as the user named it) reads."""
+        check_columns(names, self.with_column, len(self) or 1, self.settings.source, reader)
+
+    def stage_at(self, progress: float) -> int | None:
+        """Return the number of the stage at a progress from 0 to 1, None after the last."""
+        return next((n for n, stage in enumerate(self.settings.stages) if progress < stage.until), None)
+
+    def from_position(self, position: int, stage: int | None = None) -> Iterator[Sample]:
+        """Yield samples from a position on, endless."""
         if self.rows is None:
             # Seeds must not see the same problems: each gets its own stretch of the endless stream.
-            yield from world.stream(self.settings.split, position + self.seed * 10_000_000)
+            start = position + self.seed * 10_000_000
+            yield from world.stream(self.settings.split, start) if stage is None else self.stretches(start, stage)
             return
-        import random
-
+        places = list(range(len(self))) if stage is None else self.staged[stage]
         while True:
-            epoch, start = divmod(position, len(self))
-            order = list(range(len(self)))
+            epoch, start = divmod(position, len(places))
+            order = list(places)
             random.Random(f"{self.seed}/{epoch}").shuffle(order)
             for place in order[start:]:
                 yield self.sample(place)
                 position += 1
 
-    def take(self, position: int, count: int) -> list[Sample]:
+    def stretches(self, number: int, stage: int) -> Iterator[Sample]:
+        """Yield the first sample of a stage in each stretch of the mini world's stream, from stretch `number` on."""
+        where = self.settings.stages[stage].where
+        while True:
+            stretch = islice(world.stream(self.settings.split, number * STRETCH), STRETCH)
+            found = next((sample for sample in stretch if has(sample, where)), None)
+            if found is None:
+                raise UserError(f"data.stages wants {where}, which none of {STRETCH} samples has; mend the stage")
+            yield found
+            number += 1
+
+    def take(self, position: int, count: int, progress: float = 0.0) -> list[Sample]:
+        """Return the samples from a position on, of the stage at this progress."""
         self.taken += count
-        return list(islice(self.from_position(position), count))
+        return list(islice(self.from_position(position, self.stage_at(progress)), count))
 
     def count_broken(self, sentences: Sequence[str]) -> None:
         """Count samples whose pictures could not be used, and stop where they are too many of those taken."""

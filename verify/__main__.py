@@ -151,7 +151,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(row: dict[str, Any], verdict: Verdict) -> str:
-    return json.dumps({**row, **asdict(verdict)})
+    told = {name: value for name, value in asdict(verdict).items() if name != "partial" or value is not None}
+    return json.dumps({**row, **told})
 
 
 def _interrupt(signal_number: int, frame: object) -> None:

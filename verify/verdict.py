@@ -13,6 +13,7 @@ class Verdict:
     `extracted` is None when no answer was found; `grader` is name/version; `reason` is one word that names the rule
     which accepted the answer ("letter", "number", "math", "text", "string") or the cause of the rejection
     ("mismatch", "no_answer", "no_box", "empty_gold", "too_long", "time_limit", "memory_limit", "worker_died").
+    `partial` is the credit of graders that give some, from 0 to 1.
     """
 
     extracted: str | None
@@ -20,6 +21,12 @@ class Verdict:
     format_ok: bool
     grader: str
     reason: str
+    partial: float | None = None
+
+    @property
+    def score(self) -> float:
+        """Return the credit: partial where the grader gives some, else 1 or 0."""
+        return float(self.correct) if self.partial is None else self.partial
 
 
 def tighten_tags(text: str) -> str:

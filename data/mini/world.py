@@ -12,6 +12,7 @@ from functools import lru_cache
 from common import UserError
 from data.mini.chains import work
 from data.mini.columns import COLUMNS, VERSIONS, VISION_CENTRIC, Problem, rectangle_versions
+from data.mini.known import Known
 from data.mini.scene import Scene
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
@@ -69,6 +70,7 @@ def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
         facts=found.facts,
         solution=found.solution,
         tags={name: value for name, value in tags.items() if value},
+        columns=Known(found, f"{split}/{column}/{index}"),
     )
 
 

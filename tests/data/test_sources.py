@@ -20,7 +20,7 @@ from data.images import BytesImage, FileImage, PillowImage, png_bytes
 from data.mini.columns import COLUMNS
 from data.prompts import THINK_AND_BOX, chat_messages, user_text
 from data.sample import Sample
-from data.sources import DataSettings, Samples, sample_from_row
+from data.sources import DataSettings, Samples, StageSettings, sample_from_row
 from data.views import ViewSettings, apply_view
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -400,3 +400,53 @@ def test_the_command_refuses_in_one_sentence(tmp_path: Path, arguments: list[str
     assert done.stderr.startswith("error: ")
     assert named in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def facts_rows(folder: Path) -> str:
+    rows = [
+        {"id": str(n), "problem": "?", "answer": "1", "form": "yesno" if n % 2 else "open", "visual_facts": ["a is 1"]}
+        for n in range(6)
+    ]
+    return jsonl(folder, *rows)
+
+
+def test_further_columns_come_along_and_known_ones_are_checked(tmp_path: Path) -> None:
+    row = {"problem": "?", "answer": "1", "visual_facts": ["a is 1"], "level": 3, "answer_type": "set", "source": "x"}
+    (sample,) = read(jsonl(tmp_path, row))
+    assert sample.columns == {"visual_facts": ["a is 1"], "level": 3}
+    assert (sample.answer_type, sample.source) == ("set", "x")
+    assert "visual_facts" in refusal(jsonl(tmp_path, {**row, "visual_facts": "a is 1"}))
+    assert "visual_facts" in refusal(jsonl(tmp_path, {**row, "visual_facts": ["a is 1", ""]}))
+
+
+def test_a_missing_column_is_named_with_the_command_that_builds_it(tmp_path: Path) -> None:
+    source = jsonl(tmp_path, {"problem": "?", "answer": "1", "visual_fact": ["a"]}, {"problem": "?", "answer": "2"})
+    samples = Samples(DataSettings(source=source), 0)
+    with pytest.raises(UserError, match=r"'probes', which 2 of 2 .*python -m data\.build probes data\.source="):
+        samples.require({"probes"}, "rollouts.plan")
+    with pytest.raises(UserError, match=r"'visual_fact' meant"):
+        samples.require({"visual_facts"}, "rewards.facts")
+    Samples(DataSettings(), 0).require({"probes", "visual_facts"}, "rewards.facts")
+
+
+def test_stages_choose_samples_by_progress_and_resume_at_any_position(tmp_path: Path) -> None:
+    stages = [StageSettings(0.3, {"form": "yesno"}), StageSettings(0.6, {"form": "open"})]
+    samples = Samples(DataSettings(source=facts_rows(tmp_path), stages=stages), seed=1)
+    ids = {progress: [s.id for s in samples.take(0, 6, progress)] for progress in (0.0, 0.29, 0.3, 0.59, 0.6, 1.0)}
+    assert sorted(ids[0.0]) == ["1", "1", "3", "3", "5", "5"] and ids[0.29] == ids[0.0]
+    assert sorted(ids[0.3]) == ["0", "0", "2", "2", "4", "4"] and ids[0.59] == ids[0.3]
+    assert sorted(ids[0.6]) == list("012345") and ids[1.0] == ids[0.6]
+    assert [s.id for s in samples.take(4, 2, 0.1)] == ids[0.0][4:]
+    stages = [StageSettings(0.5, {"form": "drawing"})]
+    with pytest.raises(UserError, match=r"data\.stages"):
+        Samples(DataSettings(source=facts_rows(tmp_path), stages=stages), seed=1)
+
+
+def test_stages_of_the_mini_world_are_random_access() -> None:
+    samples = Samples(DataSettings(stages=[StageSettings(0.5, {"column": "counting"})]), seed=1)
+    straight = samples.take(0, 5, 0.2)
+    assert {s.tags["column"] for s in straight} == {"counting"} and len({s.id for s in straight}) == 5
+    assert [s.id for s in samples.take(3, 2, 0.2)] == [s.id for s in straight[3:]]
+    assert samples.take(0, 3, 0.7) == Samples(DataSettings(), seed=1).take(0, 3)
+    with pytest.raises(UserError, match=r"data\.stages"):
+        Samples(DataSettings(stages=[StageSettings(0.5, {"column": "poems"})]), seed=1).take(0, 1)

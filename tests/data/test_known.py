@@ -1,0 +1,66 @@
+"""What the mini world knows of its problems, and the command that writes it."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from common import UserError
+from data.build import BuildSettings, run
+from data.columns import COLUMNS
+from data.mini.known import PROBES
+from data.mini.scene import GRID, describe_cell
+from data.mini.world import problem, stream
+from data.sources import DataSettings
+
+
+def test_every_known_column_fits_its_type_and_lies_in_the_picture():
+    for sample in islice(stream("train"), 200):
+        assert all(COLUMNS[name].fits(value) for name, value in sample.columns.items())
+        scene, columns = sample.images[0], sample.columns
+        cells = {(row, column): scene.cells[row * GRID + column] for row in range(GRID) for column in range(GRID)}
+        assert all(cells[tuple(place)] for place in columns["evidence"])
+        for probe in columns["probes"]:
+            words = probe["q"].split()
+            assert describe_cell(cells[int(words[4]) - 1, int(words[6]) - 1]) == probe["a"]
+        assert len({probe["q"] for probe in columns["probes"]}) == PROBES
+
+
+def test_facts_that_the_text_states_are_no_visual_facts():
+    texts = {version: n for n, version in enumerate(("dominant", "lite", "intensive", "vision", "only"))}
+    found = {name: next(stream("train", 4 + 8 * n)) for name, n in texts.items()}
+    facts = {name: sample.columns["visual_facts"] for name, sample in found.items()}
+    width, height = (f"{name} is {found['lite'].facts[name]}" for name in ("width", "height"))
+    assert facts == {
+        "dominant": [],
+        "lite": [height],
+        "intensive": [width],
+        "vision": [width, height],
+        "only": [width, height],
+    }
+    assert found["dominant"].columns["evidence"] == []
+
+
+def test_the_evidence_of_a_count_is_every_object_counted():
+    for index in range(40):
+        found = problem("train", "counting", index)
+        ((name, count),) = found.facts.items()
+        sample = next(stream("train", 6 + 8 * index))
+        assert len(sample.columns["evidence"]) == int(count), name
+
+
+def test_the_command_writes_a_column_and_takes_values_from_a_file(tmp_path: Path):
+    out, rows, values = tmp_path / "out.jsonl", tmp_path / "rows.jsonl", tmp_path / "values.jsonl"
+    run(BuildSettings(column="visual_facts", count=5, out=str(out)))
+    assert [json.loads(line)["visual_facts"] for line in out.read_text().splitlines()] == [
+        sample.columns["visual_facts"] for sample in islice(stream("train"), 5)
+    ]
+    rows.write_text('{"id": "a", "problem": "?", "answer": "1"}\n')
+    settings = BuildSettings(column="probes", data=DataSettings(source=str(rows)), values=str(values), out=str(out))
+    values.write_text('{"id": "b", "probes": [{"q": "x", "a": "y"}]}\n')
+    with pytest.raises(UserError, match=r"sample a has no probes"):
+        run(settings)
+    values.write_text('{"id": "a", "probes": [{"q": "x", "a": "y"}]}\n')
+    run(settings)
+    assert json.loads(out.read_text())["probes"] == [{"q": "x", "a": "y"}]
