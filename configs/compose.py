@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 from common.errors import UserError
 from common.files import atomic_write_text
 from configs.check import COMMAND_LINE, checked
-from configs.groups import Group, GroupReader, Layer, groups_of, merge, read_yaml
+from configs.groups import Group, GroupReader, Layer, groups_of, merge, read_yaml, text_keys
 from configs.settings import (
     REQUIRED,
     TAG,
@@ -119,7 +119,7 @@ def _value(schema: type, key: str, raw: str, source: str) -> Any:
         holder = OmegaConf.from_dotlist([f"value={raw}"])
     except yaml.YAMLError:
         raise UserError(f"cannot read {key}={raw} {source}; the value is not valid YAML") from None
-    return cast(Layer, OmegaConf.to_container(holder))["value"]
+    return text_keys(cast(Layer, OmegaConf.to_container(holder))["value"])
 
 
 def _defaults(schema: type) -> Layer:

@@ -51,9 +51,10 @@ def groups_of(schema: type, root: Path) -> dict[str, Group]:
     groups = {}
     for field in dataclasses.fields(schema):
         bare, _ = without_none(children(schema)[field.name])
-        folder = root / f"{field.name}s"
+        chosen = field.metadata.get("group", True)
+        folder = root / (chosen if isinstance(chosen, str) else f"{field.name}s")
         piece = bare if is_piece(bare) else None
-        if (piece or bare is str) and folder.is_dir() and field.metadata.get("group", True):
+        if (piece or bare is str) and folder.is_dir() and chosen:
             default = default_of(field)
             name = getattr(default, "name", None) if piece else default
             groups[field.name] = Group(field.name, folder, piece, None if name is REQUIRED else name)
@@ -166,7 +167,14 @@ def read_yaml(path: Path, shown: str) -> Layer:
         raise UserError(f"{shown}{where} is not valid YAML: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{shown} must hold 'key: value' settings")
-    return cast(Layer, content)
+    return cast(Layer, text_keys(content))
+
+
+def text_keys(content: Any) -> Any:
+    """Return YAML content whose key `on` is text again: YAML 1.1 reads it as true."""
+    if isinstance(content, dict):
+        return {"on" if key is True else key: text_keys(value) for key, value in content.items()}
+    return [text_keys(value) for value in content] if isinstance(content, list) else content
 
 
 def merge(low: Any, high: Any, kind: Any = None) -> Any:

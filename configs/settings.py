@@ -34,11 +34,12 @@ class Declared(NamedTuple):
 
 
 def setting(
-    default: Any = REQUIRED, help: str = "", *, factory: Callable[[], Any] | None = None, group: bool = True
+    default: Any = REQUIRED, help: str = "", *, factory: Callable[[], Any] | None = None, group: bool | str = True
 ) -> Any:
     """Declare a dataclass field with help text; with neither default nor factory the user must give a value.
 
-    `group=False` keeps a field plain although `configs/<name>s/` exists, as for a command that only passes it on.
+    `group=False` keeps a field plain although `configs/<name>s/` exists, as for a command that only passes it on; a
+    text names another folder of `configs/`.
     """
     metadata = {"help": help, "group": group}
     if factory is not None:

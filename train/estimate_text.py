@@ -3,8 +3,9 @@
 import os
 from collections.abc import Sequence
 
+from train.checks import check
 from train.estimate import ASSUMED, GIB, GPU_COUNTS, SMALL, STAGES, Estimate, Memory, estimate
-from train.settings import TrainSettings, check
+from train.settings import TrainSettings
 from train.shape import read_shape
 
 

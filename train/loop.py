@@ -18,16 +18,18 @@ from models import ModelSettings
 from models.engine import Engine, make_engine
 from models.loader import VisionLanguageModel, load, log_once
 from models.parity import parity
+from models.teacher import check_same_vocabulary
 from models.weights import named_weights
 from train.backend import make_backend
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.checks import check, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, start_ranks, stop_ranks
 from train.first_step import write_first_step
 from train.needs import needs_of
 from train.rollout import collect
 from train.scores import FrozenModel
-from train.settings import TrainSettings, check, check_shares
+from train.settings import TrainSettings
 from train.step import make_step
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
@@ -130,6 +132,7 @@ def frozen_models(model: VisionLanguageModel, settings: TrainSettings) -> dict[s
     if needs.of(TEACHER) or any(name.model == TEACHER for name in needs.live):
         assert settings.teacher is not None
         found[TEACHER] = frozen(settings.teacher, settings)
+        check_same_vocabulary(model, found[TEACHER].model)
     return found
 
 

@@ -10,13 +10,13 @@ from common import UserError, atomic_path
 from models.kl import k1
 from train.advantages import advantages
 from train.audit import check_constant
+from train.checks import check_losses
 from train.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName
 from train.losses.averages import spread
 from train.losses.batch import ScoredBatch
 from train.needs import Needs, check_pieces, needs_of
 from train.objective import Measure, measured, row_shares, token_losses, token_mean, total_loss
 from train.objective_command import ObjectiveCommand
-from train.settings import check_losses
 from train.table import Table
 from train.tensor_file import read_tensors
 from train.weighing import channels, weigh

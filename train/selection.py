@@ -51,3 +51,9 @@ def min_max_overall(value_NT: Tensor, mask_NT: Tensor, flat: float = 0.0) -> Ten
 def centred(value_NT: Tensor, mask_NT: Tensor) -> Tensor:
     """Return values less their response's mean, 0 at padding."""
     return torch.where(mask_NT > 0, value_NT - masked_mean(value_NT, mask_NT)[:, None], 0.0)
+
+
+def row_quantile(value_NT: Tensor, mask_NT: Tensor, share: float) -> Tensor:
+    """Return the quantile of each response's values [N], interpolated; 0 for a response without tokens."""
+    rows = [value_T[mask_T > 0] for value_T, mask_T in zip(value_NT, mask_NT, strict=True)]
+    return torch.stack([row.quantile(share) if len(row) else value_NT.new_zeros(()) for row in rows])

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from common import UserError, atomic_write_text
 from configs import command, compose, setting
-from train.settings import TrainSettings, check, check_shares
+from train.checks import check, check_shares
+from train.settings import TrainSettings
 
 
 @dataclass

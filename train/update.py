@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from common import UserError
 from models.dependency import response_scores
 from models.loader import VisionLanguageModel
+from models.teacher import Divergence, TeacherPass
 from train.audit import audit, audit_weights
 from train.backend import Backend
-from train.columns import CLEAN, POLICY, parse
+from train.columns import CLEAN, POLICY, TEACHER, parse
 from train.distributed import Ranks
 from train.force import forces, relative
 from train.losses.averages import spread
@@ -130,6 +131,8 @@ class Updater:
         sides = {view: prompts.groups([(view, block) for block in blocks]) for view in (CLEAN, *views)}
         flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}
         options: dict[str, Any] = {"entropy": True} if any(str(name) == "entropy" for name in needs.live) else {}
+        if teacher := self.teacher_pass(step, blocks, losses):
+            options["teacher"] = teacher
         clean = flat.pop(CLEAN)
         scores = self.model.score(clean, against=flat, **options, **self.scoring.options)
         rows = [row for block in blocks for row in experience.blocks[block].rows]
@@ -145,6 +148,8 @@ class Updater:
         live = {f"logp@{view}": other.logprobs_NT for view, other in scores.views.items()}
         if scores.entropy_NT is not None:
             live["entropy"] = scores.entropy_NT
+        if scores.teacher_kl_NT is not None:
+            live["teacher.kl"] = scores.teacher_kl_NT
         given = {name: fixed(values) for name, values in step.fixed.items() if name != "logp" and values}
         return ScoredBatch(
             logp_NT=logp_NT,
@@ -155,6 +160,19 @@ class Updater:
             accuracy_N=experience.accuracy_N[rows].to(logp_NT.device),
             progress=step.weighed.table.progress,
             losses=losses,
+        )
+
+    def teacher_pass(self, step: Step, blocks: Sequence[int], losses: LossSettings) -> TeacherPass | None:
+        """Return the teacher's side of the divergence over the whole vocabulary that a term wants, if one does."""
+        asked = {getattr(term, "divergence", "") for term in losses.enabled() if "teacher.kl" in term.live()}
+        if not asked:
+            return None
+        assert step.teacher is not None and len(asked) == 1, "one divergence from the teacher at a time"
+        groups = step.prompts[TEACHER].groups([(CLEAN, block) for block in blocks])
+        return TeacherPass(
+            model=step.teacher.model,
+            groups=[group for own in groups for group in own],
+            divergence=cast(Divergence, asked.pop()),
         )
 
     def rate(self) -> float:

@@ -120,6 +120,20 @@ def test_at_block_of_a_dataclass_group_and_a_model_chosen_by_the_scale(root: Pat
     assert compose(Schema, ["model.name=big"], root=root).model == Model("big", None, 36)
 
 
+def test_a_field_may_take_its_files_from_another_folder(tmp_path: Path) -> None:
+    @dataclass
+    class Pair:
+        model: Model = setting(factory=Model, help="the policy")
+        teacher: Model | None = setting(None, "a second model", group="models")
+
+    root = tmp_path / "configs"
+    for name in ("models/tiny.yaml", "models/big.yaml"):
+        write(root, name, "layers: 36\n")
+    assert compose(Pair, [], root=root).teacher is None
+    assert compose(Pair, ["teacher=big"], root=root).teacher == Model("big", None, 36)
+    assert compose(Pair, ["teacher.name=big", "teacher.layers=5"], root=root).teacher == Model("big", None, 5)
+
+
 def test_commands_own_defaults_rank_below_files(root: Path) -> None:
     settings = compose(Schema, [], root=root, defaults={"method": "papo", "seed": "9", "judge": "human"})
     assert (settings.method, settings.seed, settings.judge) == ("papo", 3, "human")

@@ -75,6 +75,12 @@ def test_another_kind_starts_from_its_own_defaults(root: Path) -> None:
     assert build(root, "method=vppo", "weights.tokens=null").weights == {"gate": Gate(weight=0.5)}
 
 
+def test_a_key_named_on_is_text(root: Path) -> None:
+    (root / "methods/on.yaml").write_text("weights: {on: {kind: top}}\n")
+    assert build(root, "method=on").weights == {"on": Top()}
+    assert build(root, "weights={on: {kind: gate}}").weights == {"on": Gate()}
+
+
 def test_settings_with_kinds_are_read_back(root: Path, tmp_path: Path) -> None:
     found = build(root, "method=vppo")
     save_resolved(found, tmp_path / "config.yaml")

@@ -11,6 +11,7 @@ from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
 from tests.train.test_recipes import METHODS, SCALES
 from train import audit as audit_module
 from train.audit import audit, audit_weights
+from train.needs import needs_of
 from train.objective import token_losses, total_loss
 from train.settings import EntropySettings, LossSettings, PerceptionKlSettings, TrainSettings
 
@@ -78,9 +79,11 @@ def test_the_audit_refuses_unknown_names_of_constant_terms():
 def test_every_term_of_every_recipe_passes_the_audit(method, scale):
     losses = compose(TrainSettings, [f"method={method}", f"scale={scale}"]).losses
     batch = random_batch()
-    if losses.perception_kl and losses.perception_kl.gradient != "clean":
-        batch.live["logp@masked"] = batch.scores["logp@masked"].requires_grad_()
-    audit(losses, batch)
+    needs = needs_of(losses, [])
+    masked_NT = batch.scores["logp@masked"]
+    scores = batch.scores | {str(name): masked_NT for name in needs.fixed if str(name) not in batch.scores}
+    live = batch.live | {str(name): masked_NT.clone().requires_grad_() for name in needs.live}
+    audit(losses, replace(batch, scores=scores, live=live))
 
 
 def test_the_audit_names_a_weight_that_is_zero_or_the_same_everywhere():

@@ -15,8 +15,9 @@ from common import UserError, read_jsonl
 from configs import Run, compose
 from models.judged import SCHEMA
 from train.checkpoint import complete_checkpoints
+from train.checks import check
 from train.loop import run_folder, train
-from train.settings import TrainSettings, check
+from train.settings import TrainSettings
 from train.update import refuse_nan
 
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from common import UserError
 from configs import compose
 from tests.train.test_recipes import METHODS
+from train.needs import needs_of
 from train.objective_command import ObjectiveCommand
-from train.objective_tensors import objective, run
-from train.tensor_file import read_tensors
+from train.objective_tensors import objective, run, wanted_tensors
+from train.tensor_file import is_per_response, read_tensors
 
 
 def fixed_tensors() -> dict[str, torch.Tensor]:
@@ -81,11 +82,23 @@ def test_a_method_on_fixed_tensors_gives_the_formulas_loss_and_gradient(tmp_path
     torch.testing.assert_close(out["advantage_tokens"], expected[:, None] * tensors["mask"])
 
 
+def whatever_a_method_asks_for(method: str) -> dict[str, torch.Tensor]:
+    """The fixed tensors and, beside them, random ones for every further name."""
+    settings = compose(ObjectiveCommand, [f"method={method}", "teacher=tiny"])
+    given, draw = fixed_tensors(), torch.Generator().manual_seed(2)
+    for name in wanted_tensors(settings, needs_of(settings.losses, settings.weights.values())):
+        if name not in given:
+            value = torch.rand(4 if is_per_response(name) else (4, 5), generator=draw)
+            given[name] = -value if "logp" in name else value
+    return given
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_on_the_command_line(tmp_path, method):
-    out = run_on(fixed_tensors(), tmp_path, f"method={method}")
-    assert torch.isfinite(out["loss"]) and torch.isfinite(out["grad_logp"]).all()
-    assert out["grad_logp"].abs().max() > 0 and out["advantage"].shape == (4,)
+    out = run_on(whatever_a_method_asks_for(method), tmp_path, f"method={method}", "teacher=tiny")
+    learns = [name for name in ("grad_logp", "grad_kl_teacher") if name in out]
+    assert torch.isfinite(out["loss"]) and all(torch.isfinite(out[name]).all() for name in learns)
+    assert any(out[name].abs().max() > 0 for name in learns) and out["advantage"].shape == (4,)
     frozen = method != "papo_g_both"
     assert (out["grad_logp_masked"].abs().max() == 0) == frozen
 

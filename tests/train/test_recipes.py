@@ -8,14 +8,16 @@ import pytest
 
 from configs import compose
 from models.settings import ModelSettings
-from train.settings import OverlongSettings, TrainSettings, check
+from train.checks import check
+from train.settings import OverlongSettings, TrainSettings
 
 METHODS = sorted(path.stem for path in Path("configs/methods").glob("*.yaml"))
 SCALES = sorted(path.stem for path in Path("configs/scales").glob("*.yaml"))
 
 
 def recipe(method: str, scale: str) -> TrainSettings:
-    return compose(TrainSettings, [f"method={method}", f"scale={scale}"])
+    """A recipe's settings; a method that learns from a teacher needs one to be named."""
+    return compose(TrainSettings, [f"method={method}", f"scale={scale}", "teacher=tiny"])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -3,6 +3,7 @@
 The five fixed fields of `losses` are terms by their own names; every other kind is named under `losses.terms`.
 """
 
+from train.losses.contrast import Contrast
 from train.losses.distill import Distill
 from train.losses.likelihood import EntropySettings, NllSettings
 from train.losses.perception import PerceptionKlSettings
@@ -10,7 +11,7 @@ from train.losses.ppo import PpoSettings
 from train.losses.reference import ReferenceKlSettings
 from train.losses.term import Term
 
-TERMS: dict[str, type[Term]] = {"distill": Distill}
+TERMS: dict[str, type[Term]] = {"distill": Distill, "contrast": Contrast}
 
 FIXED: tuple[type[Term], ...] = (PpoSettings, ReferenceKlSettings, PerceptionKlSettings, EntropySettings, NllSettings)
 EMITTED = tuple(name for term in (*FIXED, *TERMS.values()) for name in term.emits)

@@ -1,15 +1,29 @@
 """Weight pieces: from the step's table to W, on any loss term. A new one is a file and a line here."""
 
+from train.weights.cgpo import Cgpo
 from train.weights.controls import Position, Random, Shuffled, Uniform
 from train.weights.dependence import Dependence
+from train.weights.entropy_gain import EntropyGain
+from train.weights.gate import Gate
+from train.weights.levels import Levels
+from train.weights.pepo import Pepo
 from train.weights.piece import Weight
 from train.weights.prompt_score import PromptScore
 from train.weights.top import Top
+from train.weights.vepo import Vepo
+from train.weights.vgpo import Vgpo
 from train.weights.visual_advantage import VisualAdvantage
 
 WEIGHTS: dict[str, type[Weight]] = {
     "top": Top,
     "dependence": Dependence,
+    "gate": Gate,
+    "levels": Levels,
+    "pepo": Pepo,
+    "vgpo": Vgpo,
+    "vepo": Vepo,
+    "cgpo": Cgpo,
+    "entropy_gain": EntropyGain,
     "prompt_score": PromptScore,
     "visual_advantage": VisualAdvantage,
     "random": Random,

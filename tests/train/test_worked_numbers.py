@@ -1,0 +1,85 @@
+"""Every method on one small step whose numbers were worked out apart, with its formulas and numpy alone."""
+
+import pytest
+import torch
+
+from configs import compose
+from train.objective_command import ObjectiveCommand
+from train.objective_tensors import objective
+
+OLD = [[-0.2, -1, -0.5, -0.1], [-0.3, -0.8, -1.2, -0.4], [-0.6, -0.2, -0.9, -0.7], [-0.1, -0.5, -0.3, 0]]
+VIEW = [[-0.3, -3, -0.62, -0.1], [-0.3, -1.05, -2.2, -0.4], [-0.5, -1.2, -0.9, -0.9], [-0.12, -0.5, -1.3, 0]]
+KEEP = [[-0.25, -1.2, -0.5, -0.1], [-0.3, -0.9, -1.3, -0.4], [-0.6, -0.3, -1, -0.7], [-0.1, -0.6, -0.4, 0]]
+FOCUS = [[0.1, 0.4, 0.3, 0.2], [0.2, 0.1, 0.5, 0.4], [0, 0.3, 0.2, 0.6], [0.5, 0.1, 0.3, 0]]
+ENTROPY = [[0.2, 1.1, 0.6, 0.1], [0.3, 0.9, 1.3, 0.5], [0.7, 0.3, 1, 0.8], [0.1, 0.6, 0.4, 0]]
+ENTROPY_VIEW = [[0.3, 1.6, 0.7, 0.1], [0.3, 1, 1.2, 0.6], [0.6, 0.9, 1, 1], [0.1, 0.6, 1.1, 0]]
+JS = [[0.01, 0.3, 0.02, 0], [0, 0.05, 0.25, 0], [0.02, 0.2, 0, 0.03], [0, 0, 0.22, 0]]
+CLIPS = ["losses.ppo.clip_high=0.28", "rollouts.filter=null", "scale=3b"]
+
+
+def step(*views: str) -> dict[str, torch.Tensor]:
+    """Fifteen tokens of four responses in float64; every view has the log-probs, entropies and divergence of one."""
+    t = {"old_logp": OLD, "focus": FOCUS, "prior": FOCUS, "old_entropy": ENTROPY, "teacher_logp": OLD}
+    for view in views:
+        t |= {f"logp_{view}": VIEW, f"entropy_{view}": ENTROPY_VIEW, f"js_{view}": JS, f"teacher_logp_{view}": VIEW}
+    given = {name: torch.tensor(value, dtype=torch.float64) for name, value in t.items()}
+    given["mask"] = torch.tensor([[1.0] * 4] * 3 + [[1.0, 1, 1, 0]], dtype=torch.float64)
+    given["logp"] = (given["old_logp"] + torch.tensor([0.05, -0.05, 0.10, 0])) * given["mask"]
+    group = torch.tensor([0, 0, 1, 1])
+    return given | {
+        "reward": torch.tensor([1.0, 0, 0, 1], dtype=torch.float64),
+        "group": group,
+        "prompt": group,
+        "role": torch.zeros(4, dtype=torch.long),
+    }
+
+
+def run(given: dict[str, torch.Tensor], *options: str) -> dict[str, torch.Tensor]:
+    return objective(compose(ObjectiveCommand, [*CLIPS, *options]), given)
+
+
+def rows(text: str) -> torch.Tensor:
+    """Numbers by row, rows apart by semicolons, 0 where a row is short."""
+    parts = [[float(word) for word in row.split()] for row in text.split(";")]
+    return torch.tensor([part + [0.0] * (4 - len(part)) for part in parts], dtype=torch.float64)
+
+
+CASES = {
+    "dapo": ([], [], "1 1 1 1; 1 1 1 1; 1 1 1 1; 1 1 1", 0.047140),
+    "vppo": (["masked"], [], "0 1.2516 1.2516 0; 0 .9023 .9023 0; 0 .9 0 .9; .9461 0 .9461", -0.017657),
+    "vgpo": (
+        [],
+        [],
+        ".2735 .5780 .7735 .3750; 1.1250 .9216 2.4216 1.5318; .9514 1.3681 1.2292 2.4514; .5593 .2203 .7203",
+        0.410964,
+    ),
+    "vgpo code": (
+        [],
+        ["weights.focus.form=code"],
+        ".6750 2.1750 1.9750 1.1750; .6750 .4950 1.3950 1.0350; .5308 .8769 .7615 1.4308; 2.1375 .6375 1.7250",
+        -0.163787,
+    ),
+    "pepo_d": (
+        [],
+        ["losses.average=token"],
+        ".9574 1.0462 1.0133 .9831; .9686 .9444 1.0615 1.0255; .9250 1.0001 .9758 1.0991; 1.0562 .9455 .9982",
+        0.047087,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_weights_and_loss_are_those_worked_out_apart(name):
+    views, options, weights, loss = CASES[name]
+    given = step(*views) | {"progress": torch.tensor(0.5, dtype=torch.float64)}
+    plain = ["losses.reference_kl=null", "losses.ppo.clip_low=0.2", "losses.ppo.dual_clip=3"]
+    out = run(given, f"method={name.split()[0]}", *plain, *options)
+    torch.testing.assert_close(out["weights"] * given["mask"], rows(weights), atol=6e-5, rtol=0)
+    assert out["loss"].item() == pytest.approx(loss, abs=1e-6)
+    assert out["loss"].dtype == torch.float64
+
+
+def test_vppos_gradient_of_the_first_response_is_that_worked_out():
+    out = run(step("masked"), "method=vppo")
+    wanted = torch.tensor([-0.0040, -0.0601, -0.0692, -0.0040], dtype=torch.float64)
+    torch.testing.assert_close(out["grad_logp"][0], wanted, atol=6e-5, rtol=0)

@@ -1,0 +1,55 @@
+"""Refuse what cannot run, before anything is loaded."""
+
+from __future__ import annotations
+
+from common import UserError
+from data.views import ViewSettings, check_view
+from train.needs import check_pieces
+from train.settings import LossSettings, RolloutSettings, TrainSettings
+
+
+def check_losses(losses: LossSettings, views: dict[str, ViewSettings]) -> None:
+    """Refuse terms that ask for what is not there."""
+    for name, view in views.items():
+        if name == "clean":
+            raise UserError("a view cannot be named clean, which is the picture as it is; choose another name")
+        check_view(name, view)
+    term = losses.perception_kl
+    if term and term.view not in views:
+        raise UserError(
+            f"losses.perception_kl.view is '{term.view}' but `views` has no such view; add it to the method"
+        )
+    if term and not 0 < term.keep <= 1:
+        raise UserError(f"losses.perception_kl.keep is {term.keep}; it is a share of tokens between 0 and 1")
+    if losses.entropy and losses.entropy.masked_coef and not term:
+        raise UserError("losses.entropy.masked_coef needs losses.perception_kl, which names the masked view")
+
+
+def check_rollouts(rollouts: RolloutSettings) -> None:
+    """Refuse sampling that could never fill a step."""
+    if rollouts.group < 2:
+        raise UserError("rollouts.group must be at least 2: a group's mean is the baseline of its members")
+    if rollouts.filter and not 0 <= rollouts.filter.low < rollouts.filter.high <= 1:
+        raise UserError("rollouts.filter needs 0 <= low < high <= 1: a group is kept when its accuracy lies between")
+    if rollouts.filter and rollouts.filter.prompts * rollouts.filter.rounds < rollouts.prompts:
+        raise UserError("rollouts.filter: rounds x prompts is less than rollouts.prompts; raise one of them")
+    if rollouts.overlong and not 0 < rollouts.overlong.buffer <= rollouts.sampling.max_new_tokens:
+        raise UserError("rollouts.overlong.buffer must lie between 1 and rollouts.sampling.max_new_tokens")
+
+
+def check(settings: TrainSettings) -> None:
+    """Refuse what cannot run, before anything is loaded."""
+    check_losses(settings.losses, settings.views)
+    check_pieces(settings)
+    check_rollouts(settings.rollouts)
+    if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
+        raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
+
+
+def check_shares(settings: TrainSettings, processes: int) -> None:
+    """Refuse a number of processes that cannot share every mini-batch equally."""
+    if settings.optimiser.minibatch_prompts % processes:
+        raise UserError(
+            f"optimiser.minibatch_prompts is {settings.optimiser.minibatch_prompts}, which {processes} processes "
+            "cannot share equally; make it a multiple"
+        )
