@@ -17,11 +17,13 @@ class DataCommand:
     size: int = setting(14, "side of a masked square in pixels")
     ratio: float = setting(0.6, "probability that a square is masked")
     strength: float = setting(6.0, "radius (blur) or standard deviation (gauss)")
-    image: str | None = setting(None, "an image to corrupt; None = draw a contact sheet of the mini world")
+    image: str | None = setting(
+        None, "an image to corrupt, or a folder to draw on a sheet; None = a sheet of the mini world"
+    )
     out: str = setting("build/contact_sheet.png", "PNG to write")
     seed: int = setting(0, "seed of the corruption and of the samples drawn")
     columns: list[str] = setting(factory=list, help="columns of the mini world; none = all")
-    count: int = setting(6, "samples per column on the sheet")
+    count: int = setting(6, "samples per column on the sheet; of a folder, pictures per row and rows")
     dry_run: bool = setting(False, "print the settings and stop")
 
 
@@ -32,7 +34,14 @@ def run(settings: DataCommand) -> None:
         raise UserError(f"count must be at least 1 and seed at least 0, not {settings.count} and {settings.seed}")
     out = Path(settings.out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if settings.image:
+    if settings.image and Path(settings.image).is_dir():
+        from data.contact_sheet import picture_sheet
+
+        sheet, unusable = picture_sheet(Path(settings.image), settings.count, view, settings.seed)
+        sheet.save(out, format="PNG")
+        for sentence in unusable:
+            print(f"not on the sheet: {sentence}")
+    elif settings.image:
         from data.images import FileImage
         from data.views import apply_view
 

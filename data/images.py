@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from common import UserError
@@ -61,6 +62,18 @@ class PillowImage:
 
     def open(self) -> Image.Image:
         return _upright_rgb(self.image)
+
+
+@dataclass(frozen=True)
+class NoiseImage:
+    """A square of random colours that depends on its seed alone, for text questions that need some picture."""
+
+    seed: int
+    side: int = 224
+
+    def open(self) -> Image.Image:
+        pixels = np.random.default_rng(self.seed).integers(0, 256, (self.side, self.side, 3), dtype=np.uint8)
+        return Image.fromarray(pixels)
 
 
 class _Unusable(Exception):

@@ -49,15 +49,18 @@ def by_grader(name: str) -> Scorer:
     return scorer
 
 
-def regrade(predictions: pd.DataFrame, samples: Mapping[str, Sample], scorers: Mapping[str, Scorer]) -> pd.DataFrame:
+def regrade(
+    predictions: pd.DataFrame, samples: Mapping[str, Sample], scorers: Mapping[str, Scorer], *further: str
+) -> pd.DataFrame:
     """The predictions with what each scorer says of them, as `correct_<name>` and so on; None where it cannot tell."""
-    columns: dict[str, list] = {f"{part}_{name}": [] for name in scorers for part in PARTS}
+    parts = (*PARTS, *further)
+    columns: dict[str, list] = {f"{part}_{name}": [] for name in scorers for part in parts}
     texts = zip(predictions.sample_id, predictions.text, predictions.k, strict=True)
     with progress("score", len(predictions)) as advance:
         for done, (sample_id, text, k) in enumerate(texts, start=1):
             for name, scorer in scorers.items():
                 verdict = scorer(samples[sample_id], text, int(k))
-                for part in PARTS:
+                for part in parts:
                     columns[f"{part}_{name}"].append(None if verdict is None else getattr(verdict, part))
             advance(done, "")
     series = {name: pd.Series(values, index=predictions.index, dtype=object) for name, values in columns.items()}

@@ -21,7 +21,7 @@ from verify import Verdict
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SEVERAL = " | "  # stands between the values of a tag that has several, see `joined`
 ASK_FOR_LETTER = "Answer with the letter of the right option."
-VERDICT_COLUMNS = ("sample_id", "k", "gold", "extracted", "correct")
+VERDICT_COLUMNS = ("sample_id", "k", "gold", "extracted", "correct", "score")
 _LONGEST_LIST = 100_000
 _SMALLEST_PICTURE = 32  # bytes; some tables put the number of another row here, which happens to be base64 too
 _OPTIONS_MARK = re.compile(r"\b(?:choices|options)\s*:", re.IGNORECASE)
@@ -204,7 +204,7 @@ def verdict_table(judged: Iterable[tuple[Sample, int, Verdict]]) -> pd.DataFrame
     """What `Benchmark.summary` reads: a row for each response, with every tag of its sample as a column of its own."""
     rows = []
     for sample, k, verdict in judged:
-        values = (sample.id, k, sample.answer, verdict.extracted, verdict.correct)
+        values = (sample.id, k, sample.answer, verdict.extracted, verdict.correct, verdict.score)
         row: dict[str, Any] = dict(zip(VERDICT_COLUMNS, values, strict=True))
         assert not row.keys() & sample.tags.keys(), f"a tag of {sample.id} is called like a column of the table"
         rows.append(row | sample.tags)

@@ -92,10 +92,12 @@ def own_metrics(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, float
     if part.empty:
         return {}
     by_id = {sample.id: sample for sample in task.samples}
-    columns = [part[name] for name in ("sample_id", "k", f"extracted_{scorer}", f"correct_{scorer}")]
+    columns = [
+        part[name] for name in ("sample_id", "k", *(f"{p}_{scorer}" for p in ("extracted", "correct", "score")))
+    ]
     judged = [
-        (by_id[name], int(k), Verdict(extracted, bool(correct), True, "", ""))
-        for name, k, extracted, correct in zip(*columns, strict=True)
+        (by_id[name], int(k), Verdict(extracted, bool(correct), True, "", "", score))
+        for name, k, extracted, correct, score in zip(*columns, strict=True)
     ]
     found = task.benchmark.summary(verdict_table(judged))
     return {name: None if math.isnan(value) else value for name, value in found.items()}

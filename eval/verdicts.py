@@ -64,11 +64,9 @@ def judged_table(
 ) -> pd.DataFrame:
     """Return the record with `correct_<scorer>`, `extracted_<scorer>` ... and `score_<scorer>` of every scorer."""
     by_id = {sample.id: sample for sample in task.samples}
-    table = regrade(unjudged_table(task, responses), by_id, {name: scorer_of(name, task) for name in names})
+    table = regrade(unjudged_table(task, responses), by_id, {name: scorer_of(name, task) for name in names}, "score")
     for name in names:
-        table[f"score_{name}"] = (
-            table[f"correct_{name}"].astype("Float64").to_numpy(dtype=float, na_value=float("nan"))
-        )
+        table[f"score_{name}"] = table[f"score_{name}"].astype(float)
     if OFFICIAL in names and judge and task.benchmark.judged:
         ask(task, table, judge)
     decides = names[0]

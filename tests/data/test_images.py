@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from common import UserError
+from data.contact_sheet import picture_sheet
 from data.images import BytesImage, FileImage, PillowImage
+from data.views import ViewSettings
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -65,3 +67,20 @@ def test_what_cannot_be_opened_is_one_sentence(content, said, tmp_path):
 def test_long_strips_that_processors_take_open():
     assert BytesImage(encoded(Image.new("1", (800, 4)))).open().size == (800, 4)
     assert BytesImage(encoded(Image.new("RGB", (187, 18)))).open().size == (187, 18)
+
+
+def test_a_sheet_shows_pictures_of_a_folder_beside_their_corrupted_twins(tmp_path):
+    (tmp_path / "deep").mkdir()
+    halves().save(tmp_path / "deep" / "a.png")
+    halves().resize((640, 320)).save(tmp_path / "b.jpg")
+    (tmp_path / "c.png").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture either")
+    sheet, unusable = picture_sheet(tmp_path, 2, ViewSettings("blank"), seed=0)
+    assert len(unusable) == 1 and "c.png" in unusable[0]
+    width, height = 2 * 128 + 3 * 10, 128 + 2 * 10 + 5 * 13
+    assert sheet.size == (2 * width, height)
+    for left in (0, width):
+        assert sheet.crop((left + 12, 12, left + 20, 20)).getextrema()[0][1] > 200  # red on the left
+        assert sheet.crop((left + 148, 10, left + 180, 26)).getextrema() == ((0, 0),) * 3
+    with pytest.raises(UserError, match="holds no picture that opens"):
+        picture_sheet(tmp_path / "deep" / "none", 2, ViewSettings("blank"), seed=0)

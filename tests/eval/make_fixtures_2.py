@@ -362,6 +362,46 @@ def pope() -> Rows:
     return {"default-test": rows}
 
 
+def ocrbench_v2() -> Rows:
+    texts: list[tuple[str, Any, str, Row]] = [
+        ("text recognition en", ["STOP"], "What is written?", {}),
+        ("cognition VQA en", ["a red square on a white sheet"], "What is drawn?", {}),
+        ("science QA en", ["B"], "Which? A disc B square", {"eval": "multiple choice"}),
+        ("text recognition en", ["Red"], "What is written, as it stands?", {"eval": "case sensitive"}),
+        ("text counting en", ["8"], "How many letters?", {"eval": "regression"}),
+        ("text counting en", ["3"], "How often is it there?", {"eval": "exact match"}),
+        ("formula recognition en", ["x ^ 2"], "Write it in LaTeX.", {}),
+        ("key information extraction en", ['{"name": ["Ada"], "year": ["1843", "43"]}'], "Give name and year.", {}),
+        ("text grounding en", [100, 100, 300, 300], "Where is the word?", {}),
+        ("VQA with position en", ["square"], "What is it and where?", {"bbox": [0, 0, 200, 100]}),
+        ("cognition VQA cn", ["红色,方块"], "图中是什么？", {}),
+        ("handwritten answer extraction cn", ["AC"], "写出答案。", {}),
+        ("handwritten answer extraction cn", ["因为"], "写出简答题的答案。", {}),
+        ("table parsing en", ["<table></table>"], "Convert the table to HTML.", {}),
+    ]
+    rows = [
+        {"id": n, "dataset_name": "own", "type": kind, "question": asked, "answers": golds, "image": RED, **more}
+        for n, (kind, golds, asked, more) in enumerate(texts)
+    ]
+    return {"default-test": rows}
+
+
+def mmlu_pro_noise() -> Rows:
+    return {
+        "default-test": [
+            {"question_id": 70, "question": "Two and three?", "options": ["4", "5", "6", "N/A"], "answer": "B"}
+            | {"answer_index": 1, "cot_content": "", "category": "math", "src": "own"},
+            {
+                "question_id": 71,
+                "question": "Which is a colour?",
+                "options": ["up", "ten", "loud", "red"],
+                "answer": "D",
+            }
+            | {"answer_index": 3, "cot_content": "", "category": "other", "src": "own"},
+        ]
+    }
+
+
 FIXTURES = {
     make.__name__: make
     for make in (
@@ -380,6 +420,8 @@ FIXTURES = {
         chartqa,
         ai2d,
         pope,
+        ocrbench_v2,
+        mmlu_pro_noise,
     )
 }
 

@@ -59,6 +59,10 @@ RESPONSES = [
     ("blink", "val_Counting_1", "The answer is (A) here.", False, "mismatch"),
     ("blink", "val_Counting_1", "The answer is B", None, ""),
     ("blink", "val_Counting_1", "(A) or (B)", None, ""),
+    ("mmlu_pro_noise", "70", "So the answer is (B), not A.", True, "letter"),
+    ("mmlu_pro_noise", "70", "answer is A. No, the answer is B.", False, "mismatch"),  # the first one counts
+    ("mmlu_pro_noise", "70", "Answer: A or Answer: B\nAnswer: C", True, "letter"),  # the last of the first line
+    ("mmlu_pro_noise", "70", "Neither A nor C: \\boxed{B}", True, "letter"),
     ("mmvet", "v1_0", "3", None, ""),
     ("mmvet", "v1_0", "", None, ""),
     ("hallusionbench", "VD/illusion/0/0/0", "Yes.", True, "text"),
@@ -124,7 +128,7 @@ def test_every_benchmark_has_responses_of_each_kind() -> None:
     assert judged == {"blink", "mmvet", "hallusionbench", "seephys"}
     assert {name for name, found in kinds.items() if None in found} == judged
     assert kinds["mmvet"] == {None}
-    assert all(True in found for name, found in kinds.items() if name not in ("mmvet", "emma_mini"))
+    assert all(True in found for name, found in kinds.items() if name not in ("mmvet", "emma_mini", "ocrbench_v2"))
 
 
 def test_the_script_writes_the_kept_fixtures(tmp_path: Path) -> None:
@@ -192,6 +196,62 @@ def test_prompts_ask_for_the_form_that_the_rule_reads() -> None:
     assert sample("emma", "math_2").question.startswith("A short text stands before the question.\n<image>")
     assert "(A) left" in sample("blink", "val_Jigsaw_1").question
     assert sample("blink", "val_Jigsaw_1").question.startswith("<image><image><image>A made-up")
+
+
+# item of OCRBench v2, response, what it gets
+GRADED = [
+    (0, "It says stop.", 1),
+    (0, "It says go.", 0),
+    (1, "a red square on a white sheet", 1),
+    (1, "a red circle on a white sheet", 1 - 5 / 29),  # of 29 letters, "squar" becomes "circl"
+    (1, "nothing", 0),
+    (2, "(B)", 1),
+    (2, "The answer is B", 0),
+    (3, "Red!", 1),
+    (3, "red", 0),
+    (4, "I see 7 letters", 1 - 1 / 8),
+    (4, "4", 0),  # no nearer than half of the count
+    (4, "16", 0),
+    (5, "13 times", 1),
+    (6, "$x^2$", 1),
+    (7, '{"name": "ada", "year": 43}', 1),
+    (7, "```json\n{'name': 'Ada', 'year': '1900'}\n```", 1 / 2),
+    (7, "name: Ada\nplace: London", 1 / 3),
+    (8, "From [0, 0, 9, 9] to (100, 100, 300, 200)", 1 / 2),
+    (8, "no box", 0),
+    (9, '{"answer": "a square", "bbox": [0, 0, 100, 100]}', 0.5 + 0.5 * 1 / 2),
+    (9, '{"answer": "a disc", "bbox": "none"}', 0),
+    (10, "红色, 方块。", 1),
+    (11, "A、C", 1),
+    (11, "C、A", 0),
+]
+
+
+@pytest.mark.parametrize(("item", "text", "score"), GRADED)
+def test_ocrbench_gives_a_part_of_the_credit(item: int, text: str, score: float) -> None:
+    found = BENCHMARKS["ocrbench_v2"].official(sample("ocrbench_v2", str(item)), text, 0)
+    assert found is not None and found.score == pytest.approx(score) and found.correct == (score == 1)
+
+
+def test_ocrbench_is_the_mean_of_groups_and_names_what_it_leaves_out() -> None:
+    table = loaded("ocrbench_v2")
+    assert table.left_out == Counter(
+        {"no rule here for handwritten answer extraction cn": 1, "no rule here for table parsing en": 1}
+    )
+    benchmark, right = BENCHMARKS["ocrbench_v2"], {"0": "stop", "4": "7", "11": "AC"}
+    judged = [(one, 0, benchmark.official(one, right.get(one.id.partition("/")[2], ""), 0)) for one in table.samples]
+    assert benchmark.summary
+    found = benchmark.summary(verdict_table((one, k, verdict) for one, k, verdict in judged if verdict))
+    assert found["en/text recognition"] == 1 / 2 and found["en/mathematical calculation"] == pytest.approx(7 / 8 / 2)
+    assert found["en/overall"] == pytest.approx((1 / 2 + 7 / 16) / 7)
+    assert found["cn/overall"] == pytest.approx((0 + 1) / 2)
+
+
+def test_mmlu_pro_shows_noise_of_its_own_for_every_question() -> None:
+    first, second = (one.images[0].open() for one in loaded("mmlu_pro_noise").samples)
+    assert first.size == (224, 224) and first.tobytes() != second.tobytes()
+    assert first.tobytes() == sample("mmlu_pro_noise", "70").images[0].open().tobytes()
+    assert sample("mmlu_pro_noise", "70").choices == ["4", "5", "6"]
 
 
 def test_odd_columns() -> None:

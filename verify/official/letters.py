@@ -14,6 +14,9 @@ _WEMATH_DELETED = str.maketrans("", "", "<>:.")
 _MORE_THAN_WORDS = 5
 
 _BLINK_LETTERS = "ABCDE"
+_DECLARED = re.compile(r"answer is \(?([A-J])\)?")
+_AFTER_ANSWER = re.compile(r"[aA]nswer:\s*([A-J])")
+_ALONE = re.compile(r"\b[A-J]\b")
 _LEADING_LETTER = re.compile(r"([A-Z])\.")
 _NOT_WORD = str.maketrans("", "", string.punctuation + string.whitespace)
 
@@ -93,6 +96,21 @@ def blink_letter(text: str, letters: str = _BLINK_LETTERS) -> str | None:
     # No option outside the last paragraph is needed, but two there leave the choice to the whole text.
     found = last if len(last) == 1 else anywhere
     return found.pop()[1] if len(found) == 1 else None
+
+
+def mmlu_pro_letter(text: str) -> str | None:
+    """MMLU-Pro: the letter after the first "answer is", else after "Answer:", else the last one that stands alone."""
+    declared = _DECLARED.search(text)
+    if declared:
+        return declared[1]
+    # The original takes the last of these in the first line that has any.
+    labelled = list(_AFTER_ANSWER.finditer(text))
+    if labelled:
+        end_of_line = text.find("\n", labelled[0].start())
+        same_line = [one for one in labelled if end_of_line < 0 or one.start() < end_of_line]
+        return same_line[-1][1]
+    alone = _ALONE.findall(text)
+    return alone[-1] if alone else None
 
 
 def ai2d_letter(text: str) -> str | None:
