@@ -402,6 +402,12 @@ def mmlu_pro_noise() -> Rows:
     }
 
 
+def easy_vqa() -> Rows:
+    asked = [("is there a disc?", "yes", GREEN), ("what is red?", "square", RED), ("is there no disc?", "no", GREEN)]
+    rows = [{"question": text, "answer": gold, "image": image, "picture": image[7:-4]} for text, gold, image in asked]
+    return {"default-test": rows}
+
+
 FIXTURES = {
     make.__name__: make
     for make in (
@@ -422,6 +428,7 @@ FIXTURES = {
         pope,
         ocrbench_v2,
         mmlu_pro_noise,
+        easy_vqa,
     )
 }
 

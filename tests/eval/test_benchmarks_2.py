@@ -63,6 +63,9 @@ RESPONSES = [
     ("mmlu_pro_noise", "70", "answer is A. No, the answer is B.", False, "mismatch"),  # the first one counts
     ("mmlu_pro_noise", "70", "Answer: A or Answer: B\nAnswer: C", True, "letter"),  # the last of the first line
     ("mmlu_pro_noise", "70", "Neither A nor C: \\boxed{B}", True, "letter"),
+    ("easy_vqa", "red_square/1", "Square.", True, "text"),
+    ("easy_vqa", "red_square/1", "<think>It is red.</think> \\boxed{square}", True, "text"),
+    ("easy_vqa", "green_disc/0", "Yes, there is", False, "mismatch"),
     ("mmvet", "v1_0", "3", None, ""),
     ("mmvet", "v1_0", "", None, ""),
     ("hallusionbench", "VD/illusion/0/0/0", "Yes.", True, "text"),
@@ -245,6 +248,13 @@ def test_ocrbench_is_the_mean_of_groups_and_names_what_it_leaves_out() -> None:
     assert found["en/text recognition"] == 1 / 2 and found["en/mathematical calculation"] == pytest.approx(7 / 8 / 2)
     assert found["en/overall"] == pytest.approx((1 / 2 + 7 / 16) / 7)
     assert found["cn/overall"] == pytest.approx((0 + 1) / 2)
+
+
+def test_easy_vqa_counts_what_is_no_yes_or_no_apart() -> None:
+    summary = BENCHMARKS["easy_vqa"].summary
+    assert summary
+    right = [(one, 0, verdict("easy_vqa", None, one.answer == "yes", "", "")) for one in loaded("easy_vqa").samples]
+    assert summary(verdict_table(right)) == {"open_accuracy": 0.0}
 
 
 def test_mmlu_pro_shows_noise_of_its_own_for_every_question() -> None:
