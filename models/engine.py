@@ -75,7 +75,7 @@ class Engine(Protocol):
         ...
 
     def wake(self) -> None:
-        """Be ready to sample again."""
+        """Be ready for new weights; `sync` brings them, and then the engine samples again."""
         ...
 
 

@@ -56,6 +56,8 @@ class EngineSettings:
 
     kind: Literal["hf", "vllm"] = setting("hf", "transformers' generate, or vLLM in the same process")
     memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take; PAPO: 0.6")
-    gap_bound: float = setting(
-        0.05, "mean difference per token between the sampler's and the trainer's log-prob above which a run refuses"
+    gap_bound: float | None = setting(
+        None,
+        "mean difference per token between the sampler's and the trainer's log-prob above which a run does not start, "
+        "or stops; None = 0.05 in float32, 0.1 in bfloat16",
     )

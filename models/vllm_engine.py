@@ -100,6 +100,7 @@ class VllmEngine:
         self.limit = sampling
         self.on_gpu = uses_gpu(model)
         self.death = ""
+        self.asleep = False
         options = engine_options(model, settings, sampling)
         joined = distributed.is_initialized()
         with undisturbed(), warnings.catch_warnings():
@@ -230,6 +231,9 @@ class VllmEngine:
         """Weights go from memory to memory; what was computed with the old ones is forgotten."""
         with undisturbed(), self.alive():
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+            if self.on_gpu and self.asleep:
+                self.llm.wake_up(tags=["kv_cache"])
+                self.asleep = False
             if not self.on_gpu:
                 self.llm.apply_model(pack_heads)
             self.llm.reset_prefix_cache()
@@ -237,13 +241,20 @@ class VllmEngine:
             self.llm.llm_engine.reset_encoder_cache()
 
     def sleep(self) -> None:
-        """Weights move to main memory and the cache is dropped; on CPUs nothing is gained by it."""
+        """Drop weights and cache: new weights come at the next sync, and copies of the old ones would be for nothing.
+
+        On CPUs nothing is gained by it.
+        """
         if self.on_gpu:
-            self.llm.sleep(level=1)
+            with undisturbed(), self.alive():
+                self.llm.sleep(level=2)
+                self.asleep = True
 
     def wake(self) -> None:
-        if self.on_gpu:
-            self.llm.wake_up()
+        """Make room for weights; the cache follows once `sync` has brought them."""
+        if self.on_gpu and self.asleep:
+            with undisturbed(), self.alive():
+                self.llm.wake_up(tags=["weights"])
 
     @contextmanager
     def alive(self) -> Iterator[None]:

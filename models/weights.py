@@ -5,16 +5,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers.core_model_loading import revert_weight_conversion
+from transformers.utils.hub import cached_file, extract_commit_hash
 
+from common import UserError, sha256_of
 from models.adapters import ADAPTER, adapted_layers, is_adapter
+from models.settings import ModelSettings
 
 Gather = Callable[[list[Tensor]], AbstractContextManager]
 SHARD_BYTES = 5_000_000_000
+OLD_NAMES: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()
 
 
 def all_here(parameters: list[Tensor]) -> AbstractContextManager:
@@ -39,8 +44,22 @@ def named_weights(module: Any, gather: Gather | None = None) -> Iterator[tuple[s
             whole = tensor.detach()
             if layer is not None:
                 whole = whole + layer.get_delta_weight(ADAPTER).to(whole.dtype)
-            # transformers 5 renames what it loads (Qwen2-VL: visual -> model.visual); files keep the old names.
-            yield from revert_weight_conversion(module, {name.replace(".base_layer.", "."): whole}).items()
+            yield from under_old_names(module, name.replace(".base_layer.", "."), whole)
+
+
+def under_old_names(module: Any, name: str, whole: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """transformers 5 renames what it loads (Qwen2-VL: visual -> model.visual); files keep the old names.
+
+    A name that is only another one is looked up once per module: finding it takes a millisecond, at every sync.
+    """
+    known = OLD_NAMES.setdefault(module, {})
+    if name in known:
+        yield known[name], whole
+        return
+    found = revert_weight_conversion(module, {name: whole})
+    if [id(value) for value in found.values()] == [id(whole)]:
+        known[name] = next(iter(found))
+    yield from found.items()
 
 
 def module_state(module: Any) -> dict[str, Tensor]:
@@ -78,6 +97,27 @@ def write_weights(weights: Iterable[tuple[str, Tensor]], folder: Path, shard_byt
         waiting[name] = tensor.to("cpu", copy=True).contiguous()
     flush()
     name_shards(folder, shards)
+
+
+def weights_digest(folder: Path) -> str:
+    """Return one digest over all weight files of a folder, however many shards they are; empty without any."""
+    digests = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+    return "+".join(digests)
+
+
+def weights_revision(settings: ModelSettings) -> str:
+    """Return which weights these are: a digest of local files, or the commit that a hub id stands for now."""
+    folder = Path(settings.path)
+    if folder.is_dir():
+        digest = weights_digest(folder)
+        if not digest:
+            raise UserError(f"the folder {folder} holds no *.safetensors; check model.path")
+        return f"sha256:{digest}"
+    try:
+        config = cached_file(settings.path, "config.json", revision=settings.revision)
+    except (OSError, ValueError) as error:  # no such id or revision, or neither connection nor copy
+        raise UserError(f"model {settings.path} cannot be found on the hub: {str(error).splitlines()[0]}") from None
+    return str(extract_commit_hash(config, None) or settings.revision or "newest")
 
 
 def size_of(tensor: Tensor) -> int:

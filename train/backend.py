@@ -58,8 +58,8 @@ def optimizer_state(weights: list[Tensor], optimizer: torch.optim.Optimizer) -> 
     for index, weight in enumerate(weights):
         found[f"{index}.value"] = weight.detach()
         for name in MOMENTS:
-            if name in optimizer.state[weight]:
-                found[f"{index}.{name}"] = optimizer.state[weight][name]
+            if name in optimizer.state[weight]:  # DeepSpeed's CPU Adam counts its steps in plain integers
+                found[f"{index}.{name}"] = torch.as_tensor(optimizer.state[weight][name], dtype=torch.float32)
     return found
 
 
@@ -75,8 +75,11 @@ def load_optimizer_state(weights: list[Tensor], optimizer: torch.optim.Optimizer
         weight.data.copy_(state[f"{index}.value"])
         moments = {name: state[f"{index}.{name}"] for name in MOMENTS if f"{index}.{name}" in state}
         if moments:
-            # The step number is a scalar that AdamW keeps on the CPU.
-            optimizer.state[weight] = {n: v.to(weight.device) if v.dim() else v for n, v in moments.items()}
+            # The step number is a scalar that AdamW keeps on the CPU, and DeepSpeed's CPU Adam as an integer.
+            moments = {n: v.to(weight.device) if v.dim() else v for n, v in moments.items()}
+            if hasattr(optimizer, "ds_opt_adam"):
+                moments["step"] = int(moments["step"])
+            optimizer.state[weight] = moments
 
 
 class TorchBackend:

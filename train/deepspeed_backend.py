@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from common import UserError
-from models.loader import VisionLanguageModel
+from models.loader import VisionLanguageModel, log_once
 from models.scoring import Scorer
 from train.backend import adamw, load_optimizer_state, optimizer_state, set_rate
 from train.distributed import Ranks
@@ -82,6 +82,26 @@ def import_deepspeed() -> Any:
     return deepspeed
 
 
+def make_optimizer(parameters: list[Tensor], settings: TrainSettings) -> torch.optim.Optimizer:
+    """Return AdamW; DeepSpeed's own where its state lies in the host memory of a GPU machine, with all cores at work.
+
+    torchrun gives each process one thread, with which torch's AdamW takes minutes over a few billion numbers.
+    """
+    if settings.parallel.offload == "none" or not torch.cuda.is_available():
+        return adamw(parameters, settings)
+    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max(torch.get_num_threads(), cores))
+    from deepspeed.ops.adam import DeepSpeedCPUAdam
+    from deepspeed.ops.op_builder import CPUAdamBuilder
+
+    if not CPUAdamBuilder().is_compatible():
+        log_once("parallel.offload: DeepSpeed cannot compile its CPU Adam here (see ds_report); torch's steps, slower")
+        return adamw(parameters, settings)
+    rate, decay = settings.optimiser.learning_rate, settings.optimiser.weight_decay
+    optimizer: torch.optim.Optimizer = DeepSpeedCPUAdam(parameters, lr=rate, weight_decay=decay, adamw_mode=True)
+    return optimizer
+
+
 class DeepSpeedBackend:
     """The policy's scoring call wrapped in a DeepSpeed engine."""
 
@@ -94,7 +114,7 @@ class DeepSpeedBackend:
         self.sizes = {name: p.numel() for name, p in trained.items()}  # ZeRO 3 empties the parameters
         self.engine, *_ = deepspeed.initialize(
             model=Scorer(model),
-            optimizer=adamw(self.parameters, settings),
+            optimizer=make_optimizer(self.parameters, settings),
             config=sharded_config(settings, model),
             dist_init_required=False,
         )

@@ -8,7 +8,7 @@ them on the tiny model); speeds are assumptions, all named in ASSUMED and printe
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from models.head import CHUNK_NUMBERS
+from models.head import CUDA_CHUNK_NUMBERS
 from models.loader import vision_is_fixed
 from models.settings import ModelSettings
 from models.vision import KEPT_BYTES
@@ -33,6 +33,7 @@ ASSUMED = SimpleNamespace(
     peak_flops={"bfloat16": 989e12, "float32": 67e12},  # H100 SXM, dense
     utilisation=0.35,  # of the peak while scoring and learning: near the step times of PAPO's Table 14
     sampling_utilisation={"vllm": 0.08, "hf": 0.02},  # of the peak while sampling
+    decode_s=0.010,  # one token of all responses at once, launches and scheduling included
     text_tokens=128,  # of a prompt beside its picture
     response_tokens=400,  # mean
     filter_rounds=2,  # prompts sampled per prompt kept by rollouts.filter
@@ -218,7 +219,9 @@ def sampling_pass(shape: Shape, settings: TrainSettings, gpus: int, prompt: int,
     tokens = rounds * rollouts.prompts * rollouts.group * response
     patches = rounds * rollouts.prompts * image_tokens(shape, settings.model) * shape.merge**2
     reading = walk(shape, rounds * rollouts.prompts, prompt, 0, 0)[0] + 2 * shape.vision * patches
-    seconds = reading / (gpus * peak * ASSUMED.utilisation) + tokens / (gpus * rate)
+    # A round lasts as long as its longest response, which is one token after the other on any number of GPUs.
+    longest = rounds * rollouts.sampling.max_new_tokens * ASSUMED.decode_s
+    seconds = reading / (gpus * peak * ASSUMED.utilisation) + max(tokens / (gpus * rate), longest)
     return Pass("sample", tokens, patches, reading + per_token * tokens, seconds), rate
 
 
@@ -251,7 +254,7 @@ def estimate(settings: TrainSettings, gpus: int, shape: Shape | None = None) -> 
     }
     learns_entropy = any(score.quantity == "entropy" for score in needs.live)
     per_logit = LOGIT_BYTES + (ENTROPY_BYTES if learns_entropy else 0)
-    logits = float(min(CHUNK_NUMBERS, micro * shape.vocabulary) * per_logit)
+    logits = float(min(CUDA_CHUNK_NUMBERS, micro * shape.vocabulary) * per_logit)
     features = settings.rollouts.prompts // gpus * picture * shape.width * size if not learns else 0
     sampler = sampler_bytes(shape, settings, prompt)
     work = kept[model.gradient_checkpointing] + logits + min(features, KEPT_BYTES)

@@ -93,6 +93,7 @@ def assumptions(estimate: Estimate) -> list[str]:
         f"{ASSUMED.text_tokens} tokens, mean response {ASSUMED.response_tokens} or max_new_tokens",
         f"H100: {ASSUMED.peak_flops[model.dtype] / 1e12:.0f} TFLOP/s at {ASSUMED.utilisation:.0%} while scoring and "
         f"learning; {engine} samples {estimate.sampled_per_second:,.0f} tokens/s per GPU",
+        f"a round of samples takes at least max_new_tokens x {1000 * ASSUMED.decode_s:.0f} ms: its longest response",
         f"{ASSUMED.reserved_gib} GiB of each GPU are kept free for CUDA and NCCL; vLLM sleeps while the policy learns",
         "not counted: traffic between GPUs and with host memory, rewards, checkpoints, evaluation",
     ]

@@ -4,22 +4,24 @@ Stop it at any instant and start the same command again: it goes on from the las
 the same weights and metrics as a run that was never stopped.
 """
 
+import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from common import UserError, sha256_of
+from common.lock import folder_lock
 from common.progress import progress
 from configs import Run, load_resolved, save_resolved, to_dict
 from data.sources import Samples
 from models import ModelSettings
 from models.engine import Engine, make_engine
 from models.loader import VisionLanguageModel, load, log_once
-from models.parity import parity
+from models.parity import GapWatch, gap_bound, parity
 from models.teacher import check_same_vocabulary
-from models.weights import named_weights
+from models.weights import named_weights, weights_digest, weights_revision
 from train.backend import make_backend
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.checks import check, check_shares
@@ -27,15 +29,15 @@ from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, start_ranks, stop_ranks
 from train.first_step import write_first_step
 from train.needs import needs_of
-from train.rollout import collect
+from train.rollout import collect, usable_prompts
 from train.scores import FrozenModel
 from train.settings import TrainSettings
 from train.step import make_step
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
 
-MAY_CHANGE = ("steps", "keep", "run", "dry_run")  # settings that a resumed run may give anew
-PARITY_PROMPTS = 4
+MAY_CHANGE = ("steps", "keep", "parallel", "run", "dry_run")  # settings that a resumed run may give anew
+PARITY_PROMPTS = {"float32": 4, "bfloat16": 32}  # a mean over fewer is noise of the size of bfloat16's gap
 
 
 @dataclass
@@ -49,6 +51,7 @@ class TrainState:
     models: dict[str, FrozenModel]  # the policy and those that do not learn, by the names of train/columns.py
     engine: Engine
     updater: Updater
+    watch: GapWatch
 
 
 def run_folder(settings: TrainSettings) -> Path:
@@ -82,10 +85,9 @@ def claim_run_folder(run: Path, settings: TrainSettings) -> None:
 
 def revisions(settings: TrainSettings) -> dict[str, str]:
     """What the weights and the data were, as exactly as can be told."""
-    weights = Path(settings.model.path) / "model.safetensors"
-    model = f"sha256:{sha256_of(weights)}" if weights.exists() else str(settings.model.revision or "newest")
     data = Path(settings.data.source)
-    return {"model": model, "data": f"sha256:{sha256_of(data)}" if data.is_file() else settings.data.source}
+    digest = f"sha256:{sha256_of(data)}" if data.is_file() else settings.data.source
+    return {"model": weights_revision(settings.model), "data": digest}
 
 
 @contextmanager
@@ -110,7 +112,9 @@ def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Pro
         with timed(timing, "sync"):
             state.engine.wake()  # weights cannot be put into an engine that sleeps
             state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
-    metrics = experience_metrics(experience) | learnt | engine_gap(experience.responses, old, ranks)
+    gap = engine_gap(experience.responses, old, ranks)
+    state.watch.check(number, gap["rollout/engine_gap_mean"])
+    metrics = experience_metrics(experience) | learnt | gap
     if number == 1:
         write_first_step(run_folder(settings), step, old, ranks)
     if tracker:
@@ -161,15 +165,23 @@ def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     engine = make_engine(
         model, settings.rollouts.engine, settings.rollouts.sampling, own_copy=backend.gather is not None
     )
-    return TrainState(settings, ranks, data, model, models, engine, Updater(model, backend, settings, ranks))
+    updater = Updater(model, backend, settings, ranks)
+    watch = GapWatch(gap_bound(settings.rollouts.engine, settings.model.dtype))
+    return TrainState(settings, ranks, data, model, models, engine, updater, watch)
 
 
 def check_parity(state: TrainState) -> None:
     """Refuse to start where sampler and trainer do not see the same tokens, pictures and probabilities."""
-    state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
-    prompts = state.model.encode(state.data.take(0, PARITY_PROMPTS))
-    rollouts = state.settings.rollouts
-    parity(state.model, state.engine, prompts, rollouts.sampling).check(rollouts.engine.gap_bound)
+    engine, gather = state.engine, state.updater.backend.gather
+    engine.sync(named_weights(state.model.module, gather))
+    prompts = usable_prompts(state.model, state.data, PARITY_PROMPTS[state.settings.model.dtype])
+    sampling = state.settings.rollouts.sampling
+    parity(state.model, engine, prompts, sampling).check(state.watch.bound)
+    if state.settings.rollouts.engine.kind == "vllm":  # a wake may leave stale weights, and comes after every step
+        engine.sleep()
+        engine.wake()
+        engine.sync(named_weights(state.model.module, gather))
+        parity(state.model, engine, prompts[:4], sampling).check(state.watch.bound)
 
 
 def train(settings: TrainSettings) -> None:
@@ -178,14 +190,29 @@ def train(settings: TrainSettings) -> None:
     ranks = start_ranks(settings.parallel.backend)
     check_shares(settings, ranks.size)
     run = run_folder(settings)
-    if ranks.main:
-        claim_run_folder(run, settings)
-    ranks.wait()
-    if (run / "final" / "config.json").exists() and (run / "finished.json").exists():
-        print(f"{run} is finished already")
-    else:
-        run_until_done(run, make_state(settings, ranks))
+    with folder_lock(run) if ranks.main else nullcontext():
+        if ranks.main:
+            claim_run_folder(run, settings)
+        ranks.wait()
+        done = finished_steps(run)
+        ranks.wait()
+        if done >= settings.steps:
+            print(f"{run} is finished already, with {done} steps")
+        else:
+            if ranks.main:  # a finished run that goes on is none until it ends
+                (run / "finished.json").unlink(missing_ok=True)
+            run_until_done(run, make_state(settings, ranks))
     stop_ranks()
+
+
+def finished_steps(run: Path) -> int:
+    """Return after how many steps a run was finished; 0 where it was not."""
+    record = run / "finished.json"
+    return (
+        int(json.loads(record.read_text())["steps"])
+        if (run / "final" / "config.json").exists() and record.exists()
+        else 0
+    )
 
 
 def run_until_done(run: Path, state: TrainState) -> None:
@@ -207,9 +234,3 @@ def run_until_done(run: Path, state: TrainState) -> None:
         tracker.finish({"steps": settings.steps, "weights": weights_digest(run / "final")})
         print(f"finished: {run}")
     ranks.wait()
-
-
-def weights_digest(folder: Path) -> str:
-    """One digest over all weight files."""
-    digests = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
-    return digests[0] if len(digests) == 1 else "+".join(digests)

@@ -7,6 +7,7 @@ needs an encoded prompt makes it from the sample, and keeps it for the step.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -38,6 +39,7 @@ class Answered:
     prompt_tokens: int  # 0 marks a prompt over the length limit, which has no responses
     responses: list[Response]
     verdicts: list[Verdict]
+    broken: str = ""  # why the pictures cannot be used, which leaves no responses
 
     @property
     def accuracy(self) -> float:
@@ -55,10 +57,16 @@ def answer(
 ) -> list[Answered]:
     """Sample and judge a group of responses to every prompt; each process its share, all get everything."""
     count, mine = settings.rollouts.group, ranks.mine(range(len(samples)))
-    prompts = {index: model.encoder.encode(samples[index]) for index in mine}
-    fitting = [index for index in mine if model.encoder.fits(prompts[index])]
+    prompts: dict[int, Encoded] = {}
+    found: list[Answered] = []
+    for index in mine:
+        try:
+            prompts[index] = model.encoder.encode(samples[index])
+        except UserError as error:  # a picture that cannot be opened
+            found.append(Answered(index, 0, [], [], str(error)))
+    fitting = [index for index in prompts if model.encoder.fits(prompts[index])]
     responses = engine.sample([prompts[i] for i in fitting], count, settings.rollouts.sampling, seed)
-    found = [Answered(index, 0, [], []) for index in mine if index not in fitting]
+    found += [Answered(index, 0, [], []) for index in prompts if index not in fitting]
     for place, index in enumerate(fitting):
         own = responses[place * count : (place + 1) * count]
         verdicts = [grade_sample(samples[index], response.text, settings.grader) for response in own]
@@ -67,10 +75,29 @@ def answer(
     return sorted(ranks.gather(found), key=lambda answered: answered.index)
 
 
+def usable_prompts(model: VisionLanguageModel, data: Samples, count: int) -> list[Encoded]:
+    """Return the first prompts that can be used, of at most twice as many samples."""
+    found: list[Encoded] = []
+    for sample in islice(data.from_position(0), 2 * count):
+        try:
+            prompt = model.encoder.encode(sample)
+        except UserError:  # counted when a step takes it
+            continue
+        if model.encoder.fits(prompt):
+            found.append(prompt)
+        if len(found) == count:
+            break
+    if not found:
+        raise UserError(
+            f"none of the first {2 * count} samples fits model.max_prompt_tokens; raise it or check the data"
+        )
+    return found
+
+
 def reason_to_discard(answered: Answered, rules: FilterSettings | None) -> str | None:
     """Why a prompt is not learnt from, or None; the filter looks at accuracy alone, never at other rewards."""
     if not answered.prompt_tokens:
-        return "too_long"
+        return "unusable" if answered.broken else "too_long"
     if rules and answered.accuracy <= rules.low:
         return "all_wrong"
     if rules and answered.accuracy >= rules.high:
@@ -97,7 +124,9 @@ def collect(
         samples = data.take(position, rules.prompts if rules else wanted - len(kept))
         position, generated = position + len(samples), generated + len(samples)
         seed = step_seed(settings, step) * 64 + number  # a prompt drawn twice in a step is answered anew
-        for answered in answer(engine, model, samples, settings, seed, ranks, encoded):
+        answers = answer(engine, model, samples, settings, seed, ranks, encoded)
+        data.count_broken([answered.broken for answered in answers if answered.broken])
+        for answered in answers:
             sample = samples[answered.index]
             why = reason_to_discard(answered, rules) or ("surplus" if len(kept) == wanted else None)
             if why:

@@ -40,7 +40,7 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
     cut = sum(response.finish_reason == "length" for response in responses)
     groups = [rewards[experience.group_N == g] for g in experience.group_N.unique()]
     why = Counter(discarded.why for discarded in experience.discarded)
-    judged = [t.accuracy for t in experience.discarded if t.why != "too_long"]
+    judged = [t.accuracy for t in experience.discarded if t.why not in ("too_long", "unusable")]
     kept = experience.mean_of_prompts(experience.accuracy_N)
     metrics = {
         "critic/rewards/mean": rewards.mean().item(),
@@ -54,7 +54,10 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
         "filter/generated": float(experience.generated),
         "filter/rounds": float(experience.rounds),
         "filter/accuracy_all": sum(judged + kept) / len(judged + kept),
-        **{f"filter/{name}": float(why[name]) for name in ("all_right", "all_wrong", "surplus", "too_long")},
+        **{
+            f"filter/{name}": float(why[name])
+            for name in ("all_right", "all_wrong", "surplus", "too_long", "unusable")
+        },
     }
     return metrics | {f"reward/{name}": value.mean().item() for name, value in experience.reward_terms.items()}
 

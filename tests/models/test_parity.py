@@ -11,7 +11,7 @@ from common import UserError
 from data.mini.world import sample
 from models.engine import EnginePrompt, HfEngine, make_engine
 from models.loader import load
-from models.parity import parity, trainer_positions
+from models.parity import GapWatch, gap_bound, parity, trainer_positions
 from models.settings import EngineSettings, SamplingSettings
 from models.weights import named_weights
 from tests.conftest import tiny_settings
@@ -92,6 +92,23 @@ def test_a_gap_that_is_no_number_is_refused(random_tiny):
     report = parity(random_tiny, HfEngine(random_tiny), prompts(random_tiny)[:1], SETTINGS)
     with pytest.raises(UserError, match="mean nan"):
         dataclasses.replace(report, gap_mean=float("nan")).check(0.05)
+
+
+def test_a_gap_of_pictures_does_not_hide_behind_text(random_tiny):
+    report = parity(random_tiny, HfEngine(random_tiny), prompts(random_tiny), SETTINGS)
+    assert set(report.gap_by_kind) == {"text alone", "with picture"}
+    with pytest.raises(UserError, match=r"with picture 0\.2\), .* above engine.gap_bound 0\.1"):
+        dataclasses.replace(report, gap_by_kind={"text alone": 0.0, "with picture": 0.2}).check(0.1)
+
+
+def test_a_sampler_that_parts_from_the_policy_stops_the_run_after_two_steps():
+    watch = GapWatch(gap_bound(EngineSettings(), "bfloat16"))
+    assert watch.bound == 0.1 and gap_bound(EngineSettings(gap_bound=0.3), "bfloat16") == 0.3
+    for gap in (0.02, 0.2, 0.1, 0.2, 0.02):  # one step alone may be an odd batch
+        watch.check(1, gap)
+    watch.check(7, 0.2)
+    with pytest.raises(UserError, match="by nan per token at step 8, for 2 steps above"):
+        watch.check(8, float("nan"))
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
 """Weights by the names of the files on disk: what transformers itself would write, whole, once, in shards."""
 
+import hashlib
 import json
 from contextlib import contextmanager
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
-from models.settings import LoraSettings
-from models.weights import named_weights, write_weights
+import models.weights
+from common import UserError
+from models.settings import LoraSettings, ModelSettings
+from models.weights import named_weights, weights_revision, write_weights
 from tests.models.families import every_family
 from tests.models.ragged import one_update
 
@@ -93,3 +97,41 @@ def test_big_models_are_written_in_shards(load_family, tmp_path):
     assert all(torch.equal(value, loaded[name]) for name, value in model.module.state_dict().items())
     model.save(tmp_path)
     assert [path.name for path in tmp_path.glob("model*")] == ["model.safetensors"]
+
+
+def test_every_shard_counts_for_what_weights_are(tmp_path):
+    """The digest of one file is the file's; a change in any shard of several is seen."""
+    settings = ModelSettings(path=str(tmp_path))
+    with pytest.raises(UserError, match=r"holds no \*\.safetensors"):
+        weights_revision(settings)
+    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"one")
+    assert weights_revision(settings) == f"sha256:{hashlib.sha256(b'one').hexdigest()}"
+    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"two")
+    both = weights_revision(settings)
+    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"2")
+    assert weights_revision(settings) != both
+
+
+def test_a_hub_id_is_recorded_by_the_commit_it_stands_for(monkeypatch):
+    found = "/cache/models--owner--name/snapshots/0123456789012345678901234567890123456789/config.json"
+    monkeypatch.setattr(models.weights, "cached_file", lambda *_, **__: found)
+    assert weights_revision(ModelSettings(path="owner/name")) == "0123456789012345678901234567890123456789"
+
+    def refuse(*_, **__):
+        raise OSError("no such repository\nand much more")
+
+    monkeypatch.setattr(models.weights, "cached_file", refuse)
+    with pytest.raises(UserError, match=r"owner/name cannot be found on the hub: no such repository$"):
+        weights_revision(ModelSettings(path="owner/name"))
+
+
+def test_names_are_looked_up_once_per_module(load_family, monkeypatch):
+    module, asked = load_family("qwen2_vl").module, []
+    original = models.weights.revert_weight_conversion
+    monkeypatch.setattr(models.weights, "revert_weight_conversion", lambda *a: asked.append(a) or original(*a))
+    first = dict(named_weights(module))
+    assert len(asked) == len(models.weights.module_state(module))
+    asked.clear()
+    second = dict(named_weights(module))
+    assert not asked and second.keys() == first.keys()
+    assert all(torch.equal(second[name], value) for name, value in first.items())

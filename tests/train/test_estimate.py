@@ -233,5 +233,13 @@ def test_an_unknown_model_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_render_names_what_a_reader_looks_for(seven: Shape) -> None:
     text = render(estimate(settings_of("scale=7b", "method=papo_g", *BIG), 8, seven))
-    for word in ("vision 676.55 M", "all 8.29 B", "masked", "gradient_checkpointing", "vllm 48.0", "logits 0.4"):
+    for word in ("vision 676.55 M", "all 8.29 B", "masked", "gradient_checkpointing", "vllm 48.0", "logits 3.0"):
         assert word in text
+
+
+def test_a_round_lasts_as_long_as_its_longest_response_on_any_number_of_gpus():
+    """2,048 tokens at 10 ms are 20.5 s; on 2 GPUs throughput decides, on 8 and 16 the longest response."""
+    settings = compose(TrainSettings, ["scale=3b", "method=papo_g"])
+    shape = read_shape(settings.model)
+    seconds = {gpus: estimate(settings, gpus, shape).passes[0].seconds for gpus in (2, 8, 16)}
+    assert seconds[2] > 30 and 20.48 < seconds[16] < seconds[8] < 24

@@ -12,11 +12,12 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from common import UserError, read_jsonl
+from common.lock import folder_lock
 from configs import Run, compose
 from models.judged import SCHEMA
 from train.checkpoint import complete_checkpoints
 from train.checks import check
-from train.loop import run_folder, train
+from train.loop import finished_steps, run_folder, train
 from train.settings import TrainSettings
 from train.update import refuse_nan
 
@@ -55,6 +56,15 @@ def test_a_papo_run_leaves_metrics_rollouts_provenance_and_plain_weights(small_r
     assert (run / "final" / "model.safetensors").exists() and list(run.glob("wandb/offline-run-*"))
     train(settings)  # finished: nothing is done twice
     assert len(read_jsonl(run / "metrics.jsonl")) == 2
+    train(settings_of(small_run, "method=papo_g", "steps=3", "keep.wandb=disabled", "keep.rollouts_every=1"))
+    assert [row["step"] for row in read_jsonl(run / "metrics.jsonl")] == [1, 2, 3]  # more steps go on
+    assert finished_steps(run) == 3
+
+
+def test_two_trainings_in_one_folder_are_refused(small_run):
+    settings = settings_of(small_run, "steps=1")
+    with folder_lock(run_folder(settings)), pytest.raises(UserError, match="in use by process"):
+        train(settings)
 
 
 @pytest.mark.slow

@@ -8,11 +8,13 @@ from common import UserError
 from configs import compose
 from data import Sample
 from data.sources import Samples
+from models.encode import Encoded
 from models.response import Response
 from train.distributed import Ranks
 from train.rewards import OverlongSettings, overlong_penalty
-from train.rollout import collect
+from train.rollout import collect, usable_prompts
 from train.settings import TrainSettings
+from train.tracking import experience_metrics
 
 
 class PlannedEngine:
@@ -104,6 +106,27 @@ def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
     random_tiny.settings.max_prompt_tokens = 3
     with pytest.raises(UserError, match=r"found 0 of 6 prompts within model\.max_prompt_tokens"):
         collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+
+
+def test_pictures_that_cannot_be_used_are_replaced_and_counted_up_to_a_share(random_tiny, monkeypatch):
+    settings, data, engine = prepared([], lambda sample, k: k == 0)
+    stream, encode, taken = [s.id for s in data.take(0, 40)], random_tiny.encoder.encode, data.taken
+
+    def fails(sample: Sample) -> Encoded:
+        if sample.id in (stream[1], stream[7]):
+            raise UserError(f"{sample.id} is no picture")
+        return encode(sample)
+
+    monkeypatch.setattr(random_tiny.encoder, "encode", fails)
+    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    assert [s.id for s in found.samples] == [stream[n] for n in (0, 2, 3, 4, 5, 6)]
+    assert [(t.why, t.sample_id) for t in found.discarded] == [("unusable", stream[1])]
+    assert (data.broken, data.taken - taken) == (1, 7)
+    assert experience_metrics(found)["filter/unusable"] == 1
+    assert [p.sample_id for p in usable_prompts(random_tiny, data, 3)] == [stream[n] for n in (0, 2, 3)]
+    monkeypatch.setattr(random_tiny.encoder, "encode", lambda sample: fails(data.take(1, 1)[0]))
+    with pytest.raises(UserError, match=rf"{stream[1]} is no picture \(\d+ of the last \d+ samples cannot be used"):
+        collect(engine, random_tiny, data, 0, settings, 2, Ranks())
 
 
 def test_the_overlong_penalty_is_dapos_ramp(random_tiny):
