@@ -1,111 +1,52 @@
-"""Error classes by construction: the mini world knows every fact, so a wrong chain can be told apart link by link.
+"""Classes of error by construction, for samples whose benchmark tells them (`Benchmark.diagnose`).
 
-The classes are those of `analysis.taxonomy` but knowledge. A wrong response has one primary class, the first link that
-breaks: format (no chain to read), perception (a stated fact is false), reasoning (facts right, other operations),
-calculation (right operations, wrong result), inconsistency (chain right, answer unlike it). `grader` would be a
-response with nothing wrong in it that was marked wrong; it is counted to show that it does not happen.
+The classes are those of `analysis.taxonomy` but knowledge; data/mini/diagnosis.py says how a wrong chain is followed.
 """
 
-import re
-from dataclasses import dataclass
+import pandas as pd
 
 from analysis.taxonomy import CONSTRUCTED
+from common import UserError
 from data import Sample
-from data.mini.chains import OPERATIONS, Chain, read_chain, work
+from data.known import Diagnosis
+from eval.benchmarks import benchmark_of
 
 CLASSES = CONSTRUCTED
-ARITHMETIC = re.compile(r"(\d+) ([+*-]) (\d+) = (\d+)")
 
 
-@dataclass(frozen=True)
-class StatedFact:
-    """One fact of a chain beside the truth; `truth` is None where the picture has no such fact."""
-
-    name: str
-    stated: str
-    truth: str | None
-
-    @property
-    def ok(self) -> bool:
-        return self.stated == self.truth
+def diagnosed(sample_id: str) -> bool:
+    """Return whether the sample's benchmark tells classes of error by construction."""
+    home = benchmark_of(sample_id)
+    return home is not None and home.diagnose is not None
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong with one response; `primary` is None where it is right."""
-
-    primary: str | None
-    also: tuple[str, ...]
-    mode: str | None  # look or guess, as the chain began
-    facts: list[StatedFact]
+def has_classes(predictions: pd.DataFrame) -> bool:
+    """Return whether that holds for every response."""
+    return all(diagnosed(name) for name in predictions.sample_id.unique())
 
 
-def stated_facts(sample: Sample, chain: Chain) -> list[StatedFact]:
-    return [StatedFact(name, value, sample.facts.get(name)) for name, value in chain.facts]
+def diagnosis(sample: Sample, text: str, correct: bool) -> Diagnosis | None:
+    """Return what is wrong with a response; None where its benchmark cannot tell."""
+    home = benchmark_of(sample.id)
+    return home.diagnose(sample, text, correct) if home and home.diagnose else None
 
 
-def calculations_hold(chain: Chain) -> bool:
-    """Whether every `a sign b = c` of the chain is true."""
-    for step in chain.steps:
-        match = ARITHMETIC.fullmatch(step)
-        if match:
-            a, sign, b, c = match.groups()
-            if OPERATIONS[sign](int(a), int(b)) != int(c):
-                return False
-    return True
+def diagnoses(predictions: pd.DataFrame) -> list[Diagnosis]:
+    """Return one per response; samples come back from their ids."""
+    samples = {name: sample_of(name) for name in predictions.sample_id.unique()}
+    columns = zip(predictions.sample_id, predictions.text, predictions.correct, strict=True)
+    found = [diagnosis(samples[sample_id], text, correct) for sample_id, text, correct in columns]
+    return [one for one in found if one is not None]
 
 
-def right_operations(sample: Sample, chain: Chain) -> bool:
-    """Whether the chain does to its own facts what the problem asks; its own wrong results may be carried on."""
-    asked = [step for step in sample.solution.split(" ; ") if step and step != "read"]
-    done = chain.steps
-    if len(asked) != len(done):
-        return False
-    stated, last = dict(chain.facts), ""
-    facts = {name: stated[name] for name in sample.facts if name in stated}  # a row is read in the picture's order
-    for want, step in zip(asked, done, strict=True):
-        if want in ("odd", "next"):
-            if step != f"{want} is {work(want, facts).result}":
-                return False
-            continue
-        match = ARITHMETIC.fullmatch(step)
-        if not match:
-            return False
-        values = {**facts, "it": last}
-        left, sign, right = ("first", facts.get("sign", ""), "second") if want == "seen" else want.split()
-        left, right = values.get(left, left), values.get(right, right)
-        orders = [(left, sign, right)] if sign == "-" else [(left, sign, right), (right, sign, left)]
-        if match.groups()[:3] not in orders:
-            return False
-        last = match.group(4)
-    return True
+def sample_of(sample_id: str) -> Sample:
+    home = benchmark_of(sample_id)
+    if home is None or home.sample is None or home.diagnose is None:
+        raise UserError(f"{sample_id} is of no benchmark that tells classes of error by construction")
+    return home.sample(sample_id)
 
 
-def answer_follows(chain: Chain) -> bool:
-    """Whether the box holds what the chain arrived at."""
-    last = chain.steps[-1] if chain.steps else ""
-    result = last.rsplit(" ", 1)[-1] if last else (chain.facts[0][1] if chain.facts else "")
-    return chain.boxed == result
-
-
-def diagnose(sample: Sample, text: str, correct: bool) -> Diagnosis:
-    """The primary class of a wrong response and every further link that breaks."""
-    chain = read_chain(text)
-    if chain is None:
-        return Diagnosis(None if correct else "format", (), None, [])
-    facts = stated_facts(sample, chain)
-    if correct:
-        return Diagnosis(None, (), chain.mode, facts)
-    broken = []
-    if not all(fact.ok for fact in facts):
-        broken.append("perception")
-    if set(dict(chain.facts)) != set(sample.facts) and not broken:
-        broken.append("reasoning")  # a fact the problem needs was left out
-    if not right_operations(sample, chain) and "reasoning" not in broken:
-        broken.append("reasoning")
-    if not calculations_hold(chain):
-        broken.append("calculation")
-    if not answer_follows(chain):
-        broken.append("inconsistency")
-    primary = broken[0] if broken else "grader"
-    return Diagnosis(primary, tuple(broken[1:]), chain.mode, facts)
+def with_classes(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions with `error_class` and the chain's `mode`."""
+    found = diagnoses(predictions)
+    return predictions.assign(error_class=[d.primary for d in found], mode=[d.mode for d in found])

@@ -8,10 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.errors import StatedFact, diagnose
+from analysis.errors import diagnosis
 from analysis.figures.style import PAGE, canvas, paper_style
 from analysis.runs import OpenedRun
 from data import IMAGE_PLACEHOLDER, Sample
+from data.known import StatedFact
 
 PANELS = 4  # pictures side by side
 UNSEEN = "its picture cannot be opened any more"
@@ -63,7 +64,8 @@ def example(views: Sequence[OpenedRun], run: str, row: "pd.Series", sample: Samp
         same = view.predictions[view.predictions.sample_id == row.sample_id]
         others[view.name] = f"right in {int(same.correct.sum())} of {len(same)}"
     answer = getattr(row, "extracted", None)
-    facts = diagnose(sample, row.text, bool(row.correct)).facts if sample.source == "mini" else []
+    found = diagnosis(sample, row.text, bool(row.correct))
+    facts = found.facts if found else []
     return Example(run, row.column, sample, row.text, "none" if pd.isna(answer) else str(answer), facts, others)
 
 

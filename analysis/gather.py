@@ -7,15 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.errors import CLASSES, Diagnosis, diagnose
+from analysis.errors import CLASSES
 from analysis.experiments import Experiment, fill, missing, paper_table, rows_of, suite_of
 from analysis.items import Items, collect_items
 from analysis.plan import lacking, plan_lines
 from analysis.settings import AnalysisSettings
 from common import UserError
 from configs.run import check_clean
-from data.mini.world import sample_by_id
-from eval.benchmarks import benchmark_of
 
 
 @dataclass(frozen=True)
@@ -73,25 +71,6 @@ def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
             curves.setdefault(experiment.method, []).append(frame)
     methods = list(dict.fromkeys(experiment.method for experiment in experiments))
     return Gathered(experiments, methods, table, predictions, collect_items(predictions), curves)
-
-
-def has_classes(predictions: pd.DataFrame) -> bool:
-    """Return whether every response is of a benchmark that tells its class of error by construction."""
-    homes = [benchmark_of(name) for name in predictions.sample_id.unique()]
-    return all(home is not None and home.diagnose is not None for home in homes)
-
-
-def diagnoses(predictions: pd.DataFrame) -> list[Diagnosis]:
-    """One per response; samples come back from their ids."""
-    samples = {sample_id: sample_by_id(sample_id) for sample_id in predictions.sample_id.unique()}
-    columns = zip(predictions.sample_id, predictions.text, predictions.correct, strict=True)
-    return [diagnose(samples[sample_id], text, correct) for sample_id, text, correct in columns]
-
-
-def with_classes(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The predictions with `error_class` and the chain's `mode`."""
-    found = diagnoses(predictions)
-    return predictions.assign(error_class=[d.primary for d in found], mode=[d.mode for d in found])
 
 
 def error_shares(classified: pd.DataFrame, methods: list[str]) -> pd.DataFrame:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import has_classes, with_classes
 from analysis.figures import curves_figure, errors_figure, png, table_figure
-from analysis.gather import Gathered, error_shares, gather, has_classes, provenance, with_classes
+from analysis.gather import Gathered, error_shares, gather, provenance
 from analysis.settings import AnalysisSettings
 from analysis.table import (
     Comparison,

@@ -1,21 +1,25 @@
-"""Evaluated runs side by side, as reports and notebooks read them: predictions with states, curves, weights.
+"""Open evaluated runs side by side, as reports and notebooks read them: predictions with states, curves, weights.
 
-`open_runs("runs/mini/grpo/seed0,runs/mini/papo_g/seed0")` opens run folders or folders of evaluations. All of them
-must have answered the same items; the first is the baseline. Nothing is loaded before it is asked for.
+`open_runs("runs/mini/grpo/seed0,runs/mini/papo_g/seed0")` opens run folders, folders of evaluations, or training
+steps (`runs/mini/grpo/seed0/rollouts/step_000010.parquet`). All of them must have answered the same items; the
+first is the baseline. Nothing is loaded before it is asked for.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.rollouts import FOLDER, as_evaluation, check_weights, run_of, training_samples
 from analysis.states import classified
 from common import UserError
 from configs import Run, load_resolved
+from configs.layout import evaluations_of
 from data import Sample
-from data.mini.world import sample_by_id
-from eval.output import read_predictions
+from eval.benchmarks import benchmark_of
+from eval.output import judged_file, read_predictions
 from eval.paired import item_means, pair
 from eval.settings import EvalSettings
 from eval.tasks import tasks_of
@@ -26,13 +30,19 @@ OPTIONAL = ["grader", "token_ids", "extracted", "finish_reason", "subset", "visi
 
 
 def samples_of(folder: Path, sample_ids: Iterable[str]) -> dict[str, Sample]:
-    """The samples behind an evaluation: by id in the mini world, else read anew from where it had them."""
-    wanted = set(sample_ids)
-    if all(name.startswith("mini/") for name in wanted):
-        return {name: sample_by_id(name) for name in wanted}
+    """Return the samples behind an evaluation: by id where their benchmark can, else read anew from their source."""
+    wanted, found = set(sample_ids), dict[str, Sample]()
+    for name in wanted:
+        home = benchmark_of(name)
+        if home and home.sample:
+            found[name] = home.sample(name)
+    if len(found) == len(wanted):
+        return found
+    if folder.suffix == ".parquet":
+        return found | training_samples(folder, wanted)
     settings = load_resolved(EvalSettings, folder / "config.yaml")
     tasks = tasks_of(settings, gone_pictures=True)
-    return {sample.id: sample for task in tasks for sample in task.samples if sample.id in wanted}
+    return found | {sample.id: sample for task in tasks for sample in task.samples if sample.id in wanted}
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class OpenedRun:
 
     name: str
     folder: Path  # as it was given
-    evaluation: Path
+    evaluation: Path  # folder of an evaluation, or file of a training step's rollouts
     predictions: pd.DataFrame
 
     @property
@@ -49,17 +59,41 @@ class OpenedRun:
         return int(self.predictions.k.max()) + 1
 
     @property
+    def is_training_step(self) -> bool:
+        return self.evaluation.suffix == ".parquet"
+
+    @property
+    def home(self) -> Path:
+        """Return the folder of its training, or what was given for it."""
+        return run_of(self.evaluation) if self.is_training_step else self.folder
+
+    @property
     def settings(self) -> EvalSettings:
+        if self.is_training_step:
+            return as_evaluation(self.evaluation)
         return load_resolved(EvalSettings, self.evaluation / "config.yaml")
 
     @property
     def record(self) -> Run:
-        return Run.load(self.evaluation / "run.json")
+        return Run.load((self.home if self.is_training_step else self.evaluation) / "run.json")
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """Return benchmark -> the template around its questions, as it was asked."""
+        if self.is_training_step:
+            settings = self.settings
+            return {settings.data: settings.prompt}
+        path = self.evaluation / "scores.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
+            return {name: one["template"] for name, one in found.items()}
+        except (OSError, json.JSONDecodeError, KeyError):
+            raise UserError(f"{path} does not say how its questions were asked; evaluate again") from None
 
     @property
     def metrics(self) -> pd.DataFrame | None:
-        """The training curves, one row per step; None where the folder is of an evaluation only."""
-        path = self.folder / "metrics.jsonl"
+        """Return the training curves, one row per step; None where the folder is of an evaluation only."""
+        path = self.home / "metrics.jsonl"
         return pd.read_json(path, lines=True) if path.exists() else None
 
     def samples(self, ids: Sequence[str]) -> dict[str, Sample]:
@@ -67,7 +101,9 @@ class OpenedRun:
         return samples_of(self.evaluation, ids)
 
     def load_model(self) -> VisionLanguageModel:
-        """The weights that answered; a sentence where they are gone."""
+        """Load the weights that answered, or refuse in a sentence where they are gone."""
+        if self.is_training_step:
+            check_weights(self.evaluation)
         return load(self.settings.model)
 
 
@@ -80,14 +116,21 @@ class OpenRuns:
 
 
 def evaluation_of(folder: Path) -> Path:
-    """The folder of predictions: the folder itself, or the only evaluation of a run."""
-    if (folder / "predictions.parquet").exists():
+    """Return the folder of predictions: the folder itself, or a run's only evaluation; or a file of rollouts."""
+    if judged_file(folder).is_file():
         return folder
+    steps = sorted(folder.glob("step_*.parquet"))
+    if len(steps) > 1:
+        raise UserError(f"{folder} has {len(steps)} steps; give one of them: {', '.join(map(str, steps))}")
+    if steps:
+        return steps[0]
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give run folders, or folders that python -m eval has written")
-    found = sorted(path.parent for path in folder.glob("eval/*/predictions.parquet"))
+    found = evaluations_of(folder)
     if not found:
-        raise UserError(f"{folder} has no evaluation; run: python -m eval run={folder}")
+        raise UserError(
+            f"{folder} has no evaluation; run: python -m eval run={folder} (or give a step of {folder / FOLDER})"
+        )
     if len(found) > 1:
         raise UserError(f"{folder} has {len(found)} evaluations; give one of them: {', '.join(map(str, found))}")
     return found[0]
@@ -100,10 +143,10 @@ def same_at_start(parts: Sequence[Sequence[str]]) -> int:
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """What tells the folders apart: their paths without the parts that all of them begin and end with."""
-    parts = [folder.resolve().parts for folder in folders]
+    """Return what tells the folders apart: their paths without the parts that all of them begin and end with."""
+    parts = [folder.resolve().with_suffix("").parts for folder in folders]
     if len(parts) == 1:
-        return [folders[0].name]
+        return [parts[0][-1]]
     start = same_at_start(parts)
     end = same_at_start([part[start:][::-1] for part in parts])
     return ["/".join(part[start : len(part) - end]) or part[-1] for part in parts]
@@ -123,9 +166,6 @@ def open_runs(folders: str | Sequence[str | Path]) -> OpenRuns:
     item_means(frames[names[0]], str(paths[0]), "correct")  # refuses responses without a verdict
     for name in names[1:]:
         pair(frames[names[0]], frames[name], (str(paths[0]), name))  # refuses what cannot be compared
-    for name, frame in frames.items():
-        if "extracted" in frame:  # pandas reads a missing text as NaN, which is a number to everybody after it
-            frames[name] = frame.assign(extracted=frame.extracted.astype(object).where(frame.extracted.notna(), None))
     frames, classes = classified(frames, {name: name for name in names})
     parts = zip(names, paths, evaluations, strict=True)
     return OpenRuns([OpenedRun(name, path, folder, frames[name]) for name, path, folder in parts], classes)

@@ -1,8 +1,8 @@
-"""The state of every response: right, or the class of its error, from wherever classes can be had."""
+"""Give the state of every response: right, or the class of its error, from wherever classes can be had."""
 
 import pandas as pd
 
-from analysis.gather import diagnoses
+from analysis.errors import diagnoses, has_classes
 from analysis.protocol.transitions import RIGHT, UNCLASSIFIED, WRONG
 
 
@@ -19,12 +19,12 @@ def classified(frames: dict[str, pd.DataFrame], names: dict[str, str]) -> tuple[
         unknown = sum(int((frame.state == UNCLASSIFIED).sum()) for frame in frames.values())
         left = f"; {unknown} wrong responses have none and count as {UNCLASSIFIED}" if unknown else ""
         return frames, f"Classes: the column error_class of the predictions{left}."
-    if all("text" in frame and frame.sample_id.str.startswith("mini/").all() for frame in frames.values()):
+    if all("text" in frame and has_classes(frame) for frame in frames.values()):
         for part, frame in frames.items():
             found = diagnoses(frame)
             misread = [not all(fact.ok for fact in one.facts) for one in found]
             frames[part] = frame.assign(state=[one.primary or RIGHT for one in found], misread=misread)
-        return frames, "Classes: by construction, from the mini world's known facts (python -m analysis errors)."
+        return frames, "Classes: by construction, from known facts (python -m analysis errors)."
     for part, frame in frames.items():
         wrong = ~frame.correct.astype(bool)
         frames[part] = frame.assign(state=wrong.map({True: WRONG, False: RIGHT}), misread=wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +57,29 @@ def test_the_check_sees_what_it_should() -> None:
     assert climbs("eval", "def f():\n    from train.loop import train") == [(2, "train")]
     assert climbs("data", "from data.sample import Sample\nimport configs, models") == [(2, "models")]
     assert climbs("analysis", "import train, eval, verify\nfrom . import tables") == []
+
+
+# The mini world is a benchmark: above `data`, its own file names it and nothing asks for it by name.
+NAMED = re.compile(r"""(==|!=|\bin)\s*\(?["']mini["']|["']mini["']\s*(==|!=|\bin\b)|["']mini/|source: mini""")
+NAMES_IT = {"eval/benchmarks/mini.py"}
+
+
+def test_nothing_above_data_asks_for_the_mini_world_by_name() -> None:
+    rooms = [room for room, floor in FLOORS.items() if floor > FLOORS["data"]]
+    asking = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for room in rooms
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if path.relative_to(ROOT).as_posix() not in NAMES_IT
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if NAMED.search(line)
+    ]
+    assert asking == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['if source == "mini":', 'name.startswith("mini/")', "x != 'mini'", '"source: mini" in text', 'if "mini" in name'],
+)
+def test_that_check_sees_what_it_should(line: str) -> None:
+    assert NAMED.search(line) and not NAMED.search('bench: str = setting("mini", "a benchmark")')

@@ -15,7 +15,7 @@ from PIL import Image
 from analysis.dependency.cells import patch_effects
 from analysis.dependency.profile import profile
 from analysis.report.scores import Scored as ReportScored
-from analysis.report.scores import scored_rows, set_template, templates_of, weights_of
+from analysis.report.scores import scored_rows, set_template, weights_of
 from analysis.report.summary import nats
 from analysis.runs import OpenedRun
 from common import UserError
@@ -67,7 +67,7 @@ def score_run(view: OpenedRun, items: int, seed: int) -> Scored:
     if "token_ids" not in view.predictions:
         raise UserError(f"the predictions of {view.name} have no token_ids, so nothing can be scored; evaluate again")
     ids = drawn_ids(view, items, seed)
-    model, templates, samples = weights_of(view), templates_of(view), view.samples(ids)
+    model, templates, samples = weights_of(view), view.templates, view.samples(ids)
     frame = view.predictions[view.predictions.k == 0].set_index("sample_id", drop=False).loc[ids]
     found = ReportScored()
     with progress(f"two views, {view.name}", len(ids)) as advance:

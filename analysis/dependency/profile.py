@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.errors import diagnose
+from analysis.errors import diagnosed, diagnosis
 from common import UserError
 from data import Sample
 from data.mini.chains import CHAIN
@@ -107,7 +107,8 @@ def error_of(row: Mapping[str, Any], sample: Sample) -> str:
         return "right"
     if "error_class" in row:
         return "unclassified" if pd.isna(row["error_class"]) else str(row["error_class"])
-    return str(diagnose(sample, row["text"], False).primary) if sample.source == "mini" else "unclassified"
+    found = diagnosis(sample, row["text"], False)
+    return str(found.primary) if found else "unclassified"
 
 
 def answer_frame(rows: Mapping[int, Mapping[str, Any]], samples: Mapping[str, Sample]) -> pd.DataFrame:
@@ -167,8 +168,8 @@ def token_frame(
     check_frame(rows, scores, texts)
     there = [number for number, scored in enumerate(scores) if scored.token_ids]
     counts = [len(scores[number].token_ids) for number in there]
-    mini = [samples[rows[number]["sample_id"]].source == "mini" for number in there]
-    kinds = [word_classes(texts[number], own) for number, own in zip(there, mini, strict=True)]
+    chains = [diagnosed(rows[number]["sample_id"]) for number in there]
+    kinds = [word_classes(texts[number], own) for number, own in zip(there, chains, strict=True)]
     answers = answer_frame({number: rows[number] for number in there}, samples)
     return (
         answers.loc[answers.index.repeat(counts)]

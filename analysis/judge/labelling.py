@@ -115,15 +115,11 @@ def read_saved(path: Path, keys: set[str]) -> tuple[str, pd.Series]:
 
 
 def construction(rows: pd.DataFrame) -> pd.Series:
-    """The classes by construction, by key; empty outside the mini world."""
-    from analysis.errors import diagnose
-    from data.mini.world import sample_by_id
+    """Return the classes by construction, by key; empty where no benchmark tells them."""
+    from analysis.errors import diagnosed, diagnoses
 
-    mini = rows[rows.sample_id.str.startswith("mini/")]
-    found = {
-        row.key: diagnose(sample_by_id(row.sample_id), row.text, correct=False).primary for row in mini.itertuples()
-    }
-    return pd.Series(found, dtype=object)
+    known = rows[[diagnosed(name) for name in rows.sample_id]].assign(correct=False)
+    return pd.Series([found.primary for found in diagnoses(known)], index=known.key, dtype=object)
 
 
 def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Series]:

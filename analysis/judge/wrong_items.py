@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.errors import diagnose
+from analysis.errors import diagnoses, diagnosis
 from analysis.runs import samples_of
 from common import UserError, sha256_of
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import picture_uri
-from data.mini.world import sample_by_id
-from eval.output import read_predictions
+from eval.output import judged_file, read_predictions
 
 JPEG_QUALITY = 85
 COLUMNS = ["sample_id", "k", "column", "cluster", "text", "gold"]
@@ -45,8 +44,9 @@ class WrongItem:
 
     @property
     def truth(self) -> str | None:
-        """The primary class by construction, where the sample is of the mini world."""
-        return diagnose(self.sample, self.text, correct=False).primary if self.sample.source == "mini" else None
+        """Return the primary class by construction, where the sample's benchmark tells it."""
+        found = diagnosis(self.sample, self.text, correct=False)
+        return found.primary if found else None
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,15 @@ def wrong_rows(folder: Path, verdict: str) -> tuple[pd.DataFrame, int]:
     """A folder's wrong responses with their keys, and how many responses have no verdict."""
     predictions = read_predictions(folder, [*COLUMNS, verdict])
     right = predictions[verdict].astype("boolean")
-    made_by = sha256_of(folder / "predictions.parquet")
+    made_by = sha256_of(judged_file(folder))
     rows = predictions[right.eq(False).fillna(False).astype(bool)]
     keys = [digest(made_by, name, k) for name, k in zip(rows.sample_id, rows.k, strict=True)]
     return rows.assign(folder=str(folder), key=keys), int(right.isna().sum())
 
 
 def balanced_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the mini world in turns over their true classes, so that the first ones hold as many of each."""
-    pairs = zip(rows.sample_id, rows.text, strict=True)
-    truth = [diagnose(sample_by_id(name), text, correct=False).primary for name, text in pairs]
+    """Return the rows in turns over their classes by construction, so that the first ones hold as many of each."""
+    truth = [found.primary for found in diagnoses(rows.assign(correct=False))]
     turn = rows.assign(truth=truth).groupby("truth").cumcount()
     return rows.loc[turn.sort_values(kind="stable").index]
 

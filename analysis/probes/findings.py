@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.gather import diagnoses
+from analysis.errors import diagnoses, has_classes
 from analysis.protocol.transitions import NOTHING, Resampling, Share, flows, states_of
 from eval.paired import OVERALL, compare_items, pair
 from eval.statistics import mean_of_columns
@@ -55,7 +55,7 @@ def overall(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def with_states(frame: pd.DataFrame) -> pd.DataFrame:
     """`state`: right, wrong, or misread where a wrong chain of the mini world states a false fact."""
     state = frame.correct.astype(bool).map({True: "right", False: "wrong"})
-    if frame.sample_id.str.startswith("mini/").all():
+    if has_classes(frame):
         state[[one.primary == "perception" for one in diagnoses(frame)]] = "misread"
     return frame.assign(state=state)
 

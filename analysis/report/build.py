@@ -23,6 +23,7 @@ from analysis.seeds import methods_of, same_seed_baselines
 from analysis.settings import AnalysisSettings
 from common import UserError
 from configs import Run
+from eval.benchmarks import benchmark_of
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,10 @@ def title_of(views: Sequence[OpenedRun]) -> str:
     names = [f"{one.name} ({one.counted})" if len(one.runs) > 1 else one.names[0] for one in methods]
     told = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     columns = views[0].predictions.column.astype(str).unique()
-    if views[0].predictions.sample_id.str.startswith("mini/").all():
-        return f"{told} in the mini world"
+    homes = {benchmark_of(name) for name in views[0].predictions.sample_id}
+    home = homes.pop() if len(homes) == 1 else None
+    if home and home.generate:
+        return f"{told} on bench={home.name}"
     return f"{told} on {', '.join(columns[:3])}{' ...' if len(columns) > 3 else ''}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from PIL import Image
 
-from analysis.errors import diagnose
+from analysis.errors import diagnosis
 from analysis.judge.wrong_items import JPEG_QUALITY
 from analysis.report.records import Answer, Fact, Item, Other
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
@@ -16,14 +16,13 @@ from analysis.runs import OpenedRun
 from common import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import small_picture
-from eval.benchmarks import BENCHMARKS
+from eval.benchmarks import benchmark_of
 from eval.page import chosen_items, unseen_choices
 from eval.rows import option_lines
 from models.encode import Encoder
 from models.settings import ModelSettings
 
 PICTURE_SIDE = 512
-MINI_TAGS = ("vision_need", "version", "kind", "subset")
 NO_SAMPLE = "it is no longer in the data, so its question and pictures cannot be shown"
 NO_PICTURE = "its picture cannot be opened any more"
 
@@ -108,15 +107,15 @@ def question_of(sample: Sample) -> str:
 
 def tags_of(sample: Sample) -> dict[str, str]:
     """The tags by which its benchmark reports scores; others are often as many as there are samples."""
-    known = {"mini": MINI_TAGS} | {name: one.breakdowns for name, one in BENCHMARKS.items()}
-    return {name: sample.tags[name] for name in known.get(sample.source, ()) if sample.tags.get(name)}
+    home = benchmark_of(sample.id)
+    names = (*home.breakdowns, *(["subset"] if home.diagnose else [])) if home else ()
+    return {name: sample.tags[name] for name in names if sample.tags.get(name)}
 
 
 def facts_of(sample: Sample | None, text: str, correct: bool) -> list[Fact]:
-    """What a chain of the mini world states, beside the truth; nobody knows the facts of other samples."""
-    if sample is None or sample.source != "mini":
-        return []
-    return [Fact(one.name, one.stated, one.truth, one.ok) for one in diagnose(sample, text, correct).facts]
+    """Return what a response states beside the truth, where the benchmark knows the facts."""
+    found = diagnosis(sample, text, correct) if sample else None
+    return [Fact(one.name, one.stated, one.truth, one.ok) for one in found.facts] if found else []
 
 
 def answers_of(view: OpenedRun, material: Material, scored: Scored) -> dict[str, Answer]:

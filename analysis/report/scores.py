@@ -3,7 +3,6 @@
 Whatever cannot be scored is not left out in silence: it gets a note on the sample, and one sentence for the report.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,8 @@ from analysis.report.records import PatchMap, Token
 from analysis.runs import OpenedRun
 from common import UserError
 from data import Sample
-from data.mini.scene import GRID
 from data.views import ViewSettings
+from eval.benchmarks import benchmark_of
 from eval.runner import revision_of
 from models.dependency import ViewScores, score_two_views
 from models.encode import Encoder
@@ -48,30 +47,24 @@ def describe_view(view: ViewSettings) -> str:
 
 
 def grid_of(sample: Sample, size: int) -> tuple[int, int]:
-    """The mini world's pictures have cells of their own."""
-    return (GRID, GRID) if sample.source == "mini" else (size, size)
+    """Return rows and columns of the map: the picture's own cells where its benchmark knows them."""
+    home = benchmark_of(sample.id)
+    cells = home.cells(sample) if home and home.cells else None
+    return (cells.rows, cells.columns) if cells else (size, size)
 
 
 def weights_of(view: OpenedRun) -> VisionLanguageModel:
     """The weights that gave a run's answers, or a UserError that says why they cannot be had."""
     settings, answered = view.settings, view.record.revisions.get("model")
     try:
+        if view.is_training_step:
+            return view.load_model()
         if revision_of(settings) != answered:
             raise UserError(f"the weights in {settings.model.path} are no longer those that were evaluated")
         return view.load_model()
     except OSError as error:  # what transformers raises where a folder or a hub repository is gone
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"its weights {settings.model.path} cannot be loaded ({reason})") from None
-
-
-def templates_of(view: OpenedRun) -> dict[str, str]:
-    """Benchmark -> the template around its questions, as the evaluation wrote it down."""
-    path = view.evaluation / "scores.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
-        return {name: one["template"] for name, one in found.items()}
-    except (OSError, json.JSONDecodeError, KeyError):
-        raise UserError(f"{path} does not say how its questions were asked; evaluate again") from None
 
 
 def unscorable(model: VisionLanguageModel, row: Mapping[str, Any], samples: Mapping[str, Sample]) -> str | None:
@@ -180,7 +173,7 @@ def score_run(
     try:
         if "token_ids" not in view.predictions:
             raise UserError("its predictions hold no token ids")
-        model, templates = weights_of(view), templates_of(view)
+        model, templates = weights_of(view), view.templates
     except UserError as error:
         found.notes = dict.fromkeys(ids, f"{UNSCORED}: {error}")
         found.left_out.append(f"{view.name}: no token is scored: {error}.")

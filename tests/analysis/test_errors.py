@@ -8,11 +8,13 @@ from functools import cache
 
 import pytest
 
-from analysis.errors import CLASSES, StatedFact, diagnose
+from analysis.errors import CLASSES
+from data.known import StatedFact
 from data.mini import world
 from data.mini.chains import OPERATIONS, STEP, read_chain, work, write_chain
 from data.mini.columns import COLUMNS, Problem
 from data.mini.demonstrations import CLEAN, Noise, demonstrate
+from data.mini.diagnosis import diagnose
 from data.sample import Sample
 from verify import grade
 

@@ -224,7 +224,7 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
 def test_the_shipped_base_leaves_something_to_learn_and_mostly_errs_in_seeing(tmp_path):
     command = [sys.executable, "-m", "eval", "model=tiny", f"out={tmp_path}", "items=15", "k=4"]
     subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
-    from analysis.gather import with_classes
+    from analysis.errors import with_classes
 
     classified = with_classes(pd.read_parquet(tmp_path / "predictions.parquet"))
     assert 0.3 < classified.correct.mean() < 0.7

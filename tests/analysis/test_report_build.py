@@ -18,7 +18,6 @@ from analysis import outputs
 from analysis.breakdown import PERCEPTION, errors_of
 from analysis.dependency.cells import patch_effects
 from analysis.dependency.patches import patch_maps
-from analysis.errors import diagnose
 from analysis.protocol.flow import ALL, Repair, findings
 from analysis.protocol.transitions import Resampling, Share, states_of
 from analysis.report import Report, Table, build, render_report, workers
@@ -33,6 +32,7 @@ from analysis.settings import AnalysisSettings
 from common import UserError
 from configs import compose
 from data.images import FileImage
+from data.mini.diagnosis import diagnose
 from data.mini.world import sample, sample_by_id
 from eval.page import chosen_items
 from eval.paired import compare_items, pair

@@ -16,6 +16,7 @@ from analysis.taxonomy import (
     markdown_page,
 )
 from configs.run import REPOSITORY
+from data.mini.diagnosis import diagnose
 from tests.analysis.test_errors import AREA, COUNT
 
 PAGE = REPOSITORY / "docs" / "error_classes.md"
@@ -57,7 +58,7 @@ def test_primacy_orders_all_classes_and_the_grader_stands_alone() -> None:
     ],
 )
 def test_construction_follows_the_order_of_primacy(sample, text: str) -> None:
-    found = errors.diagnose(sample, text, correct=False)
+    found = diagnose(sample, text, correct=False)
     order = [found.primary, *found.also]
     assert order == sorted(order, key=PRIMACY.index)
     assert len(order) > 1 or order == [FORMAT.name]
