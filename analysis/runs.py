@@ -68,6 +68,11 @@ class OpenedRun:
         return run_of(self.evaluation) if self.is_training_step else self.folder
 
     @property
+    def results(self) -> Path:
+        """Return the folder in which what is found of it is written."""
+        return self.evaluation.parent if self.is_training_step else self.evaluation
+
+    @property
     def settings(self) -> EvalSettings:
         if self.is_training_step:
             return as_evaluation(self.evaluation)

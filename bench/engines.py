@@ -42,7 +42,7 @@ def main(note: str) -> None:
         )
     )
     prompts = model.encode([sample("train", "counting", index) for index in range(PROMPTS)])
-    record = Run.collect(compose(TrainSettings, ["scale=mini"]))
+    record = Run.collect(compose(TrainSettings, ["scale=mini"]), into=ROOT / "bench")
     engines, start_s, first_s = {}, {}, {}
     for kind in ("hf", "vllm"):
         start_s[kind], engines[kind] = seconds(lambda kind=kind: make_engine(model, EngineSettings(kind), SAMPLING))

@@ -303,7 +303,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     sizes = Sizes(options.rows, options.fuzz, options.fuzz_limit_s, options.seed)
-    run = Run.collect(sizes)
+    run = Run.collect(sizes, into=options.out)
     limits.compare("latex", "x", "y")  # the worker is there before the clock starts
     speed = {}
     for kind in (LETTERS_AND_NUMBERS, LATEX):

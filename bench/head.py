@@ -102,7 +102,7 @@ def main() -> None:
     if options.way:
         print(json.dumps(measure(options.way, options.width, options.entropy)))
         return
-    record = Run.collect(compose(TrainSettings, ["scale=mini"]))
+    record = Run.collect(compose(TrainSettings, ["scale=mini"]), into=OUT)
     rows = [case(width, entropy) for width, entropy in ((128, False), (128, True), (512, False))]
     result = {
         "vocabulary": VOCABULARY,

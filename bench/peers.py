@@ -166,7 +166,7 @@ def compare(group: int, response: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    record = Run.collect(settings_of("grpo", 8))
+    record = Run.collect(settings_of("grpo", 8), into=OUT)
     rows = [compare(group, response) for group, response in ((8, 32), (16, 32), (8, 128))]
     result = {"trl": version("trl"), "rows": rows, "provenance": record.provenance()}
     OUT.write_text(json.dumps(result, indent=2) + "\n")

@@ -237,7 +237,7 @@ def draw(rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    record = Run.collect(settings_of("papo_g", 8))
+    record = Run.collect(settings_of("papo_g", 8), into=OUT)
     table = [variants_row(method, 8, 32, VARIANTS, counted=True) for method in ("grpo", "papo_g")]
     points = [(1, 32), (2, 32), (4, 32), (8, 32), (16, 32), (8, 8), (8, 64), (8, 128)]
     sweep = [variants_row("papo_g", group, response, ("plain", FAST), counted=False) for group, response in points]

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import read_jsonl
 from configs import Run
+from configs.run import check_clean
 
 OUT = Path(__file__).with_suffix(".json")
 STEPS, ROLLOUTS, UPDATES = 20, 24 * 8, 2
@@ -48,6 +49,7 @@ def measure(options: list[str], folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
+    check_clean()
     results = {}
     for name, options in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:

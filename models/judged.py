@@ -104,7 +104,7 @@ def _row(sample: Sample, response: Response, verdict: Verdict | None) -> dict[st
         "extracted": verdict.extracted if verdict else None,
         "reason": verdict.reason if verdict else None,
         "grader": verdict.grader if verdict else None,
-        "score": float(verdict.correct) if verdict else float("nan"),
+        "score": verdict.score if verdict else float("nan"),
     }
 
 

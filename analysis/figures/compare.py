@@ -21,6 +21,7 @@ from analysis.report.numbers import Numbers, numbers_of
 from analysis.runs import OpenedRun, open_runs
 from common import atomic_write_text, sha256_of
 from configs import Run
+from eval.output import judged_file
 
 if TYPE_CHECKING:
     from analysis.figures.__main__ import FigureSettings
@@ -88,7 +89,9 @@ def draw_all(settings: "FigureSettings") -> None:
     opened = open_runs([settings.first, settings.second])
     first, second = opened.views
     numbers = numbers_of(opened.views)
-    out = Path(settings.out) if settings.out else second.evaluation / "figures"
+    out = Path(settings.out) if settings.out else second.results / "figures"
+    revisions = {str(view.evaluation): f"sha256:{sha256_of(judged_file(view.evaluation))}" for view in opened.views}
+    run = Run.collect(settings, revisions=revisions, into=out)
     said = captions(numbers.comparisons[0].found, (first.name, second.name), opened.classes)
     made = drawings(opened.views, numbers)
     for name, draw in made.items():
@@ -96,9 +99,5 @@ def draw_all(settings: "FigureSettings") -> None:
     reasons = {"curves": "no training metrics beside the evaluations"}
     for name in [name for name in said if name not in made]:
         print(f"{name}: not drawn, {reasons.get(name, f'{first.name} has no error')}")
-    revisions = {str(v.evaluation): f"sha256:{sha256_of(v.evaluation / 'predictions.parquet')}" for v in opened.views}
-    record = {
-        "captions": {name: said[name] for name in made},
-        "run": asdict(Run.collect(settings, revisions=revisions)),
-    }
+    record = {"captions": {name: said[name] for name in made}, "run": asdict(run)}
     atomic_write_text(out / "figures.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -89,7 +89,7 @@ def protocol(settings: ProtocolSettings) -> None:
     from analysis.protocol.flow import findings
     from analysis.protocol.page import page
 
-    folders = folders_of(settings)
+    folders, out = folders_of(settings), Path(settings.out or settings.second)
     frames, classes = read_frames(folders)
     found = findings(frames, settings.sample, settings.seed)
     names = {part: str(folder) for part, folder in folders.items()}
@@ -99,9 +99,8 @@ def protocol(settings: ProtocolSettings) -> None:
         **found.record(),
         "classes": classes,
         "power": power_sentences(found.small),
-        "run": asdict(Run.collect(settings, revisions=revisions)),
+        "run": asdict(Run.collect(settings, revisions=revisions, into=out)),
     }
-    out = Path(settings.out or settings.second)
     write_frames(found, out)
     atomic_write_text(out / "protocol.md", text)
     atomic_write_text(out / "protocol.json", json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

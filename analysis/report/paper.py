@@ -71,5 +71,6 @@ def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings
 def write_run_report(settings: AnalysisSettings) -> Path:
     """The report of the runs that were named: a,b or [a,b]."""
     opened = open_runs(settings.runs.strip().removeprefix("[").removesuffix("]"))
-    out = Path(settings.out) if settings.out else opened.views[-1].folder
+    last = opened.views[-1]
+    out = Path(settings.out) if settings.out else last.results if last.is_training_step else last.folder
     return write_report(build_report(opened, settings), out / "report.html")
