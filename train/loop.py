@@ -14,7 +14,7 @@ from pathlib import Path
 from common import UserError, sha256_of
 from common.lock import folder_lock
 from common.progress import progress
-from configs import Run, load_resolved, save_resolved, to_dict
+from configs import Run, layout, load_resolved, save_resolved, to_dict
 from data.sources import Samples
 from models import ModelSettings
 from models.engine import Engine, make_engine
@@ -55,7 +55,8 @@ class TrainState:
 
 
 def run_folder(settings: TrainSettings) -> Path:
-    return Path(settings.run or f"runs/{settings.scale}/{settings.method}/seed{settings.seed}")
+    usual = layout.run_folder(settings.scale, settings.method, settings.seed)
+    return Path(settings.run) if settings.run else usual
 
 
 def claim_run_folder(run: Path, settings: TrainSettings) -> None:

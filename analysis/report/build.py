@@ -60,7 +60,7 @@ def title_of(views: Sequence[OpenedRun]) -> str:
     homes = {benchmark_of(name) for name in views[0].predictions.sample_id}
     home = homes.pop() if len(homes) == 1 else None
     if home and home.generate:
-        return f"{told} on bench={home.name}"
+        return f"{told} on {home.title}"
     return f"{told} on {', '.join(columns[:3])}{' ...' if len(columns) > 3 else ''}"
 
 
