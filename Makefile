@@ -15,7 +15,7 @@ GPUS ?= 8
 PYTEST ?= -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base reproduce-table1 eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(READY) ## a short tour: train, evaluate and compare two methods on this 
 
 base: $(READY) ## remake the base weights of the tiny model
 	$(PYTHON) -m train.base
+
+methods: $(READY) ## list the methods with paper, pieces, extra passes and how sure we are
+	$(PYTHON) -m train method=list
 
 reproduce-table1: $(READY) ## fill Table 1 (SCALE=mini, SEEDS=1 unless given; PLAN=1 prints what would run)
 	$(PYTHON) -m analysis table=1 scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,fill=true)

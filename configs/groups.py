@@ -12,6 +12,7 @@ from configs.check import COMMAND_LINE, checked, unknown_choice
 from configs.settings import REQUIRED, TAG, children, default_of, is_piece, members_of, type_at, without_none
 
 SCALE = "scale"
+ABOUT = "about"  # block of a file that says where its content comes from; no setting
 Layer = dict[str, Any]
 
 
@@ -120,6 +121,7 @@ class GroupReader:
         shown = group.shown(files[name])
         content = read_yaml(files[name], shown)
         base = content.pop("based_on", None)
+        content.pop(ABOUT, None)  # for people and lists
         blocks = self._checked_blocks(group, content.pop("at", None) or {}, shown)
         for other in self.groups.values():  # `model: tiny` is short for `model: {name: tiny}`
             if group.piece is None and other.has("name") and isinstance(content.get(other.name), str):

@@ -1,11 +1,20 @@
-"""`python -m train method=papo_g scale=mini seed=0`: train a policy; the same command resumes it."""
+"""`python -m train method=papo_g scale=mini seed=0`: train a policy; the same command resumes it.
+
+`python -m train method=list` lists the methods with their papers and pieces.
+"""
 
 import sys
 
 from configs import command
 from train.settings import TrainSettings
 
+LIST = "method=list"
+
 if __name__ == "__main__":
+    if LIST in sys.argv[1:]:
+        from train.listing import list_methods
+
+        sys.exit(list_methods())
     sys.exit(
         command(
             TrainSettings,

@@ -1,0 +1,53 @@
+"""The list of methods, and that the trainer names none of them."""
+
+import ast
+from pathlib import Path
+
+from train.listing import TRUTHS, methods
+
+ROOT = Path(__file__).resolve().parents[2]
+# Names that only a method has; base algorithms (grpo, rloo ...) are kinds of advantage.
+NAMES = (
+    "papo",
+    "vppo",
+    "vgpo",
+    "pepo",
+    "vepo",
+    "cgpo",
+    "cppo",
+    "pgpo",
+    "pearl",
+    "sr1",
+    "opd",
+    "noisyrollout",
+    "racro",
+)
+
+
+def test_every_method_says_its_paper_and_how_sure_we_are():
+    listed = methods()
+    assert {one.truth for one in listed} <= TRUTHS.keys() and all(one.paper != "-" for one in listed)
+    by_name = {one.method: one for one in listed}
+    assert "top" in by_name["vppo"].pieces and "masked, per response" in by_name["vppo"].passes
+    assert by_name["grpo"].passes == "reference" and by_name["dapo"].passes == "none"
+    assert by_name["opd"].passes == "teacher in the update"
+
+
+def code_words(path: Path) -> set[str]:
+    """Names and texts of a module's statements, docstrings and help left out."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Name | ast.Attribute):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+        if isinstance(node, ast.Compare | ast.Dict | ast.Subscript):
+            texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+            found |= {text for text in texts if isinstance(text, str) and " " not in text}
+    return {word.lower() for word in found}
+
+
+def test_no_statement_of_the_trainer_the_models_or_the_loader_names_a_method():
+    files = [*ROOT.glob("train/*.py"), *ROOT.glob("models/*.py"), *ROOT.glob("configs/*.py")]
+    found = {
+        (path.relative_to(ROOT).as_posix(), word) for path in files for word in code_words(path) if NAMES.search(word)
+    }
+    assert found == set()

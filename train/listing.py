@@ -1,0 +1,99 @@
+"""`python -m train method=list`: every method with its paper, pieces, extra passes, and how sure we are of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from configs import compose
+from configs.compose import ROOT
+from configs.groups import ABOUT, read_yaml
+from train.columns import CLEAN, POLICY, REFERENCE, TEACHER, ScoreName
+from train.needs import needs_of
+from train.settings import TrainSettings
+
+TRUTHS = {
+    "code": "equal to the authors' code, but for what is left out",
+    "paper": "from the paper's text",
+    "second-hand": "from formulas that others report",
+    "reading": "our reading where sources are silent",
+    "control": "a control of ours",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One line of the list."""
+
+    method: str
+    paper: str
+    pieces: str
+    passes: str
+    truth: str
+    left_out: str
+
+
+def methods() -> list[Listed]:
+    """Return all methods in the order of their names."""
+    found = []
+    for path in sorted((ROOT / "methods").glob("*.yaml")):
+        about = read_yaml(path, path.name).get(ABOUT) or {}
+        settings = compose(TrainSettings, [f"method={path.stem}", "scale=3b", "teacher=tiny"])
+        found.append(
+            Listed(
+                method=path.stem,
+                paper=about.get("paper", "-"),
+                pieces=pieces_of(settings),
+                passes=passes_of(settings),
+                truth=about.get("truth", "-"),
+                left_out=about.get("left_out", ""),
+            )
+        )
+    return found
+
+
+def pieces_of(settings: TrainSettings) -> str:
+    """Return the kinds of plan, rewards, weights and terms that differ from plain GRPO's."""
+    plan = [settings.rollouts.plan.kind] if settings.rollouts.plan.kind != "plain" else []  # type: ignore[attr-defined]
+    rewards = [piece.kind for piece in settings.rewards.values()]  # type: ignore[attr-defined]
+    terms = [name for term in settings.losses.enabled() for name in term.emits[-1:]]
+    weights = [piece.kind for piece in settings.weights.values()]  # type: ignore[attr-defined]
+    views = [f"{name}={view.kind}" for name, view in settings.views.items()]
+    parts = {
+        "plan": plan,
+        "views": views,
+        "rewards": [kind for kind in rewards if kind not in ("accuracy", "format")],
+        "weights": weights,
+        "terms": [name for name in terms if name != "ppo"],
+    }
+    return "; ".join(f"{sort} {', '.join(names)}" for sort, names in parts.items() if names) or "ppo alone"
+
+
+def passes_of(settings: TrainSettings) -> str:
+    """Return the passes of a step beyond sampling, the update and the old log-probs of later mini-batches."""
+    needs = needs_of(settings.losses, settings.weights.values())
+    live = needs.live_views()
+    views = {name.view for name in needs.of(POLICY)} - {CLEAN, *live}
+    found = ["old log-probs of all"] if needs.early else []
+    found += [REFERENCE] if needs.of(REFERENCE) else []
+    found += [f"{view}, per response" if per_response(settings, view) else view for view in sorted(views)]
+    found += [f"{view} with gradient" for view in live]
+    found += [f"{TEACHER} {name.view}" for name in needs.of(TEACHER)]
+    found += [f"{TEACHER} in the update"] if ScoreName(TEACHER, "kl", CLEAN) in needs.live else []
+    return ", ".join(found) or "none"
+
+
+def per_response(settings: TrainSettings, view: str) -> bool:
+    return settings.views[view].draw == "per_response"
+
+
+def list_methods() -> int:
+    """Print the list as a table."""
+    rows = [("method", "paper", "pieces", "extra passes", "truth")]
+    rows += [(one.method, one.paper, one.pieces, one.passes, one.truth) for one in methods()]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()
+    for truth, meaning in TRUTHS.items():
+        print(f"{truth}: {meaning}")
+    return 0
