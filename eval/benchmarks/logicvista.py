@@ -54,7 +54,8 @@ def official(sample: Sample, text: str, k: int) -> Verdict | None:
 
 def score_letters(sample: Sample, letters: str, text: str) -> Verdict:
     """Second half of the rule, also for letters that a judge extracted."""
-    wanted = r"[A-Z]" if sample.answer_type == "choice" else r"[A-Z]|\d+"
+    # "4D" is no letter to the authors' comparison of lists.
+    wanted = r"(?<!\d)[A-Z]" if sample.answer_type == "choice" else r"(?<!\d)[A-Z]|\d+"
     found = sorted(re.findall(wanted, letters.replace("and", "")))
     correct = found == sorted(sample.answer.split(", "))
     reason = "letter" if correct else "mismatch" if found else "no_answer"

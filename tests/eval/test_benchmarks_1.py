@@ -221,6 +221,7 @@ def test_logicvista_letters_from_a_judge() -> None:
     assert score_letters(sample, "D, B", "They are D and B.").correct
     assert score_letters(sample, "", "None fits.").extracted is None
     assert score_letters(samples("logicvista")["v1_4"], "3", "The third one.").correct
+    assert score_letters(sample, "4D, B", "4d or b").extracted == "B"
 
 
 @pytest.mark.parametrize("name", PAPO)
