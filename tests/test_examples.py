@@ -1,0 +1,42 @@
+"""The one step to read first, and the page on adding a method: both are what the code is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from configs import compose
+from train.pages import FOLDER, pages
+from train.settings import TrainSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_one_step_learns_to_look():
+    from examples.one_step import one_step
+
+    settings = compose(TrainSettings, ["scale=mini", "method=papo_g", "rollouts.sampling.max_new_tokens=24"])
+    found = one_step(settings)
+    assert found["loss/ppo"] == pytest.approx(0, abs=1e-6) == found["loss/reference_kl"]  # at the first step
+    assert found["loss/perception_kl"] == pytest.approx(-0.02 * found["kl/before"], rel=1e-5)
+    assert found["kl/after"] > found["kl/before"] > 0
+
+
+def test_one_step_can_be_read_in_one_sitting():
+    assert len((ROOT / "examples" / "one_step.py").read_text().splitlines()) <= 150
+
+
+def test_every_method_has_the_page_that_its_pieces_give():
+    found = pages()
+    assert {path.name for path in FOLDER.glob("*.md")} == {path.name for path in found}
+    stale = [path.name for path, text in found.items() if path.read_text() != text]
+    assert stale == [], "run python -m train.pages"
+
+
+def test_the_page_on_adding_a_method_shows_the_files_as_they_are():
+    text = (ROOT / "docs" / "add_a_method.md").read_text()
+    shown = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", text, flags=re.DOTALL)
+    assert {name for name, _ in shown} >= {"train/weights/top.py", "configs/methods/vppo.yaml"}
+    for name, block in shown:
+        assert block.strip() in (ROOT / name).read_text(), name

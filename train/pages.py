@@ -1,0 +1,101 @@
+"""`python -m train.pages` writes docs/methods: a page per method, from its YAML and the docstrings of its pieces."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from configs import compose
+from configs.compose import ROOT
+from train.listing import TRUTHS, Listed, methods
+from train.settings import TrainSettings
+
+FOLDER = ROOT.parent / "docs" / "methods"
+HEAD = "<!-- written by python -m train.pages from configs/methods and the pieces -->\n"
+
+
+def yaml_parts(name: str) -> tuple[str, str]:
+    """Return a method's file as its comment, in one paragraph, and its settings."""
+    lines = (ROOT / "methods" / f"{name}.yaml").read_text().splitlines()
+    head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    comment = " ".join(line.removeprefix("#").strip() for line in lines[:head])
+    return comment, "\n".join(line for line in lines[head:] if not line.startswith("about:"))
+
+
+def pieces(settings: TrainSettings) -> Iterator[tuple[str, Any]]:
+    """Yield the place of every piece that says what a method computes, with the piece."""
+    yield "rollouts.plan", settings.rollouts.plan
+    for sort in ("rewards", "weights"):
+        for name, piece in getattr(settings, sort).items():
+            yield f"{sort}.{name}", piece
+    for term in settings.losses.enabled():
+        yield f"losses: {', '.join(term.emits)}", term
+
+
+def module_text(piece: Any) -> str:
+    """Return the docstring of a piece's file, its formulas kept as they are indented."""
+    return inspect.cleandoc(sys.modules[type(piece).__module__].__doc__ or "")
+
+
+def page(one: Listed) -> str:
+    """Return a method's page."""
+    comment, yaml = yaml_parts(one.method)
+    settings = compose(TrainSettings, [f"method={one.method}", "scale=3b", "teacher=tiny"])
+    left_out = [f"Left out: {one.left_out}.", ""] if one.left_out else []
+    parts = [
+        HEAD + f"# {one.method}",
+        "",
+        comment,
+        "",
+        f"Source: {one.paper}. Truth: {one.truth}, {TRUTHS[one.truth]}.",
+        *left_out,
+        f"Passes beyond the base recipe: {one.passes}.",
+        "",
+        "```bash",
+        f"python -m train method={one.method} scale=mini seed=0",
+        f"python -m train.objective method={one.method} tensors=in.safetensors out=out.safetensors",
+        "```",
+        "",
+        "```yaml",
+        yaml.strip(),
+        "```",
+    ]
+    seen: set[str] = set()
+    for place, piece in pieces(settings):
+        text = module_text(piece)
+        if text not in seen:
+            parts += ["", f"## {place}", "", text]
+        seen.add(text)
+    return "\n".join(parts) + "\n"
+
+
+def index(listed: list[Listed]) -> str:
+    """Return the list of all pages."""
+    rows = [f"| [{m.method}]({m.method}.md) | {m.paper} | {m.pieces} | {m.passes} | {m.truth} |" for m in listed]
+    meanings = [f"- {truth}: {meaning}" for truth, meaning in TRUTHS.items()]
+    head = ["| method | paper | pieces | extra passes | truth |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([HEAD + "# Methods", "", *head, *rows, "", *meanings]) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Return every page by its path."""
+    listed = methods()
+    return {FOLDER / "README.md": index(listed)} | {FOLDER / f"{one.method}.md": page(one) for one in listed}
+
+
+def main() -> None:
+    """Write all pages and remove those of methods that are gone."""
+    found = pages()
+    for path in set(FOLDER.glob("*.md")) - found.keys():
+        path.unlink()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path, text in found.items():
+        path.write_text(text)
+    print(f"{len(found)} pages in docs/methods")
+
+
+if __name__ == "__main__":
+    main()
