@@ -88,7 +88,7 @@ class Run:
         )
 
     def provenance(self) -> dict[str, Any]:
-        """What a number needs beside it: code, machine, packages, day."""
+        """Return what a number needs beside it: code, machine, packages, day."""
         return {name: getattr(self, name) for name in ("commit", "dirty", "hardware", "packages", "started")}
 
     def save(self, path: Path) -> None:
@@ -157,7 +157,7 @@ def _cpu_model() -> str:
 
 
 def _gpus() -> list[str]:
-    """Names of the GPUs this process can use; a run that never imported torch uses none."""
+    """Return the names of GPUs that this process can use; a run that never imported torch uses none."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return []

@@ -80,7 +80,7 @@ def table_row(benchmark: "Benchmark") -> list[str]:
 
 
 def introduction(benchmark: "Benchmark") -> str:
-    """First paragraph of the benchmark's file, which readings of one data set share."""
+    """Return the first paragraph of the benchmark's file, which readings of one data set share."""
     text = sys.modules[benchmark.official.__module__].__doc__ or ""
     return " ".join(text.partition("\n\n")[0].split())
 
@@ -157,7 +157,7 @@ def suite_lines() -> list[str]:
 
 
 def catalogue_text() -> str:
-    """The whole page."""
+    """Return the whole page."""
     from eval.benchmarks import BENCHMARKS
     from eval.output import markdown
 

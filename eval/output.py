@@ -42,12 +42,12 @@ def read_predictions(folder: Path, needed: Sequence[str], optional: Sequence[str
 
 
 def interval_text(mean: float, low: float, high: float) -> str:
-    """Shares as percent: "61.2 [58.9, 63.5]"."""
+    """Return shares as percent: "61.2 [58.9, 63.5]"."""
     return f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A pipe table; what would end a cell or a row early is taken out of the text."""
+    """Return a pipe table; what would end a cell or a row early is taken out of the text."""
     lines = [[*map(markdown_cell, header)], ["---"] * len(header), *([*map(markdown_cell, row)] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -57,7 +57,7 @@ def markdown_cell(text: str) -> str:
 
 
 def with_text(scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores with their cells as text; a score that does not exist has none."""
+    """Return the scores with their cells as text; a score that does not exist has none."""
     texts = [interval_text(*line) for line in scores[["mean", "low", "high"]].itertuples(index=False)]
     return scores.assign(text=texts).assign(text=lambda frame: frame.text.where(frame["mean"].notna(), MISSING))
 

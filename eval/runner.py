@@ -34,7 +34,7 @@ def output_folder(settings: EvalSettings) -> Path:
 
 
 def revision_of(settings: EvalSettings) -> str:
-    """What the weights are, as exactly as can be told."""
+    """Return what the weights are, as exactly as can be told."""
     weights = sorted(Path(settings.model.path).glob("*.safetensors"))
     found = "+".join(f"sha256:{sha256_of(path)}" for path in weights)
     return found or f"{settings.model.path}@{settings.model.revision or 'newest'}"
@@ -46,7 +46,7 @@ def suite_of(settings: EvalSettings, tasks: Sequence[Task]) -> str:
 
 
 def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: Path) -> tuple[dict, dict]:
-    """Responses of every task, in order, and the prompts that were too long; loads a model only if any is missing."""
+    """Return responses of every task and the prompts that were too long; load a model only if any is missing."""
     stores = open_stores(tasks, settings, revision, out)
     too_long: dict[str, list[str]] = {task.name: [] for task in tasks}
     missing = missing_of(tasks, stores, settings.k)
@@ -111,7 +111,7 @@ def write(
     tasks: Sequence[Task],
     names: Sequence[str],
 ) -> None:
-    """Everything that an evaluation leaves; scores.json comes last and says that it is complete."""
+    """Write everything that an evaluation leaves; scores.json comes last and says that it is complete."""
     write_judged(predictions, out / PREDICTIONS)
     if len(names) > 1:
         write_audit(predictions, names, out, record={"run": asdict(record)})
@@ -124,7 +124,7 @@ def write(
 
 
 def notes(name: str, bench: dict[str, Any]) -> list[str]:
-    """What a benchmark's numbers leave out or rest on."""
+    """Return what a benchmark's numbers leave out or rest on."""
     found = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
     found += [f"the first of these: {bench['unusable'][0]}"] if bench["unusable"] else []
     found += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
@@ -142,7 +142,7 @@ def notes(name: str, bench: dict[str, Any]) -> list[str]:
 
 
 def tell(out: Path, scores: dict[str, Any]) -> None:
-    """The table of scores.md for a terminal, then what was left out, then where everything lies."""
+    """Print the table of scores.md for a terminal, then what was left out, then where everything lies."""
     from rich.console import Console
     from rich.table import Table
 

@@ -18,13 +18,13 @@ SMALLEST_PART = 2  # items; an interval of one is none
 
 
 def complete(part: pd.DataFrame, scorer: str) -> pd.DataFrame:
-    """The items of which every response is scored: unscored ones are counted, never taken as wrong."""
+    """Return the items of which every response is scored: unscored ones are counted, never taken as wrong."""
     scored = part[f"score_{scorer}"].notna().groupby(part.sample_id).transform("all")
     return part[scored]
 
 
 def score_of(part: pd.DataFrame, scorer: str) -> dict[str, Any] | None:
-    """avg@k of some rows; None where no item is scored."""
+    """Return avg@k of some rows; None where no item is scored."""
     part = complete(part, scorer)
     if part.empty:
         return None
@@ -34,7 +34,7 @@ def score_of(part: pd.DataFrame, scorer: str) -> dict[str, Any] | None:
 
 
 def column_scores(table: pd.DataFrame, scorer: str) -> dict[str, dict]:
-    """avg@k of every column, of the vision-centric part and of each level of vision need."""
+    """Return avg@k of every column, of the vision-centric part and of each level of vision need."""
     parts = {str(name): table[table.column == name] for name in table.column.unique()}
     parts |= {str(name): table[table.subset == name] for name in table.subset.unique() if name}
     for level in table.vision_need.unique():
@@ -45,7 +45,7 @@ def column_scores(table: pd.DataFrame, scorer: str) -> dict[str, dict]:
 
 
 def scorer_record(table: pd.DataFrame, scorer: str) -> dict[str, Any]:
-    """A scorer's number on one benchmark, with what it did not score and what it guessed."""
+    """Return a scorer's number on one benchmark, with what it did not score and what it guessed."""
     unscored = int(table[f"score_{scorer}"].isna().sum())
     return {
         "avg_at_k": score_of(table, scorer),
@@ -57,7 +57,7 @@ def scorer_record(table: pd.DataFrame, scorer: str) -> dict[str, Any]:
 
 
 def breakdown(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, dict[str, Any]]:
-    """avg@k by every tag that the benchmark reports; an item with several values of a tag counts for each."""
+    """Return avg@k by every tag that the benchmark reports; an item with several values of a tag counts for each."""
     by_id = {sample.id: sample for sample in task.samples}
     found: dict[str, dict[str, Any]] = {}
     for tag in task.benchmark.breakdowns:
@@ -74,7 +74,7 @@ def breakdown(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, dict[st
 
 
 def at_k(table: pd.DataFrame, scorer: str) -> dict[str, dict[str, float]]:
-    """pass@k and maj@k over the items that are right or wrong; graded answers have neither."""
+    """Return pass@k and maj@k over the items that are right or wrong; graded answers have neither."""
     part = complete(table, scorer)
     part = part[part[f"correct_{scorer}"].notna()]
     if part.empty:
@@ -84,7 +84,7 @@ def at_k(table: pd.DataFrame, scorer: str) -> dict[str, dict[str, float]]:
 
 
 def own_metrics(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, float | None]:
-    """What the benchmark's authors report beside accuracy, over scored items; None where it is undefined."""
+    """Return what the benchmark's authors report beside accuracy, over scored items; None where it is undefined."""
     if task.benchmark.summary is None:
         return {}
     part = complete(table, scorer)
@@ -104,7 +104,7 @@ def own_metrics(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, float
 
 
 def task_record(task: Task, table: pd.DataFrame, scorers: Sequence[str], too_long: Sequence[str]) -> dict[str, Any]:
-    """Everything about one benchmark."""
+    """Return everything about one benchmark."""
     decides = scorers[0]
     return {
         "version": task.version,
@@ -126,7 +126,7 @@ def task_record(task: Task, table: pd.DataFrame, scorers: Sequence[str], too_lon
 
 
 def suite_averages(suite: str, table: pd.DataFrame, scorer: str) -> dict[str, dict[str, float]]:
-    """The averages that a suite's paper prints, with intervals over items; only those with every column."""
+    """Return the averages that a suite's paper prints, with intervals over items; only those with every column."""
     items = complete(table, scorer).groupby("sample_id", sort=False)
     scores_I = items[f"score_{scorer}"].mean().to_numpy(dtype=float)
     columns_I, subsets_I, clusters_I = (items[name].first().to_numpy() for name in ("column", "subset", "cluster"))
@@ -140,7 +140,7 @@ def suite_averages(suite: str, table: pd.DataFrame, scorer: str) -> dict[str, di
 
 
 def flat_scores(record: dict[str, Any]) -> pd.DataFrame:
-    """One line per cell for the table on disk: row, column, mean, low, high."""
+    """Return one line per cell for the table on disk: row, column, mean, low, high."""
     lines = []
     for name, bench in record["benchmarks"].items():
         for scorer, found in bench["scorers"].items():

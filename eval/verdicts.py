@@ -25,7 +25,7 @@ LONGEST_ANSWER = 2000  # characters of a response that are shown to the judge wh
 
 
 def check_names(settings: EvalSettings) -> list[str]:
-    """The scorers of an evaluation, the deciding one first."""
+    """Return the scorers of an evaluation, the deciding one first."""
     known = [*GRADERS, PAPER, OFFICIAL]
     names = list(dict.fromkeys([settings.grader, *settings.scorers]))
     unknown = [name for name in names if name not in known]
@@ -100,7 +100,7 @@ def case_of(kind: str, sample: Sample, text: str) -> Case:
 
 
 def decided(task: Task, sample: Sample, text: str, judgement: Judgement) -> dict[str, Any]:
-    """What a judgement says about a response, in the table's parts; of an unscored one only the reason."""
+    """Return what a judgement says about a response, in the table's parts; of an unscored one only the reason."""
     name, kind = f"judge-{judgement.reason}", task.benchmark.judged
     if judgement.unscored:
         return {"reason": name}
@@ -116,7 +116,7 @@ def decided(task: Task, sample: Sample, text: str, judgement: Judgement) -> dict
 
 
 def from_extraction(task: Task, sample: Sample, text: str, judgement: Judgement) -> Verdict:
-    """The authors' rule on the answer that the judge has copied out; without one the response is wrong."""
+    """Return the authors' rule on the answer that the judge has copied out; without one the response is wrong."""
     if judgement.answer is None:
         return verdict(task.name, None, False, text, "judge-no_answer")
     rule: Callable[[Sample, str, str], Verdict] | None = task.benchmark.score_extraction

@@ -20,7 +20,7 @@ def stated_facts(sample: Sample, chain: Chain) -> list[StatedFact]:
 
 
 def calculations_hold(chain: Chain) -> bool:
-    """Whether every `a sign b = c` of the chain is true."""
+    """Return whether every `a sign b = c` of the chain is true."""
     for step in chain.steps:
         match = ARITHMETIC.fullmatch(step)
         if match:
@@ -31,7 +31,7 @@ def calculations_hold(chain: Chain) -> bool:
 
 
 def right_operations(sample: Sample, chain: Chain) -> bool:
-    """Whether the chain does to its own facts what the problem asks; its own wrong results may be carried on."""
+    """Return whether the chain does to its own facts what the problem asks; it may carry on its wrong results."""
     asked = [step for step in sample.solution.split(" ; ") if step and step != "read"]
     done = chain.steps
     if len(asked) != len(done):
@@ -57,14 +57,14 @@ def right_operations(sample: Sample, chain: Chain) -> bool:
 
 
 def answer_follows(chain: Chain) -> bool:
-    """Whether the box holds what the chain arrived at."""
+    """Return whether the box holds what the chain arrived at."""
     last = chain.steps[-1] if chain.steps else ""
     result = last.rsplit(" ", 1)[-1] if last else (chain.facts[0][1] if chain.facts else "")
     return chain.boxed == result
 
 
 def diagnose(sample: Sample, text: str, correct: bool) -> Diagnosis:
-    """The primary class of a wrong response and every further link that breaks."""
+    """Return the primary class of a wrong response and every further link that breaks."""
     chain = read_chain(text)
     if chain is None:
         return Diagnosis(None if correct else "format", (), None, [])

@@ -24,13 +24,13 @@ ALL_COLUMNS = ("geometry", "chart", "word", "subject", "versions", "logic", "cou
 
 
 def split_of(picture_key: str) -> str:
-    """The split a picture belongs to: a tenth test, a tenth validation."""
+    """Return the split a picture belongs to: a tenth test, a tenth validation."""
     digest = hashlib.blake2b(picture_key.encode(), digest_size=2).digest()
     return {0: "test", 1: "validation"}.get(int.from_bytes(digest) % 10, "train")
 
 
 def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Problem:
-    """Problem number `index` of a column; the versions column numbers the five versions of a problem in a row."""
+    """Return problem number `index` of a column; the versions column numbers the five versions of a problem."""
     if split not in SPLITS:
         raise UserError(f"the mini world has no split {split!r}; use one of {', '.join(SPLITS)}")
     if column not in COLUMNS:
@@ -49,7 +49,7 @@ def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Pro
 
 
 def problem_key(found: Problem) -> str:
-    """Equal for the five versions of a problem, and for small pictures that chance draws twice."""
+    """Return a key that the five versions of a problem share, and small pictures that chance draws twice."""
     return f"{found.kind}/{'/'.join(found.facts.values())}" if found.version else found.scene.key()
 
 
@@ -79,7 +79,7 @@ def sample(split: str, column: str, index: int) -> Sample:
 
 
 def picture_key(drawn: Sample) -> str:
-    """Equal for samples that show the same picture."""
+    """Return a key that is equal for samples that show the same picture."""
     scene = drawn.images[0]
     assert isinstance(scene, Scene)
     return scene.key()
@@ -97,7 +97,7 @@ def sample_by_id(sample_id: str) -> Sample:
 
 
 def stream(split: str, start: int = 0) -> Iterator[Sample]:
-    """Samples of all columns in turn, endless, from position `start`."""
+    """Return samples of all columns in turn, endless, from position `start`."""
     names = list(COLUMNS)
     position = start
     while True:
