@@ -11,8 +11,8 @@ SCALE ?= mini
 METHOD ?= papo_g
 NODES ?= 1
 GPUS ?= 8
-# One worker and one thread per core; the order of tests/tiers.py, whole runs first.
-PYTEST ?= -q -n 2 --dist loadgroup --no-loadscope-reorder
+# One worker and one thread per core, in the order and groups of tests/tiers.py.
+PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo base methods reproduce-table1 eval slurm bench bench-peers report notebooks test test-unit test-all lint clean

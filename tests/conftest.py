@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,14 +21,19 @@ from models.settings import ModelSettings
 from models.tiny.build import build_config, build_model, build_processor, build_tokenizer
 from tests import tiers
 from tests.models.families import build_family
+from tests.models.vllm_server import Server
 
 torch.set_num_threads(1)
 tiers.install()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tiers.arrange(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> tiers.Scheduling:
+    return tiers.Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -78,3 +84,15 @@ def load_family(family_folder: Callable[[str], Path]) -> Callable[..., VisionLan
 def shipped_tiny() -> VisionLanguageModel:
     """The base that ships with the repository."""
     return load(tiny_settings(Path(__file__).parent.parent / "models" / "tiny" / "base"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The shipped base behind `python -m models.serve`, started once."""
+    running = Server(tmp_path_factory.mktemp("server"))
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(60)

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from tests.tiers import UPDATES
+from tests.tiers import ALONE, GROUPS, UPDATES
 
 
 def test_a_unit_test_cannot_start_a_process_except_quick_ones():
@@ -25,6 +26,10 @@ def test_a_unit_test_cannot_train():
         optimizer.step()
     with pytest.raises(pytest.fail.Exception, match=f"more than {UPDATES} updates"):
         optimizer.step()
+
+
+def test_files_that_are_distributed_by_name_exist():
+    assert [name for name in {*GROUPS, *ALONE} if not Path(name).is_file()] == []
 
 
 @pytest.mark.slow

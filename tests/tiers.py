@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from torch.optim.optimizer import register_optimizer_step_pre_hook
+from xdist.scheduler import LoadScopeScheduling
 
 # What a unit test may start: quick commands, and the one comparison process of a session.
 QUICK = re.compile(r"(\S*/)?(git|make|bash|uname|lscpu|ldconfig)( |$)|\S*python\S* -P -m verify\.worker$")
@@ -67,16 +68,34 @@ def install() -> None:
     register_optimizer_step_pre_hook(UNIT.on_update)
 
 
-def group_of(item: pytest.Item) -> str:
-    """Return what must run in one worker: a file, for its module's fixtures; a whole run that uses none is alone."""
-    fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
-    shares = any(found[-1].scope in ("module", "class") for found in fixtures)
-    return item.name if is_whole_run(item) and not shares else item.nodeid.partition("::")[0]
+# Files whose tests share a process of the session run in one worker, those whose tests share nothing in either; all
+# other files as a whole, for the fixtures of their module.
+SERVER, ENGINE = "one server", "one import of vLLM"
+GROUPS = {
+    "tests/analysis/test_judge_server.py": SERVER,
+    "tests/eval/test_runner.py": SERVER,
+    "tests/models/test_parity.py": ENGINE,
+    "tests/models/test_serve.py": SERVER,
+    "tests/models/test_server_engine.py": SERVER,
+    "tests/models/test_vllm.py": ENGINE,
+}
+ALONE = {
+    "tests/analysis/test_pipeline.py",
+    "tests/train/test_loop.py",
+    "tests/train/test_resume.py",
+    "tests/train/test_slurm.py",
+    "tests/train/test_trajectories.py",
+}
+
+
+class Scheduling(LoadScopeScheduling):
+    """xdist's distribution by scope, with the scopes above."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file in ALONE else GROUPS.get(file, file)
 
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Whole runs first, so that quick tests fill the gap at the end of two workers; groups as they must be."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: not is_whole_run(item))
+    """Whole runs first, so that quick tests fill the gap at the end of two workers."""
+    items.sort(key=lambda item: (not is_whole_run(item), item.get_closest_marker("last") is not None))

@@ -1,6 +1,5 @@
 """The judge's command with a real server and a tiny model, and with replies that only look like labels."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,36 +14,19 @@ import pytest
 
 from analysis.judge.classes import NO_PICTURE, main, read_labels
 from common import read_jsonl
-from common.endpoint import SERVER_KEY
+from common.endpoint import SERVER_KEY, Endpoint
 from configs import compose, save_resolved
 from eval.runner import evaluate
 from eval.settings import EvalSettings
 from eval.tasks import tasks_of
 from tests.analysis.test_judge_classes import chosen, record_of, reply, right, run, truths
 from tests.eval.make_fixtures import FOLDER
-from tests.models.test_serve import ROOT, SECRET, Server, needs_vllm
+from tests.models.vllm_server import POSITIONS, ROOT, SECRET, Server, needs_vllm
 from tests.recorded_server import Play, says
 from verify.llm_judge import JUDGE_KEY
 
-POSITIONS = 8192  # a question to the judge takes about 4,200 of the tiny model's tokens; it ships with 1,024 positions
-PROMPT_TOKENS = 6144
 ITEMS = 10
 NONSENSE = {"unparsed", "cut"}
-
-
-class JudgeServer(Server):
-    """The same server, for a tiny model that has room for the definitions of all classes."""
-
-    def __init__(self, folder: Path):
-        model, popen = folder / "judge", subprocess.Popen
-        shutil.copytree(ROOT / "models" / "tiny" / "base", model)
-        config = json.loads((model / "config.json").read_text())
-        config["text_config"]["max_position_embeddings"] = POSITIONS
-        (model / "config.json").write_text(json.dumps(config))
-        more = [f"model.path={model}", f"model.max_prompt_tokens={PROMPT_TOKENS}"]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(subprocess, "Popen", lambda line, **options: popen([*line, *more], **options))
-            super().__init__(folder)
 
 
 def with_a_long_response(evaluation: Path, folder: Path) -> Path:
@@ -91,34 +73,29 @@ def check_nothing_was_guessed(folder: Path, wrong: int) -> dict[str, Any]:
 @pytest.mark.slow
 @needs_vllm
 def test_a_tiny_model_as_judge_is_asked_twice_and_never_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(JUDGE_KEY, raising=False)
     monkeypatch.setenv(SERVER_KEY, SECRET)
-    evaluation, server = tmp_path / "eval", JudgeServer(tmp_path)
-    try:
-        evaluate(compose(EvalSettings, ["model=tiny", "bench=mini", "items=5", "k=1", f"out={evaluation}"]))
-        wrong = int((~pd.read_parquet(evaluation / "predictions.parquet").correct).sum())
-        server.wait()
-        asking = words(tmp_path, evaluation, "out", server.port)
-        line = [sys.executable, "-m", "analysis.judge", *asking]
-        done = subprocess.run(line, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr
-        files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-        cache = (tmp_path / "cache.jsonl").read_bytes()
-        judge = check_nothing_was_guessed(tmp_path, wrong)["judge"]
-        assert (judge["calls"], judge["cached"], judge["unscored"]) == (2 * ITEMS, 0, 2 * ITEMS)
-        assert judge["prompt_tokens"] > 2 * ITEMS * 4000 and SECRET not in str(files)
-        longer = with_a_long_response(evaluation, tmp_path / "longer")
-        assert main(words(tmp_path, longer, "refused", server.port)) == 0
-    finally:
-        server.process.terminate()
-        server.process.wait(60)
+    evaluation = tmp_path / "eval"
+    evaluate(compose(EvalSettings, ["model=tiny", "bench=mini", "items=5", "k=1", f"out={evaluation}"]))
+    wrong = int((~pd.read_parquet(evaluation / "predictions.parquet").correct).sum())
+    asking = words(tmp_path, evaluation, "out", server.port)
+    line = [sys.executable, "-m", "analysis.judge", *asking]
+    done = subprocess.run(line, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    cache = (tmp_path / "cache.jsonl").read_bytes()
+    judge = check_nothing_was_guessed(tmp_path, wrong)["judge"]
+    assert (judge["calls"], judge["cached"], judge["unscored"]) == (2 * ITEMS, 0, 2 * ITEMS)
+    assert judge["prompt_tokens"] > 2 * ITEMS * 4000 and SECRET not in str(files)
+    longer = with_a_long_response(evaluation, tmp_path / "longer")
+    assert main(words(tmp_path, longer, "refused", server.port)) == 0
 
     rows = read_labels(tmp_path / "refused")
     assert Counter(rows.reason)["refused"] == 2 and rows[rows.reason == "refused"].reply.str.contains("HTTP 400").all()
     assert "pass 1: " in (page := (tmp_path / "refused" / "judge_classes.md").read_text()) and "1 refused" in page
-    # Nobody listens any more.
+    monkeypatch.setattr(Endpoint, "request", None)  # everything is in the cache
     (tmp_path / "cache.jsonl").write_bytes(cache)
     capsys.readouterr()
     assert main(asking) == 0

@@ -1,84 +1,25 @@
 """The server: a key for everything, loopback only, the model's own template and pixels, a clean end."""
 
 import base64
-import importlib.util
 import io
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import psutil
 import pytest
 
 from data.mini.world import sample
 from models.settings import SamplingSettings
-
-ROOT = Path(__file__).parent.parent.parent
-SECRET = "a-key-for-this-test-0123456789"
-needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
+from tests.models.vllm_server import ROOT, SECRET, needs_vllm
 
 
 def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name != "PERCEPT_SERVER_KEY"}
     line = [sys.executable, "-m", "models.serve", *words]
     return subprocess.run(line, cwd=ROOT, env=clean | environment, capture_output=True, text=True, timeout=60)
-
-
-class Server:
-    """A running server and how to talk to it."""
-
-    def __init__(self, folder: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log = folder / "server.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "models.serve", "model=tiny", f"port={self.port}"],
-                cwd=ROOT,
-                env=os.environ | {"PERCEPT_SERVER_KEY": SECRET, "OMP_NUM_THREADS": "1"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait(self, seconds: float = 240) -> None:
-        end = time.monotonic() + seconds
-        while self.status("/health") != 200:
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()[-3000:]
-            time.sleep(0.5)
-
-    def ask(self, path: str, body: dict | None = None, key: str | None = None) -> tuple[int, bytes]:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-        except OSError:
-            return 0, b""
-
-    def status(self, path: str, body: dict | None = None, key: str | None = None) -> int:
-        return self.ask(path, body, key)[0]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("server"))
-    try:
-        running.wait()
-        yield running
-    finally:
-        if running.process.poll() is None:
-            running.process.kill()
 
 
 def question(url: str, text: str) -> dict:
@@ -122,20 +63,14 @@ def test_the_server_fetches_and_opens_nothing_for_a_client(server, url):
 
 @pytest.mark.slow
 @needs_vllm
-def test_it_listens_on_loopback_only_keeps_its_key_to_itself_and_ends_cleanly(server):
+def test_it_listens_on_loopback_only_and_keeps_its_key_to_itself(server):
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
     listening = [c.laddr for one in family for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN]
     assert ("127.0.0.1", server.port) in [tuple(address) for address in listening]
     assert {address.ip for address in listening} == {"127.0.0.1"}
     assert not any(SECRET in word for one in family for word in one.cmdline())
-    before = len(server.log.read_text())
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(60) == 0
-    assert psutil.wait_procs(family[1:], timeout=20)[1] == []
-    said = server.log.read_text()
-    assert SECRET not in said
-    assert "Traceback" not in said[before:]
-    assert f"serving tiny on http://127.0.0.1:{server.port}/v1" in said
+    assert SECRET not in server.log.read_text()
+    assert f"serving tiny on http://127.0.0.1:{server.port}/v1" in server.log.read_text()
 
 
 @pytest.mark.slow

@@ -3,9 +3,11 @@
 import base64
 import dataclasses
 import io
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from PIL import Image, ImageChops
 
@@ -16,7 +18,7 @@ from models.serve import KEY
 from models.server_engine import ServerEngine, ServerSettings, Template, load_front, request_seed
 from models.settings import SamplingSettings
 from tests.conftest import tiny_settings
-from tests.models.test_serve import SECRET, Server, needs_vllm
+from tests.models.vllm_server import POSITIONS, SECRET, needs_vllm
 from tests.recorded_server import FakeClock, Play, RecordedServer, chat_body, says
 from verify.judge_prompts import Case
 from verify.llm_judge import JudgeSettings, LlmJudge
@@ -200,24 +202,15 @@ def test_seeds_are_far_apart_and_within_the_protocol():
     assert len(seeds) == 162 and 0 <= min(seeds) <= max(seeds) < 1 << 63
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("server"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(SERVER_KEY, SECRET)
-        patch.delenv("PERCEPT_JUDGE_KEY", raising=False)
-        try:
-            running.wait()
-            running.url = f"http://127.0.0.1:{running.port}/v1"
-            yield running
-        finally:
-            running.process.terminate()
-            running.process.wait(60)
+@pytest.fixture
+def key(monkeypatch) -> None:
+    monkeypatch.setenv(SERVER_KEY, SECRET)
+    monkeypatch.delenv("PERCEPT_JUDGE_KEY", raising=False)
 
 
 @pytest.mark.slow
 @needs_vllm
-def test_a_real_server_answers_greedily_as_the_model_itself_does(server, front, prompts, shipped_tiny):
+def test_a_real_server_answers_greedily_as_the_model_itself_does(server, key, front, prompts, shipped_tiny):
     engine = ServerEngine(front, ServerSettings(base_url=server.url))
     settings = SamplingSettings(temperature=0.0, max_new_tokens=24)
     found = engine.sample(prompts, 2, settings, seed=0)
@@ -229,7 +222,7 @@ def test_a_real_server_answers_greedily_as_the_model_itself_does(server, front, 
 
 @pytest.mark.slow
 @needs_vllm
-def test_a_real_server_draws_by_seed_and_name(server, front, prompts):
+def test_a_real_server_draws_by_seed_and_name(server, key, front, prompts):
     engine = ServerEngine(front, ServerSettings(base_url=server.url, workers=3))
     settings = SamplingSettings(max_new_tokens=24)
     found = engine.sample(prompts, 8, settings, seed=1)
@@ -239,12 +232,12 @@ def test_a_real_server_draws_by_seed_and_name(server, front, prompts):
     assert [one.text for one in engine.sample(prompts, 8, settings, seed=2)] != [one.text for one in found]
     assert len(set(texts.values())) > 8
     with pytest.raises(UserError, match=r"refused the request .* fit the server.s length"):
-        engine.sample(prompts[:1], 1, SamplingSettings(max_new_tokens=5000), seed=0)
+        engine.sample(prompts[:1], 1, SamplingSettings(max_new_tokens=2 * POSITIONS), seed=0)
 
 
 @pytest.mark.slow
 @needs_vllm
-def test_a_real_server_judges_and_its_nonsense_is_unscored(server, tmp_path):
+def test_a_real_server_judges_and_its_nonsense_is_unscored(server, key, tmp_path):
     settings = JudgeSettings(base_url=server.url, cache=str(tmp_path / "judge.jsonl"), max_reply_tokens=24)
     cases = [
         Case("equal", "How many red shapes?", "three", gold="3"),
@@ -261,3 +254,16 @@ def test_a_real_server_judges_and_its_nonsense_is_unscored(server, tmp_path):
     again = LlmJudge(settings)
     assert again.ask(cases) == found and (again.provenance()["calls"], again.provenance()["cached"]) == (0, 3)
     assert SECRET not in (tmp_path / "judge.jsonl").read_text() + str(record) + repr(found)
+
+
+@pytest.mark.slow
+@pytest.mark.last
+@needs_vllm
+def test_the_server_ends_cleanly(server):
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    before = len(server.log.read_text())
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(60) == 0
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+    assert SECRET not in server.log.read_text()
+    assert "Traceback" not in server.log.read_text()[before:]

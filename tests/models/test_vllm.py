@@ -224,7 +224,7 @@ def one_of_two_processes() -> None:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # a training on two ranks with vLLM is in test_parallel.py
 @needs_vllm
 def test_each_of_two_processes_has_an_engine_beside_the_process_group():
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__]

@@ -8,7 +8,7 @@ import torch
 from common import UserError
 from configs import compose
 from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
-from tests.train.test_recipes import METHODS, SCALES
+from tests.train.test_recipes import PAIRS
 from train import audit as audit_module
 from train.audit import audit, audit_weights
 from train.needs import needs_of
@@ -74,8 +74,7 @@ def test_the_audit_refuses_unknown_names_of_constant_terms():
         audit(LossSettings(constant=["mask_entropy"]), random_batch())
 
 
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "scale"), PAIRS)
 def test_every_term_of_every_recipe_passes_the_audit(method, scale):
     losses = compose(TrainSettings, [f"method={method}", f"scale={scale}"]).losses
     batch = random_batch()
