@@ -6,12 +6,11 @@ still undecided goes to math-verify in the worker process.
 
 import re
 from functools import lru_cache
-from itertools import pairwise
 
 from verify import limits
 from verify.expression import Undecided
 from verify.floats import same_numerically
-from verify.lexicon import FUNCTIONS, SHORT_WORDS
+from verify.lexicon import FUNCTIONS, MEANINGS, SHORT_WORDS
 from verify.notation import compact, tidy
 from verify.quantity import read_quantity, same_quantity
 from verify.structure import (
@@ -21,6 +20,7 @@ from verify.structure import (
     Range,
     after_verb,
     as_union,
+    conclusion,
     names_contradict,
     split_collection,
     split_name,
@@ -33,7 +33,10 @@ MAXIMUM_LENGTH = 600
 _MAXIMUM_NESTING = 6
 _DEGREES = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\^\\circ ?")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
-_MACRO = re.compile(r"\\[a-zA-Z]+")
+_MACRO = re.compile(r"\\(?:begin|end)\s*\{[a-zA-Z]+\}(?:\{[clr| ]*\})?|\\[a-zA-Z]+")
+_DECIMAL_COMMA = re.compile(r"([-+]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)),([0-9]+(?![0-9,])[^0-9,]*)")
+_WHOLE = re.compile(r"-?[0-9]{1,60}")
+_BASE = re.compile(r"([0-9]{1,40})_\{?([0-9]{1,2})\}?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _ARTICLE = re.compile(r"^(?:an?|the) (?=.)")
 # Relations and signs stay: "under 30" and "x < 30" must not become equal to their opposites.
@@ -56,7 +59,7 @@ def same_answer(prediction: str, gold: str) -> tuple[bool, str]:
 
 @lru_cache(maxsize=1 << 13)
 def _same_answer(prediction: str, gold: str) -> tuple[bool, str]:
-    left, right = tidy(gold), tidy(prediction)
+    left, right = (MEANINGS.get(text.lower(), text) for text in (tidy(gold), tidy(prediction)))
     try:
         return (True, kind_of(left)) if _same(left, right, 0) else (False, "mismatch")
     except Stopped as stopped:
@@ -66,6 +69,8 @@ def _same_answer(prediction: str, gold: str) -> tuple[bool, str]:
 @lru_cache(maxsize=1 << 12)
 def kind_of(gold: str) -> str:
     """What a tidied gold is: "number", "math" or "text"."""
+    if _WHOLE.fullmatch(gold):
+        return "number"
     try:
         if as_fraction(read_quantity(split_name(gold)[1]).value) is not None:
             return "number"
@@ -90,17 +95,38 @@ def _same(gold: str, prediction: str, nesting: int) -> bool:
         return False
     if compact(gold) == compact(prediction):
         return True
+    if _WHOLE.fullmatch(gold) and _WHOLE.fullmatch(prediction):
+        return int(gold) == int(prediction)
     if nesting > _MAXIMUM_NESTING:
         return False
     gold_list, predicted_list = split_collection(gold), split_collection(prediction)
     if is_wordy(gold) and _same_text(gold, prediction):
         return True
-    if RELATION.search(gold) or RELATION.search(prediction):
+    if RELATION.search(gold) or RELATION.search(prediction.rpartition("=")[2]):
         return _same_range(gold, prediction, nesting + 1)
+    if (gold_list is None) != (predicted_list is None):
+        with_points = [_with_point(side) for side in (gold, prediction)]
+        if with_points != [gold, prediction] and _same_exactly(*with_points):
+            return True
+        if r"\begin" in gold and r"\begin" in _value_or_text(prediction)[1:]:
+            return _same_symbolically(gold, prediction)
     if gold_list or predicted_list:
         return _same_collection(gold_list, predicted_list, gold, prediction, nesting + 1)
     if r"\approx" in gold or r"\approx" in prediction:
         return _same_approximation(gold, prediction, nesting + 1)
+    return _same_single(gold, prediction, nesting)
+
+
+def _with_point(text: str) -> str:
+    """The one number that a list of two is when its comma is a decimal comma."""
+    number = _DECIMAL_COMMA.fullmatch(text)
+    return f"{number[1].replace('.', '')}.{number[2]}" if number else text
+
+
+def _same_single(gold: str, prediction: str, nesting: int) -> bool:
+    """Single values with their names, sentences and chains around them."""
+    if prediction.count("=") > 1 and "=" not in gold:
+        return _same_conclusion(gold, prediction, nesting)
     gold_name, gold_value = split_name(gold)
     predicted_name, predicted_value = split_name(prediction)
     one_is_named = (gold_name is None) != (predicted_name is None)
@@ -108,10 +134,9 @@ def _same(gold: str, prediction: str, nesting: int) -> bool:
         return _same_symbolically(gold, prediction)
     if gold_name or predicted_name:
         return _same(gold_value, predicted_value, nesting + 1)
-    return _same_single(gold, prediction, nesting)
-
-
-def _same_single(gold: str, prediction: str, nesting: int) -> bool:
+    gold_digits, predicted_digits = _BASE.fullmatch(gold), _BASE.fullmatch(prediction)
+    if gold_digits and predicted_digits:
+        return gold_digits.groups() == predicted_digits.groups()
     decided = _same_exactly(gold, prediction)
     if decided is not None:
         return decided
@@ -120,12 +145,18 @@ def _same_single(gold: str, prediction: str, nesting: int) -> bool:
         if rest and len(rest) < len(prediction) and not is_wordy(gold):
             return _same(gold, rest, nesting + 1)
     if "=" in prediction and "=" not in gold:
-        conclusion = _end_of_identity(prediction)
-        if conclusion:
-            return _same(gold, conclusion, nesting + 1)
+        return _same_conclusion(gold, prediction, nesting)
     if is_wordy(gold) or is_wordy(prediction) or ("=" in gold) != ("=" in prediction):
         return False
     return _same_formula(gold, prediction)
+
+
+def _same_conclusion(gold: str, prediction: str, nesting: int) -> bool:
+    """The last side of an equation or chain whose other sides name it or have its value."""
+    chain = conclusion(prediction)
+    if chain is None or not all(_same_formula(chain[1], side) for side in chain[0]):
+        return False
+    return _same(gold, chain[1], nesting + 1)
 
 
 def _same_exactly(gold: str, prediction: str) -> bool | None:
@@ -220,7 +251,9 @@ def _same_collection(
 
 
 def _value_or_text(text: str) -> str:
-    return split_name(text)[1]
+    name, value = split_name(text)
+    chain = conclusion(text) if name is None and "=" in text else None
+    return chain[1] if chain and not chain[0] else value
 
 
 def _unfold(collection: Collection) -> Collection:
@@ -230,7 +263,9 @@ def _unfold(collection: Collection) -> Collection:
 
 
 def _has_names(collection: Collection) -> bool:
-    return len(collection.elements) > 1 and all(split_name(element)[0] for element in collection.elements)
+    """Whether the elements are coordinates: x = 1, y = 2, but not x = 1, x = 2."""
+    names = {(split_name(element)[0] or "").partition("_")[0] for element in collection.elements}
+    return len(names) > 1 and "" not in names
 
 
 def _same_approximation(gold: str, prediction: str, nesting: int) -> bool:
@@ -255,13 +290,3 @@ def _sides_of_approximation(text: str) -> list[str]:
     if left is None or right is None or abs(left - right) > _TOLERATED_APPROXIMATION * abs(left):
         return [rounded]
     return [exact, rounded]
-
-
-def _end_of_identity(text: str) -> str | None:
-    """The last side of a true chain of equal values such as 2 + 3 = 5."""
-    sides = [side.strip() for side in text.split("=")]
-    try:
-        values = [read_quantity(side, False).value for side in sides[:-1]] + [read_quantity(sides[-1]).value]
-    except Undecided:
-        return None
-    return sides[-1] if all(is_equal(left, right) for left, right in pairwise(values)) else None

@@ -12,81 +12,16 @@ from verify.lexicon import FUNCTIONS
 _TOKEN = re.compile(r"\\([a-zA-Z]+\*?|.|$)|([{}])|([^\\{}]+)", re.DOTALL)
 _MAXIMUM_DEPTH = 60
 
-_SYMBOLS = {
-    "pi": "pi",
-    "infty": "inf",
-    "cup": "U",
-    "cdot": "*",
-    "times": "*",
-    "circ": "∘",
-    "div": "÷",
-    "pm": "±",
-    "mp": "∓",
-    "le": "≤",
-    "leq": "≤",
-    "leqslant": "≤",
-    "ge": "≥",
-    "geq": "≥",
-    "geqslant": "≥",
-    "ne": "≠",
-    "neq": "≠",
-    "cap": "∩",
-    "approx": "≈",
-    "sim": "∼",
-    "equiv": "≡",
-    "in": "∈",
-    "notin": "∉",
-    "to": "→",
-    "rightarrow": "→",
-    "angle": "∠",
-    "triangle": "△",
-    "perp": "⊥",
-    "parallel": "∥",
-    "ldots": "…",
-    "dots": "…",
-    "cdots": "⋯",
-    "prime": "′",
-    "alpha": "α",
-    "beta": "β",
-    "gamma": "γ",
-    "delta": "δ",
-    "epsilon": "ϵ",
-    "varepsilon": "ε",
-    "zeta": "ζ",
-    "eta": "η",
-    "theta": "θ",
-    "lambda": "λ",
-    "mu": "μ",
-    "nu": "ν",
-    "xi": "ξ",
-    "rho": "ρ",
-    "sigma": "σ",
-    "tau": "τ",
-    "phi": "ϕ",
-    "varphi": "φ",
-    "chi": "χ",
-    "psi": "ψ",
-    "omega": "ω",
-    "Delta": "Δ",
-    "Omega": "Ω",
-    "Sigma": "Σ",
-    "Gamma": "Γ",
-    "quad": " ",
-    "qquad": " ",
-    ",": " ",
-    ";": " ",
-    ":": " ",
-    " ": " ",
-    "\n": " ",
-    "%": "%",
-    "$": "$",
-    "textdollar": "$",
-    "&": "&",
-    "#": "#",
-    "_": "_",
-    "{": "{",
-    "}": "}",
-}
+# A sign, then the macros that become it.
+_SIGNS = (
+    "pi pi, inf infty, U cup, * cdot times, ∘ circ, ÷ div, ± pm, ∓ mp, ≤ le leq leqslant, ≥ ge geq geqslant, "
+    "≠ ne neq, ∩ cap, ≈ approx, ∼ sim, ≡ equiv, ∈ in, ∉ notin, → to rightarrow, ∠ angle, △ triangle, ⊥ perp, "
+    "∥ parallel, … ldots dots, ⋯ cdots, ′ prime, α alpha, β beta, γ gamma, δ delta, ϵ epsilon, ε varepsilon, "
+    "ζ zeta, η eta, θ theta, λ lambda, μ mu, ν nu, ξ xi, ρ rho, σ sigma, τ tau, ϕ phi, φ varphi, χ chi, ψ psi, "
+    "ω omega, Δ Delta, Ω Omega, Σ Sigma, Γ Gamma, $ textdollar"
+)
+_SYMBOLS = {macro: sign for sign, *macros in map(str.split, _SIGNS.split(", ")) for macro in macros}
+_SYMBOLS |= dict.fromkeys(("quad", "qquad", ",", ";", ":", " ", "\n"), " ") | {sign: sign for sign in "%$&#_{}"}
 # pylatexenc turns these into styled Unicode letters, which are never equal to the plain ones.
 _STYLED = frozenset(("mathbf", "mathit", "mathbb", "mathcal", "mathfrak", "mathsf", "mathscr", "mathtt"))
 

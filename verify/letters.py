@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from verify.equality import MAXIMUM_LENGTH, is_wordy, plain_text, same_answer
+from verify.extract import gives_up
 from verify.lexicon import AFTER_OPTION
 from verify.notation import compact, tidy
 
@@ -21,9 +22,27 @@ _END_OF_LETTER = re.compile(r"\s*(?:[.,;)}]|$)")
 _SEVERAL = re.compile(r"[(\[]?([A-Z])[)\]]?(?:\s*(?:,|;|&|\band\b|\s)\s*[(\[]?([A-Z])[)\]]?)+\.?|[A-Z]{2,}")
 _HEDGE = re.compile(r"\s*(?:,|/|&|\bor\b|\band\b|\bnor\b)\s*[(\[]?[A-Z][)\]]?(?![a-zA-Z])")
 _STANDALONE = re.compile(r"(?<![\w'’\\^_{])(?<!not )[(\[]?([A-Z])[)\]]?(?![\w'’}])(?=[.,:;)*\s]|$)(?:\s+([a-z]+))?")
-_DECLARED = re.compile(r"(?<!\w)[(\[]?([A-Z])[)\]]?\**\s+is\s+(?:the\s+)?(?:correct|right|answer|best|true)\b")
+_DECLARED = re.compile(
+    r"(?<!\w)[(\[]?([A-Z])[)\]]?\**\s+is\s+(?:the\s+)?(?:correct|right|answer|best|better|true)\b|(?<!\w)([A-Z])(?:选项|项)?(?:是正确|正确|是对)"
+)
+_LETTERS = (
+    r"[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?(?:(?:\s*,\s*|\s+)(?:(?:and|or|nor)\s+)?[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?)*"
+)
+_EXCLUDED = re.compile(
+    rf"(?:\b(?:not|neither|nor|than|over|(?:exclude|eliminate|rule)s? out|can(?:not|'t) be|instead of)|n['’]t)"
+    rf"\s+(?:options?\s+|choices?\s+)?{_LETTERS}"
+    rf"|{_LETTERS}\s+(?:is|are|was|were|can|could|does|do)(?:\s+(?:all|both|clearly|also|therefore))?"
+    r"(?:\s*(?:not|n['’]t)\b|\s+(?:be\s+)?(?:wrong|incorrect|false|too|excluded|eliminated|ruled out))"
+    r"|[(（]?(?-i:[A-J])[)）]?(?:项|选项)?\s*(?:错误|不正确|不对|不符|是错)",
+    re.IGNORECASE,
+)
+_NEGATED_WORDS = re.compile(r"\b(?:and |but )?not\b[^,.;]*")
+_LABEL_AT_END = re.compile(r"\s[(\[]([A-Z])[)\]]\W*$")
+_QUOTED = re.compile(r"^['‘]([A-Za-z])['’]")
 _BULLET = re.compile(r"^[\s*#>-]+|[\s*]+$")
 _DEFAULT_LETTERS = "ABCDEFGHIJ"
+_OPENING_REACH = 80
+_LONGEST_VALUE = 120
 
 
 @lru_cache(maxsize=1 << 12)
@@ -75,10 +94,19 @@ def letter_of_text(text: str, choices: tuple[str, ...]) -> str | None:
     wanted = _text_key(text)
     if not wanted:
         return None
-    hits = [place for place, option in enumerate(options) if _text_key(option) == wanted]
-    if not hits and any(character.isdigit() for character in wanted):
+    hits = [place for place, option in enumerate(options) if _text_key(option) == wanted][:1]
+    if not hits and len(wanted) <= _LONGEST_VALUE and any(character.isdigit() for character in wanted):
         hits = [place for place, option in enumerate(options) if same_answer(text, option)[0]]
     return chr(65 + hits[0]) if len(hits) == 1 else None
+
+
+def first_alike(letter: str, choices: tuple[str, ...] | None) -> str:
+    """The letter itself, or that of an earlier option with the same text: a few rows offer an answer twice."""
+    place = ord(letter) - 65
+    if not choices or not 0 <= place < len(choices):
+        return letter
+    keys = [_text_key(option) for option in option_texts(choices)]
+    return chr(65 + keys.index(keys[place])) if keys[place] else letter
 
 
 def _text_key(text: str) -> str:
@@ -129,12 +157,13 @@ def is_hedged(text: str) -> bool:
 
 
 def _undecorated(text: str) -> str:
-    return text.replace("*", "").replace("$", "").lstrip(" \"'`\n")
+    bare = _QUOTED.sub(r"\1", text.replace("*", "").replace("$", "").lstrip(' "`\n{（('))
+    return tidy(bare[:_OPENING_REACH]) + bare[_OPENING_REACH:] if bare.startswith("\\") else bare
 
 
 def letter_after_phrase(text: str, allowed: str, choices: tuple[str, ...] | None) -> str | None:
     """The option at the start of what follows "the answer is"; an article there is no option."""
-    bare = _undecorated(text).removeprefix("\\text{")
+    bare = _undecorated(text)
     if is_hedged(bare):
         return None
     letter = _letter_at_start(bare)
@@ -154,17 +183,22 @@ def _letter_at_start(bare: str) -> str | None:
     if letter.islower():
         return letter.upper() if _END_OF_LETTER.match(rest) else None
     following = re.match(r"\s+([a-z]+)", rest)
-    is_article = letter in "AI" and following is not None and following[1] not in AFTER_OPTION
+    is_article = (
+        letter in "AI" and match[0][-1] == letter and following is not None and following[1] not in AFTER_OPTION
+    )
     return None if is_article else letter
 
 
 def _only_option_mentioned(text: str, choices: tuple[str, ...]) -> str | None:
     """The single option whose text occurs as whole words; a longer option hides the shorter ones inside it."""
+    text = _NEGATED_WORDS.sub("", text)
     words = f" {plain_text(text)} "
     found = {}
     for place, option in enumerate(option_texts(choices)):
         wanted = plain_text(tidy(option)) if len(option) <= MAXIMUM_LENGTH else ""
-        if wanted and f" {wanted} " in words:
+        # An option "I" is not mentioned by the word I, only by one that ends a clause.
+        is_word = len(wanted) != 1 or re.search(rf"(?<![\w']){re.escape(option.strip())}(?=\s*(?:[.,;)]|$))", text)
+        if wanted and is_word and f" {wanted} " in words:
             found[place] = wanted
     longest = {
         place: wanted
@@ -179,23 +213,31 @@ def letter_from_lines(text: str, allowed: str, choices: tuple[str, ...] | None) 
     lines = [line for line in (_BULLET.sub("", line) for line in text[-4000:].splitlines()) if line]
     if not lines or len(lines[-1]) > MAXIMUM_LENGTH or is_hedged(lines[-1]):
         return None
-    declared = [letter for letter in _DECLARED.findall(lines[-1]) if letter in allowed]
-    if declared:
-        return declared[-1]
     for line in (lines[-1], lines[0]):
         lone = _LONE.fullmatch(tidy(line)) if len(line) <= 40 else None
         if lone and lone[1] in allowed:
             return lone[1]
-    labels = {match[1] for match in map(_LABELLED.match, lines) if match and match[1] in allowed}
-    if len(labels) == 1 and _LABELLED.match(lines[-1] if len(lines) > 1 else lines[0]):
-        return labels.pop()
+    last = _EXCLUDED.sub(" ", lines[-1])
+    declared = [letter for found in _DECLARED.findall(last) if (letter := "".join(found)) in allowed]
+    if declared or not last.strip():
+        return declared[-1] if declared else None
+    lines[-1] = last.lstrip("; ")
+    labels = [match[1] for match in map(_LABELLED.match, lines) if match]
+    if (_LABELLED.match(lines[-1]) and len(set(labels)) > 1) or (gives_up(text) and not labels):
+        return None  # the options once more, or a refusal
+    labels = [label for label in labels if label in allowed]
+    if len(set(labels)) == 1 and (_LABELLED.match(lines[-1]) or _LABELLED.match(lines[0])):
+        return labels[0]
     named = {
         match[1]
-        for match in _STANDALONE.finditer(lines[-1])
+        for match in _STANDALONE.finditer(last)
         if match[1] in allowed and not (match[1] in "AI" and match[2] and match[2] not in AFTER_OPTION)
     }
     if len(named) == 1:
         return named.pop()
+    headline = _LABEL_AT_END.search(lines[0])
+    if not named and headline and headline[1] in allowed:
+        return headline[1]
     if named or not choices:
         return None
     return letter_of_text(lines[-1], choices) or _only_option_mentioned(lines[-1], choices)

@@ -10,25 +10,8 @@ import re
 from verify.latex_text import latex_to_text
 
 # The order matters: "cm" goes before "centimeter" can be seen.
-_UNITS = (
-    "degree",
-    "cm",
-    "centimeter",
-    "meter",
-    "mile",
-    "second",
-    "minute",
-    "hour",
-    "day",
-    "week",
-    "month",
-    "year",
-    "foot",
-    "feet",
-    "inch",
-    "yard",
-)
-_UNIT_PATTERNS = tuple(re.compile(rf"{unit}(?:es)?s? *(?:\^[0-9]+)?") for unit in _UNITS)
+_UNITS = "degree cm centimeter meter mile second minute hour day week month year foot feet inch yard"
+_UNIT_PATTERNS = tuple(re.compile(rf"{unit}(?:es)?s? *(?:\^[0-9]+)?") for unit in _UNITS.split())
 _MAGNITUDES = (("million", "*10^6"), ("billion", "*10^9"), ("trillion", "*10^12"))
 _ENCLOSING_TEXT = re.compile(r"\\text\{(.+)\}\n?")
 _THOUSANDS_COMMA = re.compile(r"(\d),(\d\d\d)(?=$|\D)")

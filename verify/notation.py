@@ -9,93 +9,17 @@ import unicodedata
 from functools import lru_cache
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
-_FRACTIONS = {
-    "½": "1/2",
-    "⅓": "1/3",
-    "⅔": "2/3",
-    "¼": "1/4",
-    "¾": "3/4",
-    "⅕": "1/5",
-    "⅖": "2/5",
-    "⅗": "3/5",
-    "⅘": "4/5",
-    "⅙": "1/6",
-    "⅚": "5/6",
-    "⅛": "1/8",
-    "⅜": "3/8",
-    "⅝": "5/8",
-    "⅞": "7/8",
-}
-_CHARACTERS = {
-    "°": r"^\circ ",
-    "º": r"^\circ ",
-    "˚": r"^\circ ",
-    "℃": r"^\circ C",
-    "℉": r"^\circ F",
-    "∘": r"^\circ ",
-    "π": r"\pi ",
-    "Π": r"\pi ",
-    "∞": r"\infty ",
-    "×": r"\times ",
-    "·": r"\cdot ",
-    "⋅": r"\cdot ",
-    "∙": r"\cdot ",
-    "÷": r"\div ",
-    "±": r"\pm ",
-    "∓": r"\mp ",
-    "≤": r"\le ",
-    "⩽": r"\le ",
-    "≥": r"\ge ",
-    "⩾": r"\ge ",
-    "≠": r"\ne ",
-    "≈": r"\approx ",
-    "≅": r"\cong ",
-    "∼": r"\sim ",
-    "∈": r"\in ",
-    "∪": r"\cup ",
-    "∩": r"\cap ",
-    "∅": r"\emptyset ",
-    "∠": r"\angle ",
-    "△": r"\triangle ",
-    "Δ": r"\Delta ",
-    "∆": r"\Delta ",
-    "⊥": r"\perp ",
-    "∥": r"\parallel ",
-    "θ": r"\theta ",
-    "α": r"\alpha ",
-    "β": r"\beta ",
-    "γ": r"\gamma ",
-    "δ": r"\delta ",
-    "λ": r"\lambda ",
-    "μ": r"\mu ",
-    "µ": r"\mu ",
-    "ρ": r"\rho ",
-    "σ": r"\sigma ",
-    "φ": r"\phi ",
-    "ϕ": r"\phi ",
-    "ω": r"\omega ",
-    "\u03a9": r"\Omega ",
-    "\u2126": r"\Omega ",
-    "′": "'",
-    "−": "-",
-    "–": "-",
-    "—": "-",
-    "‐": "-",
-    "‑": "-",
-    "﹣": "-",
-    "⁄": "/",
-    "∕": "/",
-    "∶": ":",
-    "“": '"',
-    "”": '"',
-    "’": "'",
-    "‘": "'",
-    "、": ",",
-    "。": ".",
-    "〈": "(",
-    "〉": ")",
-}
-_UNICODE = str.maketrans(_CHARACTERS)
+_FRACTIONS = {sign: unicodedata.normalize("NFKC", sign).replace("⁄", "/") for sign in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
+# Signs, then the macro that they stand for.
+_MACRO_SIGNS = (
+    "πΠ pi, ∞ infty, × times, ·⋅∙ cdot, ÷ div, ± pm, ∓ mp, ≤⩽ le, ≥⩾ ge, ≠ ne, ≈ approx, ≅ cong, ∼ sim, ∈ in, "
+    "∪ cup, ∩ cap, ∅ emptyset, ∠ angle, △ triangle, Δ∆ Delta, ⊥ perp, ∥ parallel, θ theta, α alpha, β beta, "
+    "γ gamma, δ delta, λ lambda, \u03bc\u00b5 mu, ρ rho, σ sigma, φϕ phi, ω omega, \u03a9\u2126 Omega"
+)
+_MACROS = {sign: rf"\{macro} " for signs, macro in map(str.split, _MACRO_SIGNS.split(", ")) for sign in signs}
+_DEGREES = dict.fromkeys("°º˚∘", r"^\circ ") | {"℃": r"^\circ C", "℉": r"^\circ F"}
+_ASCII = dict(zip("′−–—‐‑﹣⁄∕∶“”’‘、。〈〉", "'------//:\"\"'',.()", strict=True))
+_UNICODE = str.maketrans(_MACROS | _DEGREES | _ASCII)
 _SUPERSCRIPT_RUN = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
 _FRACTION_SIGN = re.compile(f"([0-9]?)[ \\t]*([{''.join(_FRACTIONS)}])")
 _ROOT_SIGN = re.compile(r"√\s*(?:([0-9]+(?:\.[0-9]+)?)|([a-zA-Z])|(?=[({\\]))")
@@ -109,15 +33,20 @@ _SPACING = re.compile(r"(?<!\\)\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|
 _NOTHING = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|bigl?|bigr|Bigl?|Bigr|limits|middle|mathstrut|strut)(?![a-zA-Z])\.?"
 )
-_DEGREE = re.compile(r"\^\s*\{\s*\\circ\s*\}|\^?\s*\\(?:degree|circ|textdegree)(?![a-zA-Z])\s*")
-_SYNONYMS = (
-    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\\(?:leq|leqslant)(?![a-zA-Z])"), r"\\le"),
-    (re.compile(r"\\(?:geq|geqslant)(?![a-zA-Z])"), r"\\ge"),
-    (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
-    (re.compile(r"\\(?:lbrace|rbrace)(?![a-zA-Z])"), lambda match: "\\{" if match[0] == "\\lbrace" else "\\}"),
-    (re.compile(r"\\(?:var)?(theta|phi|epsilon|rho|sigma)(?![a-zA-Z])"), r"\\\1"),
-)
+_DEGREE = re.compile(r"\^\s*\{\s*\\circ\s*\}|\^?\s*\\(?:degree|deg|circ|textdegree)(?![a-zA-Z])\s*")
+_SAME_MACROS = {
+    **dict.fromkeys(("dfrac", "tfrac", "cfrac"), r"\frac"),
+    **dict.fromkeys(("leq", "leqslant"), r"\le"),
+    **dict.fromkeys(("geq", "geqslant"), r"\ge"),
+    **{f"var{name}": rf"\{name}" for name in ("theta", "phi", "epsilon", "rho", "sigma")},
+    **{"neq": r"\ne", "lt": "<", "gt": ">", "varnothing": r"\emptyset"},
+    **{"lbrace": r"\{", "rbrace": r"\}", "langle": "(", "rangle": ")"},
+}
+_SYNONYM = re.compile(rf"\\({'|'.join(_SAME_MACROS)})(?![a-zA-Z])")
+_CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}")
+# 4,\! 120 is one number, and so is 0.\overline{36}.
+_GROUP = re.compile(r"(?<=[0-9])\s*,\s*\\!\s*(?=[0-9]{3}(?![0-9]))")
+_RECURRING = re.compile(r"([0-9]{1,9})\.([0-9]{0,9})\\overline\s*\{([0-9]{1,9})\}")
 _PLAIN_WORDS = (
     (re.compile(r"(?<![\\a-zA-Z])sqrt(?=\s*[({0-9])"), r"\\sqrt"),
     (re.compile(r"\\sqrt\s*([0-9]{2,})"), r"\\sqrt{\1}"),
@@ -130,6 +59,7 @@ _DELIMITERS = re.compile(r"\\[()\[\]]|\\?\$|\*\*|`|\\\\(?=\s*$)")
 # A blank between digits stays: 2 1/2 is not 21/2.
 _BLANK = re.compile(r"(?<![0-9]) | (?![0-9])")
 _SINGLE_IN_BRACES = re.compile(r"(?<=[\^_])\{([0-9a-zA-Z])\}")
+_FRENCH_INTERVAL = re.compile(r"([\[\]])([^\[\]()]*[,;][^\[\]()]*)([\[\]])")
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 
 
@@ -165,14 +95,14 @@ def _unwrap_words(text: str) -> str:
 @lru_cache(maxsize=1 << 13)
 def tidy(text: str) -> str:
     """The common notation of an answer; idempotent on its own output."""
-    text = _unicode_to_latex(visible(text)).replace("{,}", ",")
+    text = _unicode_to_latex(visible(text)).replace("{,}", ",").replace("{:}", ":")
     for signs, macro in (("<=", r"\le "), (">=", r"\ge "), ("!=", r"\ne ")):
         text = text.replace(signs, macro)
     if "\\" in text:
         text = _NOTHING.sub("", text)
         text = _unwrap_words(text)
-        for pattern, replacement in _SYNONYMS:
-            text = pattern.sub(replacement, text)
+        text = _SYNONYM.sub(lambda macro: _SAME_MACROS[macro[1]], text)
+        text = _RECURRING.sub(_as_fraction, _GROUP.sub(",", _CHOOSE.sub(r"\\binom{\1}{\2}", text)))
         text = _DEGREE.sub(r"^\\circ ", text)
     for pattern, replacement in _PLAIN_WORDS:
         text = pattern.sub(replacement, text)
@@ -181,7 +111,17 @@ def tidy(text: str) -> str:
     text = _DELIMITERS.sub(" ", text)
     text = _SPACING.sub(" ", text)
     text = _ROOT_OF_BRACKET.sub(r"\\sqrt{\1}", text)
-    return strip_outer_braces(text.strip().rstrip(".;:, "))
+    text = strip_outer_braces(text.strip().rstrip(".;:, ").removeprefix("= "))
+    french = _FRENCH_INTERVAL.fullmatch(text)
+    if french and (french[1] == "]" or french[3] == "["):
+        text = f"{'(' if french[1] == ']' else '['}{french[2]}{')' if french[3] == '[' else ']'}"
+    return text
+
+
+def _as_fraction(recurring: re.Match[str]) -> str:
+    whole, digits, period = recurring.groups()
+    numerator = int(whole + digits + period) - int(whole + digits)
+    return rf"\frac{{{numerator}}}{{{(10 ** len(period) - 1) * 10 ** len(digits)}}}"
 
 
 def strip_outer_braces(text: str) -> str:

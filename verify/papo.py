@@ -12,7 +12,7 @@ from functools import lru_cache
 from verify import limits, mathruler
 from verify.verdict import Verdict, format_ok, tighten_tags
 
-NAME = "papo/1"
+NAME = "papo/2"
 _BOX = "\\boxed{"
 _CACHED_LENGTH = 1000
 

@@ -8,9 +8,10 @@ from verify.equality import is_wordy, kind_of, same_answer
 from verify.expression import Undecided
 from verify.notation import tidy
 from verify.quantity import read_quantity
+from verify.structure import after_verb, split_collection
 from verify.verdict import Verdict, format_ok
 
-NAME = "robust/1"
+NAME = "robust/2"
 _SINGLE_LETTER = re.compile(r"\s*[(\[]?[A-J][)\]]?\.?\s*")
 _YES_NO = re.compile(r"\W*(yes|no|true|false)\b", re.IGNORECASE)
 _MAXIMUM_GOLD = 2000
@@ -29,6 +30,10 @@ def grade_robust(
     answer_letters = _letters_to_find(wanted, options, task_type)
     if answer_letters:
         extracted, correct, reason = _grade_choice(response, answer_letters, options)
+        # A gold in words may be offered twice; a letter means that option only.
+        if extracted and len(extracted) == 1 and not correct and not _SINGLE_LETTER.fullmatch(wanted):
+            correct = letters.first_alike(extracted, options) == answer_letters
+            reason = "letter" if correct else reason
     else:
         extracted, correct, reason = _grade_value(response, wanted)
     return Verdict(extracted, correct, format_ok(response), NAME, reason)
@@ -104,22 +109,30 @@ def _grade_value(response: str, gold: str) -> tuple[str | None, bool, str]:
 
 
 def find_value(response: str, gold: str) -> str | None:
-    """The final value of a response: box, tag, phrase, the whole of a short answer, or the last value."""
-    expects_text = len(gold) <= _MAXIMUM_GOLD and kind_of(tidy(gold)) == "text"
+    """The final value of a response: boxes, tag, phrase, the whole of a short answer, or the last value."""
+    wanted = tidy(gold) if len(gold) <= _MAXIMUM_GOLD else ""
+    kind = kind_of(wanted) if wanted else "number"
+    expects_text = kind == "text"
+    elements = split_collection(wanted)
+    count = len(elements.elements) if elements else 1
     final = extract.final_part(response)
-    explicit = extract.extract_boxed(final) or extract.tagged(final)
+    explicit = extract.boxed_list(final, count) or extract.tagged(final)
     if explicit or extract.is_unfinished(response):
         return explicit
     phrase = extract.after_phrase(final)
     value = extract.until_phrase_ends(phrase) if phrase else None
     if value and not (expects_text or _is_value(value)):
-        value = extract.last_value(value)
+        # "not 12" holds no other value: it is the answer, a wrong one.
+        value = extract.last_value(value, count > 1) or value
     if not value and 0 < len(final) <= _SHORT_ANSWER and _is_value(final):
         value = final
     if not value:
-        value = extract.extract_boxed(response)
+        value = extract.boxed_list(response, count)
+    if not value and kind == "math":  # a formula that stands in the text without dollar signs
+        formula = after_verb(tidy(final[-_SHORT_CHOICE:].rsplit("\n", 1)[-1]))
+        value = formula if formula and not is_wordy(formula) else None
     if not value:
-        value = _text_answer(final, gold) if expects_text else extract.last_value(final)
+        value = _text_answer(final, gold) if expects_text else extract.last_value(final, count > 1)
     return value
 
 

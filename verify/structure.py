@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from verify.quantity import drop_thousands_commas
 
@@ -18,9 +19,11 @@ _TURNED = {">": "<", r"\ge": r"\le", "<": ">", r"\le": r"\ge"}
 _LETTER_NAME = re.compile(r"[a-zA-Z](?:_\{?[0-9a-zA-Z]{1,3}\}?|')?")
 _LONG_NAME = re.compile(
     r"(?:m\s*)?(?:\\(?:angle|measuredangle|triangle|overline|vec|hat|odot|Delta)\s*)*\{?[a-zA-Z][a-zA-Z '_]{0,40}\}?"
-    r"(?:\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\)|\\(?:theta|alpha|beta|gamma|phi|lambda)"
+    r"(?:(?:\^\{?-1\}?)?\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\)|\\(?:theta|alpha|beta|gamma|phi|lambda)"
 )
-_SENTENCE = re.compile(r"(?:^|\s)(?:is|are|equals|equal to|be)\s*:?\s+(?=[-+\\(\[{$.0-9a-zA-Z√])")
+_SENTENCE = re.compile(
+    r"(?:(?:^|\s)(?:is|are|equals|equal to|be|get|obtain|gives)\s*:?|(?<=[a-z]):)\s+(?=[-+\\(\[{$.0-9a-zA-Z√])"
+)
 
 
 @dataclass(frozen=True)
@@ -36,23 +39,49 @@ class Collection:
         return self.opening in ("(", "[")
 
 
+# Left sides that only say what has a value: products of names with signs between them, values of functions. A factor
+# or power of an unknown is no such name: 2x = 6 does not answer 6.
+_INSIDE = re.compile(r"_(?:\{[^{}]*\}|[0-9a-zA-Z])|(?<=[a-zA-Z'])\s*\([^()]*\)|(?<=[A-Z])\s*\^\s*\{?2\}?")
+_NAMING = re.compile(r"(?!\s*-)(?:(?!\\sqrt)\\[a-zA-Z]+|[a-zA-Z'|{}()+\-:/\s])+")
+_UNKNOWN = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{1,2}(?![a-zA-Z])")
+_MATRIX = re.compile(
+    r"[(\[]?\s*\\begin\{([pbB]?(?:small)?matrix|array|cases)\}(?:\{[clr| ]*\})?((?:(?!\\end).)*?)"
+    r"(?:\\\\)?\s*\\end\{\1\}\s*[)\]]?"
+)
+_SET_BUILDER = re.compile(r"\\\{\s*([a-zA-Z])(?:\s*\\in\s*\\mathbb\{R\})?\s*(?::|\||\\mid)(.*)\\\}")
+_POINT = re.compile(r"(?:[Pp]oint\s*)?[A-Z]?'?\s*(?=\()|[Pp]oint\s+(?=[A-Z]\b)")
+
 # An interval with the name of its unknown; both None for text that is no interval.
 Range = tuple[str | None, Collection | None]
 
 
+@lru_cache(maxsize=1 << 12)
 def split_collection(text: str) -> Collection | None:
     """A list, tuple, interval or set in common notation; None for a single value."""
+    if text.isalnum():
+        return None
     text = drop_thousands_commas(text.strip())
-    if text.count(r"\pm") == 1 and not _SEPARATORS.intersection(text):
-        return Collection("", "", (text.replace(r"\pm", "+"), text.replace(r"\pm", "-")))
+    matrix = _MATRIX.fullmatch(text) if r"\begin" in text else None
+    if matrix:
+        opening, closing = ("", "") if matrix[1] == "cases" else ("[", "]")
+        return Collection(opening, closing, tuple(_row(row) for row in re.split(r"\\\\", matrix[2])))
     pieces = _PIECE.findall(text)
     if len(pieces) > 2 and pieces[0] in _OPENING and pieces[0] != "{" and _encloses(pieces):
         elements = _split_at_top(pieces[1:-1])
         if len(elements) > 1 or pieces[0] == r"\{":
             return Collection(pieces[0], pieces[-1], elements)
         return None
-    elements = _split_at_top(pieces)
+    elements = tuple(value for element in _split_at_top(pieces) for value in _both_signs(element))
     return Collection("", "", elements) if len(elements) > 1 else None
+
+
+def _row(cells: str) -> str:
+    values = [cell.strip() for cell in cells.split("&")]
+    return values[0] if len(values) == 1 else f"[{', '.join(values)}]"
+
+
+def _both_signs(text: str) -> tuple[str, ...]:
+    return (text.replace(r"\pm", "+"), text.replace(r"\pm", "-")) if text.count(r"\pm") == 1 else (text,)
 
 
 def _encloses(pieces: list[str]) -> bool:
@@ -83,16 +112,43 @@ def split_name(text: str) -> tuple[str | None, str]:
     """`x = 3` as (x, 3): only a name may stand on the left, so that an equation stays whole."""
     match = _EQUALS.search(text)
     if match is None:
-        return None, text
+        point = _POINT.match(text)
+        is_named_point = point and split_collection(text[point.end() :])
+        return (point[0].strip(), text[point.end() :]) if point and is_named_point else (None, text)
     name, value = text[: match.start()].strip(), text[match.end() :].strip()
     if value and (_LETTER_NAME.fullmatch(name) or _LONG_NAME.fullmatch(name)):
         return name, value
     return None, text
 
 
+def conclusion(text: str) -> tuple[list[str], str] | None:
+    """The last side of a chain such as `|PQ| = 4` with the sides that must have its value; None for an equation.
+
+    A side that names something needs no value: the value is what the chain says of it.
+    """
+    first, *others = _sides(text)
+    if not others:
+        return None
+    unproved = [] if _NAMING.fullmatch(_INSIDE.sub("", first)) else [first]
+    return unproved + [side for side in others[:-1] if not _UNKNOWN.search(side)], others[-1]
+
+
+def _sides(text: str) -> list[str]:
+    """What stands between the equals signs that are in no bracket."""
+    sides, depth = [""], 0
+    for piece in _PIECE.findall(text):
+        depth += (piece in _OPENING) - (piece in _CLOSING)
+        if piece == "=" and depth == 0:
+            sides.append("")
+        else:
+            sides[-1] += piece
+    return [side.strip() for side in sides]
+
+
 def as_union(text: str) -> list[Range]:
     """Parts of `(1, 2) \\cup (3, 4)` or `x < 1 or x > 2`, each read by `as_interval`."""
-    return [as_interval(part) for part in _UNION.split(text)]
+    described = _SET_BUILDER.fullmatch(text)
+    return [as_interval(part.strip()) for part in _UNION.split(described[2] if described else text)]
 
 
 def as_interval(text: str) -> Range:

@@ -92,7 +92,7 @@ def test_right_is_right_and_wrong_is_wrong(name: str) -> None:
         wrong = official(sample, WRONG.get(name, "<think>It is so.</think> \\boxed{Z}"), 0)
         assert right is not None and right.correct and right.extracted is not None, (key, right)
         assert wrong is not None and not wrong.correct, (key, wrong)
-        grader = "papo/1" if name in {*PAPO, "geometry3k", "mathverse_mc"} else f"official-{name.split('_')[0]}"
+        grader = "papo/2" if name in {*PAPO, "geometry3k", "mathverse_mc"} else f"official-{name.split('_')[0]}"
         assert right.grader.startswith(grader)
 
 

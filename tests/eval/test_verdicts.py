@@ -291,7 +291,7 @@ def test_the_scorer_that_decides_fills_the_plain_columns(tmp_path: Path) -> None
     assert table.grader.tolist()[0] == "official-mmk12/1" and table.score.isna().tolist() == [False, True]
     assert [None if pd.isna(cell) else cell for cell in table.correct] == [True, None]
     table = judged_table(case.task, case.responses, ["paper", "official"], None)
-    assert set(table.grader) == {"papo/1"} and table.correct.tolist() == [True, False] and table.correct.dtype == bool
+    assert set(table.grader) == {"papo/2"} and table.correct.tolist() == [True, False] and table.correct.dtype == bool
     assert table.choices.tolist()[0] == ["one disc", "two discs", "three discs", "no disc"]
 
 

@@ -51,7 +51,7 @@ def test_rows_come_back_with_verdicts(tmp_path: Path) -> None:
         "extracted": "1/2",
         "correct": True,
         "format_ok": True,
-        "grader": "robust/1",
+        "grader": "robust/2",
         "reason": "number",
     }
     assert [row["correct"] for row in rows] == [True, True, True] + [False] * 10
@@ -76,7 +76,7 @@ def test_standard_output_and_grader(tmp_path: Path) -> None:
     cases.write_text(json.dumps({"response": "\\boxed{2/4}", "gold": "1/2"}) + "\n")
     robust, papo = run(cases), run(cases, "--grader", "papo")
     assert json.loads(robust.stdout)["correct"] is True
-    assert json.loads(papo.stdout)["correct"] is False and json.loads(papo.stdout)["grader"] == "papo/1"
+    assert json.loads(papo.stdout)["correct"] is False and json.loads(papo.stdout)["grader"] == "papo/2"
 
 
 def test_missing_input_and_folder_are_one_sentence(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_phrase_and_tag() -> None:
 
 
 def test_last_value_does_not_cut_formulas() -> None:
-    assert last_value("It is 3 or $2\\sqrt{3}$.") == "2\\sqrt{3}"
+    assert last_value("It is 3, so $2\\sqrt{3}$.") == "2\\sqrt{3}"
     assert last_value("First $x$, then -4.") == "-4"
     assert last_value("so 2√3.") == "2√3"
     assert last_value("words only") is None

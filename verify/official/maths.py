@@ -8,6 +8,7 @@ import re
 
 from verify import limits
 from verify.extract import tagged
+from verify.lexicon import NUMBER_WORDS
 from verify.papo import last_box
 
 _OPTION_LETTERS = "ABCDE"
@@ -46,31 +47,6 @@ _LETTERS_IN_BRACKETS = (re.compile(r"\(([a-e])\)"), re.compile(r"\{([a-e])\}"))
 _EMMA_LETTERS = "ABCDEFGH"
 _EMMA_PHRASES = ("final answer is", "correct answer is", "answer should be", "answer is", "answer:")
 _TEXT_COMMAND = re.compile(r"\\text\{([^{}]*)\}")
-_UNDER_TWENTY = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SMALL_NUMBERS = {word: value for value, word in enumerate(_UNDER_TWENTY)}
-_SMALL_NUMBERS |= {word: 10 * value for value, word in enumerate(_TENS, 2)}
 _MAGNITUDES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SEEPHYS_PHRASE = "the final answer is:"
 
@@ -197,8 +173,8 @@ def words_to_number(text: str) -> str | None:
     total = group = 0
     found = False
     for word in text[: limits.MAXIMUM_LENGTH].lower().replace("-", " ").split():
-        if word in _SMALL_NUMBERS:
-            group += _SMALL_NUMBERS[word]
+        if word in NUMBER_WORDS:
+            group += int(NUMBER_WORDS[word])
         elif word == "hundred":
             group = 100 * max(group, 1)
         elif word in _MAGNITUDES:

@@ -15,32 +15,15 @@ import sympy
 from latex2sympy2_extended import latex2sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
+from verify.lexicon import words
+
 Number = int | float | complex
 
 _DECIMALS = 2
 _TOLERANCE = 1e-6
 # The scripts use an older parser, to which 3\frac{1}{2} is a product.
 _CONVERSION = ConversionConfig(interpret_as_mixed_fractions=False)
-_NAMED_FUNCTIONS = frozenset(
-    (
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asinh",
-        "acosh",
-        "atanh",
-        "factorial",
-        "floor",
-        "gcd",
-        "lcm",
-    )
-)
+_NAMED_FUNCTIONS = words("sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh factorial floor gcd lcm")
 _BINARY: dict[type, Callable] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
