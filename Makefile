@@ -31,7 +31,7 @@ demo: $(READY) ## a short tour: train, evaluate and compare two methods on this 
 	$(PYTHON) -m analysis demo
 
 base: $(READY) ## remake the base weights of the tiny model
-	$(PYTHON) -m train.base
+	$(PYTHON) -m models.tiny.teach
 
 methods: $(READY) ## list the methods with paper, pieces, extra passes and how sure we are
 	$(PYTHON) -m train method=list

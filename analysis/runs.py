@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.protocol.states import classified
 from analysis.rollouts import FOLDER, as_evaluation, check_weights, run_of, training_samples
-from analysis.states import classified
 from common import UserError
 from configs import Run, load_resolved
 from configs.layout import evaluations_of

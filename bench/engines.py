@@ -18,7 +18,7 @@ import torch
 
 from configs import Run, compose
 from data.mini.world import sample
-from models.engine import make_engine
+from models.engines import make_engine
 from models.loader import load
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
 from train.settings import TrainSettings

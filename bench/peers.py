@@ -24,7 +24,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from configs import Run
 from models.loader import VisionLanguageModel, load
-from train.backend import TorchBackend
+from train.backends import TorchBackend
 from train.columns import CLEAN, POLICY
 from train.distributed import Ranks
 from train.experience import Experience

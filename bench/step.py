@@ -31,7 +31,7 @@ from data.mini.world import sample
 from models.head import token_statistics
 from models.loader import VisionLanguageModel, load
 from models.response import Response
-from train.backend import TorchBackend
+from train.backends import TorchBackend
 from train.checkpoint import Progress
 from train.columns import ANSWER, POLICY, REFERENCE
 from train.distributed import Ranks

@@ -12,7 +12,8 @@ from eval.settings import EvalSettings
 from eval.store import ResponseStore, key_of
 from eval.tasks import Task
 from models.encode import Encoded, Encoder
-from models.engine import HfEngine, forward
+from models.engine import forward
+from models.engines import HfEngine
 from models.loader import VisionLanguageModel, load
 from models.settings import EngineSettings
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from configs import compose
 from data import Sample
 from data.sources import Samples
-from models.engine import make_engine
+from models.engines import make_engine
 from models.loader import VisionLanguageModel, load
 from models.response import Response
 from models.scoring import Group

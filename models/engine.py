@@ -1,18 +1,14 @@
-"""What samples responses: the same calls whether transformers or vLLM does it."""
+"""The calls of a sampler, the same for transformers and vLLM; `models.engines` makes one."""
 
-import dataclasses
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from models.encode import Encoded
-from models.loader import VisionLanguageModel, load
 from models.response import Response
-from models.settings import EngineSettings, SamplingSettings
-from models.weights import named_weights
+from models.settings import SamplingSettings
 
 Weights = Iterable[tuple[str, Tensor]]
 Progress = Callable[[int, str], None]
@@ -21,19 +17,19 @@ Names = Collection[tuple[str, int]]  # sample id and number of a response
 
 
 def silent(done: int, note: str) -> None:
-    """Progress that nobody watches."""
+    """No-op progress callback."""
 
 
 def unheard(response: Response) -> None:
-    """A response that nobody writes down before all are there."""
+    """No-op callback for a finished response."""
 
 
 def forward(progress: Progress, before: int, done: int, note: str) -> None:
-    """Progress of one part as progress of the whole."""
+    """Report the progress of a part as that of the whole."""
     progress(before + done, note)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class EnginePrompt:
     """A prompt as an engine's own processor makes it."""
 
@@ -56,91 +52,24 @@ class Engine(Protocol):
         finished: Finished = unheard,
         skip: Names = frozenset(),
     ) -> list[Response]:
-        """`count` responses to each prompt, without those in `skip`; equal seeds give equal ones, however batched.
+        """Return `count` responses to each prompt but those in `skip`; equal seeds give equal ones, however batched.
 
-        `finished` gets each response as soon as it is there: whoever writes them down can stop and go on later.
+        `finished` is called with each response as soon as it ends, so that a caller can store it and resume.
         """
         ...
 
     def seen(self, prompt: Encoded) -> EnginePrompt | None:
-        """What the engine makes of a prompt; None where it takes the trainer's tokens and pixels as they are."""
+        """Return the engine's own version of a prompt; None if it takes the trainer's tokens and pixels."""
         ...
 
     def sync(self, weights: Weights) -> None:
-        """Take over whole tensors by their names in a checkpoint on disk, as `named_weights` gives them."""
+        """Load whole tensors by their names in a checkpoint on disk, as `named_weights` gives them."""
         ...
 
     def sleep(self) -> None:
-        """Give GPU memory back while the policy learns."""
+        """Release GPU memory while the policy is trained."""
         ...
 
     def wake(self) -> None:
         """Be ready for new weights; `sync` brings them, and then the engine samples again."""
         ...
-
-
-class HfEngine:
-    """transformers' generate, with the policy itself or, where that is cut into pieces, with a copy of its own."""
-
-    def __init__(self, model: VisionLanguageModel, own_copy: bool = False):
-        self.model = model
-        self.own: dict[str, Tensor] = {}
-        if own_copy:
-            # What comes in is merged, so the copy has no adapters.
-            settings = dataclasses.replace(model.settings, lora=None)
-            self.model = load(settings, device=str(model.module.device))
-            self.own = dict(named_weights(self.model.module))
-
-    def sample(
-        self,
-        prompts: Sequence[Encoded],
-        count: int,
-        settings: SamplingSettings,
-        seed: int,
-        view: str = "clean",
-        progress: Progress = silent,
-        finished: Finished = unheard,
-        skip: Names = frozenset(),
-    ) -> list[Response]:
-        alike: dict[tuple[int, ...], list[Encoded]] = {}  # prompts that lack the same numbers share batches
-        for prompt in prompts:
-            missing = tuple(k for k in range(count) if (prompt.sample_id, k) not in skip)
-            alike.setdefault(missing, []).append(prompt)
-        found: list[Response] = []
-        for missing, part in alike.items():
-            if missing:
-                onward = partial(forward, progress, len(found))
-                found += self.model.sample(part, count, settings, seed, view, onward, finished, missing)
-        return found
-
-    def seen(self, prompt: Encoded) -> EnginePrompt | None:
-        return None
-
-    @torch.no_grad()
-    def sync(self, weights: Weights) -> None:
-        """Nothing to do without a copy: the policy's weights are the sampler's."""
-        if not self.own:
-            return
-        missing = set(self.own)
-        for name, tensor in weights:
-            self.own[name].copy_(tensor)
-            missing.discard(name)
-        assert not missing, f"weights that never came: {sorted(missing)[:3]}"
-        self.model.forget_pictures()
-
-    def sleep(self) -> None:
-        """The weights stay where they are."""
-
-    def wake(self) -> None:
-        """Always ready."""
-
-
-def make_engine(
-    model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings, own_copy: bool = False
-) -> Engine:
-    """The engine that the settings ask for; `sampling` says how long responses may become."""
-    if settings.kind == "hf":
-        return HfEngine(model, own_copy)
-    from models.vllm_engine import VllmEngine
-
-    return VllmEngine(model, settings, sampling)

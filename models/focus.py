@@ -16,7 +16,7 @@ Shapes: S positions of a call (rows flattened), K response tokens, I image token
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,10 +24,8 @@ from torch.nn.functional import cosine_similarity, normalize
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from common import UserError
+from models.parts import ModelParts
 from models.settings import ModelSettings
-
-if TYPE_CHECKING:
-    from models.loader import VisionLanguageModel
 
 STATES = ("focus", "prior")
 
@@ -90,7 +88,7 @@ def states_of(wanted: Collection[str], last_SD: Tensor, below: list[Tensor], pla
     return {name: made[name]() for name in wanted}
 
 
-def check_states(model: "VisionLanguageModel | ModelSettings") -> None:
+def check_states(model: ModelParts | ModelSettings) -> None:
     """Refuse a family whose blocks cannot be watched; of settings, the configuration is enough, no weight is read."""
     if isinstance(model, ModelSettings):
         options = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}

@@ -6,7 +6,7 @@ Shapes: N responses, L tokens of a row, K all response tokens in a row, S positi
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,9 +15,7 @@ from models.attention import NO_MASK
 from models.encode import Encoded
 from models.focus import Places, states_of, watching_layers
 from models.packing import PackedGroup, pack
-
-if TYPE_CHECKING:
-    from models.loader import VisionLanguageModel
+from models.parts import ModelParts
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Inputs:
         )
 
 
-def plain_inputs(model: "VisionLanguageModel", groups: Sequence[Group]) -> Inputs:
+def plain_inputs(model: ModelParts, groups: Sequence[Group]) -> Inputs:
     """One row per response, each with its own copy of prompt and picture."""
     rows = [(group.prompt, list(ids)) for group in groups for ids in group.responses]
     length = max(len(prompt.ids) + len(ids) for prompt, ids in rows)
@@ -84,7 +82,7 @@ def plain_inputs(model: "VisionLanguageModel", groups: Sequence[Group]) -> Input
     )
 
 
-def shared_inputs(model: "VisionLanguageModel", groups: Sequence[Group], whole: bool = False) -> Inputs:
+def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = False) -> Inputs:
     """One flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
     rows, positions = [], []
     known: dict[int, Tensor] = {}
@@ -123,7 +121,7 @@ class Passed(NamedTuple):
     states: dict[str, Tensor]  # [K] each, by name; see models/focus.py
 
 
-def run(model: "VisionLanguageModel", inputs: Inputs, states: Collection[str] = ()) -> Passed:
+def run(model: ModelParts, inputs: Inputs, states: Collection[str] = ()) -> Passed:
     """One pass of the model's trunk."""
     places = inputs.places() if states else None
     watched: AbstractContextManager[list[Tensor]] = nullcontext([])

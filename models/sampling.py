@@ -10,7 +10,7 @@ Legend of shapes: N rows, T new tokens, V vocabulary, L tokens so far, B prompts
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +18,9 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from models.encode import Encoded
+from models.parts import ModelParts
 from models.response import Response
 from models.settings import SamplingSettings
-
-if TYPE_CHECKING:
-    from models.loader import VisionLanguageModel
-
 
 NUCLEUS = 1024  # tokens among which a nucleus nearly always lies
 BLOCK = 512  # tokens whose probabilities are added up together
@@ -168,7 +165,7 @@ def ready_to_sample(module: Any) -> Iterator[None]:
 
 
 def finished_response(
-    model: "VisionLanguageModel", ids: Sequence[int], logprobs: Sequence[float], sample_id: str, k: int, view: str
+    model: ModelParts, ids: Sequence[int], logprobs: Sequence[float], sample_id: str, k: int, view: str
 ) -> Response:
     """Cut after the first end token; say whether there was one."""
     end = next((i + 1 for i, token in enumerate(ids) if token in model.eos_ids), len(ids))
@@ -179,7 +176,7 @@ def finished_response(
 
 @torch.no_grad()
 def sample_batch(
-    model: "VisionLanguageModel",
+    model: ModelParts,
     prompts: Sequence[Encoded],
     ks: Sequence[int],
     settings: SamplingSettings,

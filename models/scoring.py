@@ -10,17 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.head import token_statistics, two_heads
 from models.inputs import Group, Passed, plain_inputs, run, shared_inputs
+from models.parts import ModelParts
 from models.teacher import WAYS, TeacherPass
-
-if TYPE_CHECKING:
-    from models.loader import VisionLanguageModel
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def place_tokens(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
 
 
 def hidden_together(
-    model: "VisionLanguageModel",
+    model: ModelParts,
     groups: Sequence[Group],
     views: Sequence[Sequence[Group]],
     path: str,
@@ -134,7 +132,7 @@ def teacher_divergence(
 
 
 def score_groups(
-    model: "VisionLanguageModel",
+    model: ModelParts,
     groups: Sequence[Group],
     *,
     temperature: float = 1.0,
@@ -189,7 +187,7 @@ def score_groups(
 class Scorer(torch.nn.Module):
     """`score_groups` as a module whose only child is the model's, so that an engine (DeepSpeed) can wrap the call."""
 
-    def __init__(self, model: "VisionLanguageModel") -> None:
+    def __init__(self, model: ModelParts) -> None:
         super().__init__()
         self.module = model.module
         self.model = model  # no torch module, so it is not a child

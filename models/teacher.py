@@ -5,13 +5,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from common import UserError
 from models.inputs import Group
-
-if TYPE_CHECKING:
-    from models.loader import VisionLanguageModel
+from models.parts import ModelParts
 
 Divergence = Literal["reverse_kl", "forward_kl", "js"]
 WAYS: dict[Divergence, str] = {"reverse_kl": "kl", "forward_kl": "kl_back", "js": "js"}  # of models/head.py
@@ -21,12 +19,12 @@ WAYS: dict[Divergence, str] = {"reverse_kl": "kl", "forward_kl": "kl_back", "js"
 class TeacherPass:
     """The teacher, the same responses in the same order behind its own prompts, and what is measured."""
 
-    model: "VisionLanguageModel"
+    model: ModelParts
     groups: Sequence[Group]
     divergence: Divergence = "reverse_kl"
 
 
-def check_same_vocabulary(model: "VisionLanguageModel", teacher: "VisionLanguageModel") -> None:
+def check_same_vocabulary(model: ModelParts, teacher: ModelParts) -> None:
     """Refuse a teacher to which the same token ids mean other text; output layers may be padded differently."""
     own, other = model.tokenizer.get_vocab(), teacher.tokenizer.get_vocab()
     different = [token for token in sorted(own.keys() | other.keys()) if own.get(token) != other.get(token)]

@@ -1,10 +1,12 @@
-"""Imports only go down: common < configs < data < verify < models < {train, eval} < analysis < notebooks."""
+"""Imports only go down: between rooms, between the parts of `analysis`, and never in a circle of modules."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,24 +23,45 @@ FLOORS = {
     "analysis": 6,
     "notebooks": 7,
 }
+# The parts of `analysis`, lowest first; parts on one line do not import each other.
+ORDER = (
+    ("taxonomy", "settings"),
+    ("errors", "rollouts"),
+    ("protocol", "dependency", "experiments", "items"),
+    ("runs", "plan", "table"),
+    ("seeds", "breakdown", "gather", "table_files"),
+    ("figures",),
+    ("judge", "probes"),
+    ("report",),
+    ("outputs",),
+    ("__main__",),
+)
+MOST_LAYERS = 7
+DEEPER = {"models": 10, "train": 11}  # above the limit as they are; may only fall
+Graph = Mapping[str, set[str]]
+
+
+def imported(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of every import among some nodes."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
 
 
 def imported_rooms(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and room of every absolute import, those inside functions included."""
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [node.module]
-        for name in names:
-            if name.partition(".")[0] in FLOORS:
-                yield node.lineno, name.partition(".")[0]
+    """Line and room of every absolute import."""
+    for line, name in imported(ast.walk(tree), ""):
+        if name.partition(".")[0] in FLOORS:
+            yield line, name.partition(".")[0]
 
 
 def climbs(room: str, source: str) -> list[tuple[int, str]]:
     """The imports in a room's source that do not go down."""
-    found = imported_rooms(ast.parse(source))
+    found = dict.fromkeys(imported_rooms(ast.parse(source)))
     return [(line, other) for line, other in found if other != room and FLOORS[other] >= FLOORS[room]]
 
 
@@ -57,6 +80,109 @@ def test_the_check_sees_what_it_should() -> None:
     assert climbs("eval", "def f():\n    from train.loop import train") == [(2, "train")]
     assert climbs("data", "from data.sample import Sample\nimport configs, models") == [(2, "models")]
     assert climbs("analysis", "import train, eval, verify\nfrom . import tables") == []
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """The modules of all rooms and benches by their dotted names; a package goes by its folder."""
+    paths = [path for room in (*FLOORS, "bench") for path in sorted((ROOT / room).rglob("*.py"))]
+    parts = {path: path.relative_to(ROOT).with_suffix("").parts for path in paths}
+    return {".".join(own[:-1] if own[-1] == "__init__" else own): path for path, own in parts.items()}
+
+
+def edges(sources: Mapping[str, str], packages: set[str], loading: bool = False) -> Graph:
+    """Return what each module imports of the others; `from a.b import c` is of a.b.c where that is a module.
+
+    Imports inside functions and for the type checker count, unless only those of `loading` a module are asked for.
+    """
+    found: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        package = name if name in packages else name.rpartition(".")[0]
+        tree = ast.parse(source)
+        targets = (target for _, target in imported(tree.body if loading else ast.walk(tree), package))
+        found[name] = {
+            one for t in targets for one in (t if t in sources else t.rpartition(".")[0],) if one in sources
+        }
+        found[name].discard(name)
+    return found
+
+
+@cache
+def graph(loading: bool = False) -> Graph:
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    return edges({name: path.read_text(encoding="utf-8") for name, path in modules().items()}, packages, loading)
+
+
+def circle(of: Graph) -> list[str]:
+    """Return modules that import each other, the first one again at the end; none in a graph without a circle."""
+    try:
+        TopologicalSorter(of).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Where one appears: interface, implementations and factory are three files; a command has settings and run."""
+    assert circle(graph()) == []
+
+
+def test_circles_are_seen_inside_functions_and_for_the_type_checker() -> None:
+    hidden = {
+        "a.one": "if TYPE_CHECKING:\n    from a.two import Two",
+        "a.two": "def f():\n    from . import three",
+        "a.three": "from a import one",
+        "a.four": "import a.one",
+    }
+    assert set(circle(edges(hidden, set()))) == {"a.one", "a.three", "a.two"}
+    assert circle(edges(hidden | {"a.three": "import b.one"}, set())) == []
+
+
+def unit(module: str) -> str:
+    """The part of a room that a module belongs to: a file, or a folder with all that is in it."""
+    return ".".join(module.split(".")[:2])
+
+
+def layers(room: str, of: Graph) -> int:
+    """The longest chain of parts of a room that import each other; the room's own __init__ only exports."""
+    own: dict[str, set[str]] = {}
+    for name, targets in of.items():
+        if name.startswith(f"{room}."):
+            inside = {unit(target) for target in targets if target.startswith(f"{room}.")} - {unit(name)}
+            own[unit(name)] = own.get(unit(name), set()) | inside
+    depth: dict[str, int] = {}
+    for name in TopologicalSorter(own).static_order():
+        depth[name] = 1 + max((depth[target] for target in own.get(name, ())), default=0)
+    return max(depth.values())
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_a_room_has_few_layers(room: str) -> None:
+    assert layers(room, graph(loading=True)) <= DEEPER.get(room, MOST_LAYERS)
+
+
+def test_layers_are_counted() -> None:
+    chain = {
+        "a.one": {"a.two"},
+        "a.two": {"a.three.x"},
+        "a.three.x": {"a.three.y"},
+        "a.three.y": {"b.z"},
+        "b.z": set(),
+    }
+    assert layers("a", chain) == 3
+
+
+def test_the_parts_of_analysis_import_only_lower_ones() -> None:
+    level = {f"analysis.{name}": number for number, names in enumerate(ORDER) for name in names}
+    own = {name: targets for name, targets in graph().items() if name.startswith("analysis.")}
+    assert {unit(name) for name in own} == set(level)
+    climbing = [
+        f"{name} imports {target}"
+        for name, targets in own.items()
+        for target in targets
+        if target in own and unit(target) != unit(name) and level[unit(target)] >= level[unit(name)]
+    ]
+    assert climbing == []
 
 
 # The mini world is a benchmark: above `data`, its own file names it and nothing asks for it by name.

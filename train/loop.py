@@ -17,12 +17,13 @@ from common.progress import progress
 from configs import Run, layout, load_resolved, save_resolved, to_dict
 from data.sources import Samples
 from models import ModelSettings
-from models.engine import Engine, make_engine
+from models.engine import Engine
+from models.engines import make_engine
 from models.loader import VisionLanguageModel, load, log_once
 from models.parity import GapWatch, gap_bound, parity
 from models.teacher import check_same_vocabulary
 from models.weights import named_weights, weights_digest, weights_revision
-from train.backend import make_backend
+from train.backends import make_backend
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.checks import check, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER

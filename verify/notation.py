@@ -8,6 +8,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_THOUSANDS = re.compile(r"(?<![0-9.,])([0-9]{1,3}(?:,[0-9]{3})+)(?![0-9]|,[0-9])")
+_BLANK_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(?: [0-9]{3})+(?:\.[0-9]+)?")
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _FRACTIONS = {sign: unicodedata.normalize("NFKC", sign).replace("⁄", "/") for sign in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
 # Signs, then the macro that they stand for.
@@ -145,3 +147,10 @@ def _closes_at_end(text: str) -> bool:
 def compact(text: str) -> str:
     """For equality only: no blanks, no braces around single characters, upper and lower case kept."""
     return _SINGLE_IN_BRACES.sub(r"\1", _BLANK.sub("", text))
+
+
+def drop_thousands_commas(text: str) -> str:
+    """Return text without the commas or blanks that group digits by three."""
+    if "," in text:
+        text = _THOUSANDS.sub(lambda number: number[1].replace(",", ""), text)
+    return text.replace(" ", "") if _BLANK_THOUSANDS.fullmatch(text) else text

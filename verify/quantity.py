@@ -8,11 +8,10 @@ from functools import lru_cache
 from verify import surds
 from verify.expression import Undecided, evaluate
 from verify.lexicon import NUMBER_WORDS, POWERS_OF_TEN
+from verify.notation import drop_thousands_commas
 from verify.surds import Value, as_float, has_symbol, is_equal, multiply, rational
 from verify.units import Unit, compatible_factor, read_unit, split_unit
 
-_THOUSANDS = re.compile(r"(?<![0-9.,])([0-9]{1,3}(?:,[0-9]{3})+)(?![0-9]|,[0-9])")
-_BLANK_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(?: [0-9]{3})+(?:\.[0-9]+)?")
 _PLAIN = re.compile(r"[-+]? ?(?:[0-9]{1,60}(?:\.[0-9]{0,60})?|\.[0-9]{1,60})")
 _SCIENTIFIC = re.compile(r"(?<![a-zA-Z\\])([0-9]+\.?[0-9]*)[eE]([-+]?[0-9]{1,3})(?![0-9a-zA-Z])")
 _PERCENT = re.compile(r"\s*(?:\\?%|\bper ?cent\b|\bpercentage points?\b)$", re.IGNORECASE)
@@ -33,12 +32,6 @@ class Quantity:
     unit: Unit | None
     is_percent: bool
     decimals: int | None
-
-
-def drop_thousands_commas(text: str) -> str:
-    if "," in text:
-        text = _THOUSANDS.sub(lambda number: number[1].replace(",", ""), text)
-    return text.replace(" ", "") if _BLANK_THOUSANDS.fullmatch(text) else text
 
 
 @lru_cache(maxsize=1 << 13)

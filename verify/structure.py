@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from verify.quantity import drop_thousands_commas
+from verify.notation import drop_thousands_commas
 
 MAXIMUM_ELEMENTS = 24
 RELATION = re.compile(r"<|>|\\(?:le|ge|ne|cup|cap|setminus)(?![a-zA-Z])")

@@ -4,7 +4,7 @@ from typing import Any
 
 from analysis.probes.findings import READABLE, overall
 from analysis.probes.prober import Prober
-from analysis.probes.run import ProbeSettings
+from analysis.probes.settings import ProbeSettings
 from analysis.protocol.transitions import Share
 from analysis.protocol.words import points
 from eval.output import interval_text, markdown

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.probes.findings import overall, probe_rows
 from analysis.probes.language import Language, legibility, mini_language
 from analysis.probes.material import Material, Probed, merged, read_texts
-from analysis.probes.run import ProbeSettings, evaluation
+from analysis.probes.settings import ProbeSettings, evaluation
 from analysis.probes.views import MAKERS
 from common.progress import progress
 from eval import sampling

@@ -1,15 +1,12 @@
 """Both protocols and the small test in plain words, with the numbers of a comparison."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from analysis.protocol.flow import Findings, Repair
-    from analysis.protocol.small_test import SmallTest
-    from analysis.protocol.transitions import Share
-    from eval.paired import PairedResult
+from analysis.protocol.flow import Findings, Repair
+from analysis.protocol.small_test import SmallTest
+from analysis.protocol.transitions import Share
+from eval.paired import PairedResult
 
 
-def points(share: "Share", sign: str = "") -> str:
+def points(share: Share, sign: str = "") -> str:
     """A share as percent with its interval."""
     if share.value is None or share.low is None or share.high is None:
         return "—"
@@ -17,7 +14,7 @@ def points(share: "Share", sign: str = "") -> str:
     return f"{value} [{low}, {high}]"
 
 
-def readings(found: "Findings") -> list[str]:
+def readings(found: Findings) -> list[str]:
     """How the two protocols differ, in plain words, with this comparison's numbers."""
     words = {"perception": "perception errors", "wrong": "errors", "all errors": "errors of any class"}
     if "wrong" in found.names:
@@ -38,7 +35,7 @@ def readings(found: "Findings") -> list[str]:
     return sentences
 
 
-def usual_reading(usual: dict, fair: "Repair", what: str) -> str:
+def usual_reading(usual: dict, fair: Repair, what: str) -> str:
     line = f"The usual protocol says: the second model repairs {points(usual['repaired'])} % of the first's {what}."
     if fair.control.value is None:
         return f"{line} How many of them the first would repair by being asked again is not known here."
@@ -49,7 +46,7 @@ def usual_reading(usual: dict, fair: "Repair", what: str) -> str:
     )
 
 
-def fair_reading(line: "PairedResult", back: "Repair", found: "Findings", what: str) -> str:
+def fair_reading(line: PairedResult, back: Repair, found: Findings, what: str) -> str:
     place, right = found.names.index(line.part), found.names.index("right")
     there, here = (found.flow["first to second"][a][b].value or 0.0 for a, b in ((place, right), (right, place)))
     relative = f" ({100 * line.difference / line.first:+.0f} % of them)" if line.first else ""
@@ -64,7 +61,7 @@ def fair_reading(line: "PairedResult", back: "Repair", found: "Findings", what: 
     )
 
 
-def power_sentences(small: "SmallTest") -> list[str]:
+def power_sentences(small: SmallTest) -> list[str]:
     """What the small McNemar test could have seen."""
     differs, visible = small.broken_share + small.repaired_share, small.smallest_difference
     if visible is None:
@@ -86,7 +83,7 @@ def power_sentences(small: "SmallTest") -> list[str]:
     ]
 
 
-def control_sentence(found: "Findings", names: dict[str, str]) -> str:
+def control_sentence(found: Findings, names: dict[str, str]) -> str:
     if found.control == "resampled":
         return f"Control: {names['resampled']}, the first model's second sampling."
     if found.control:
@@ -97,7 +94,7 @@ def control_sentence(found: "Findings", names: dict[str, str]) -> str:
     )
 
 
-def shared_draws(found: "Findings") -> str:
+def shared_draws(found: Findings) -> str:
     if found.k["second"] > 1:
         return " First: response k=0; second: k=1, as responses of one number and seed share their random numbers."
     return (

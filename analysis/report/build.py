@@ -7,7 +7,7 @@ left out and said in `Report.left_out` and on the samples.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analysis.comparing import curves as curves_of
+from analysis.report.comparing import curves as curves_of
 from analysis.report.figures import COMPARED_AT_MOST, figures_of
 from analysis.report.items import Material, items_of, material_of, shown_ids
 from analysis.report.numbers import numbers_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.comparing import accuracy_rows, forest_of
 from analysis.protocol.flow import ALL
+from analysis.report.comparing import accuracy_rows, forest_of
 from analysis.report.numbers import Compared, Numbers
 from analysis.report.profiles import MAIN, Profiles
 from analysis.report.records import Figure

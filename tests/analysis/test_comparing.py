@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.breakdown import Errors
-from analysis.comparing import (
+from analysis.protocol.small_test import SmallTest, mcnemar_power
+from analysis.report.comparing import (
     accuracy_rows,
     curve_sentences,
     curves,
@@ -18,7 +19,6 @@ from analysis.comparing import (
     power_table,
     small_test_sentence,
 )
-from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Compared, Numbers
 from analysis.runs import OpenedRun
 from eval.paired import PairedResult

@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 import eval.sampling
+from analysis.probes.__main__ import main
 from analysis.probes.findings import why_wrong
 from analysis.probes.language import form_of, legibility, mini_language
 from analysis.probes.material import Material, Probed, merged, read_texts
 from analysis.probes.page import split_sentences, warnings
-from analysis.probes.run import ProbeSettings, checked_probes, evaluation, main, probe
+from analysis.probes.run import probe
+from analysis.probes.settings import ProbeSettings, checked_probes, evaluation
 from analysis.probes.views import MAKERS, beside_pictures, told_facts
 from common import UserError
 from data import Sample

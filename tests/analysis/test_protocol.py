@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from analysis.protocol.__main__ import main
 from analysis.protocol.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings, repairs
-from analysis.protocol.run import ProtocolSettings, main, protocol, read_frames
+from analysis.protocol.run import protocol, read_frames
+from analysis.protocol.settings import ProtocolSettings
 from analysis.protocol.small_test import items_needed, mcnemar_power, smallest_difference
 from analysis.protocol.transitions import RIGHT, Resampling, States, flows, states_of
 from analysis.protocol.words import power_sentences

@@ -9,7 +9,8 @@ import torch
 
 from common import UserError
 from data.mini.world import sample
-from models.engine import EnginePrompt, HfEngine, make_engine
+from models.engine import EnginePrompt
+from models.engines import HfEngine, make_engine
 from models.loader import load
 from models.parity import GapWatch, gap_bound, parity, trainer_positions
 from models.settings import EngineSettings, SamplingSettings

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from common import UserError
 from data.mini.world import sample
-from models.engine import make_engine
+from models.engines import make_engine
 from models.loader import load
 from models.sampling import TokenDraw, chance, left_padded
 from models.scoring import Group

@@ -15,7 +15,7 @@ import torch
 from common import UserError
 from data.mini.world import sample
 from models import vllm_engine
-from models.engine import make_engine
+from models.engines import make_engine
 from models.loader import load
 from models.settings import EngineSettings, SamplingSettings
 from models.vllm_engine import VllmEngine, engine_options, processor_options, room

@@ -14,8 +14,6 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from analysis.dependency import looking
-from analysis.judge import simulated
 from analysis.report import numbers as report_numbers
 from analysis.report import summary
 from analysis.report.records import Table
@@ -23,6 +21,8 @@ from analysis.runs import open_runs
 from common import UserError, write_jsonl
 from configs import command
 from eval.settings import EvalSettings
+from notebooks import looking
+from notebooks import simulated_judge as simulated
 from notebooks.execute import HERE, environment, execute, html_of, joined, notebooks_of, run, write
 from notebooks.page import Shown, say, table
 from notebooks.settings import NotebookSettings

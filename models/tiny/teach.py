@@ -56,7 +56,7 @@ COURSES = (
 
 @dataclass
 class BaseSettings:
-    """How the shipped base is made; the courses themselves stand in train/base.py."""
+    """How the shipped base is made; the courses themselves stand in models/tiny/teach.py."""
 
     share: float = setting(1.0, "share of every course's steps; below 1 only to try things out")
     pictures_per_step: int = setting(24, "pictures in a step, each with five to seven questions")
@@ -219,4 +219,4 @@ def make_base(settings: BaseSettings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command(BaseSettings, make_base, sys.argv[1:], prog="python -m train.base", summary=str(__doc__)))
+    sys.exit(command(BaseSettings, make_base, sys.argv[1:], prog="python -m models.tiny.teach", summary=str(__doc__)))

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.dependency.looking import PatchEffects, Scored
 from analysis.figures.dependency import SCORES
 from analysis.figures.style import GREY, PAGE, canvas, display_names, ink_on, paper_style, run_looks
 from common import UserError
+from notebooks.looking import PatchEffects, Scored
 
 PER_LINE = 106  # characters of a response on one line of the drawing
 SHADES = "OrRd"

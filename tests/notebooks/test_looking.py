@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.dependency import looking
 from analysis.dependency.cells import patch_effects
-from analysis.dependency.looking import Scored
-from analysis.dependency.looking_figures import attention_figure, effects_figure, heat_figure, lines_of
 from analysis.dependency.profile import by_outcome
-from analysis.examples import UNSEEN, example_table, examples, examples_figure
 from analysis.figures import png
 from analysis.runs import OpenedRun, open_runs
 from common import UserError
@@ -20,6 +16,10 @@ from data.views import ViewSettings
 from eval.settings import EvalSettings
 from models.dependency import score_two_views
 from models.kl import k1
+from notebooks import looking
+from notebooks.examples import UNSEEN, example_table, examples, examples_figure
+from notebooks.looking import Scored
+from notebooks.looking_figures import attention_figure, effects_figure, heat_figure, lines_of
 
 
 @pytest.fixture(scope="module")

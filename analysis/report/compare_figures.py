@@ -4,27 +4,24 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from analysis.comparing import accuracy_rows, curves, forest_of
 from analysis.figures.accuracy import table_figure
 from analysis.figures.curves import WINDOW, chosen_panels, curves_figure
 from analysis.figures.errors import errors_figure, repairs_figure, share_frame, why_wrong_figure
 from analysis.figures.flow import flow_figure
 from analysis.figures.forest import forest_figure
+from analysis.figures.settings import FigureSettings
 from analysis.figures.style import display_names, save
 from analysis.protocol.flow import Findings
 from analysis.protocol.words import points
+from analysis.report.comparing import accuracy_rows, curves, forest_of
 from analysis.report.numbers import Numbers, numbers_of
 from analysis.runs import OpenedRun, open_runs
 from common import atomic_write_text, sha256_of
 from configs import Run
 from eval.output import judged_file
-
-if TYPE_CHECKING:
-    from analysis.figures.__main__ import FigureSettings
 
 INTERVALS = "Intervals: 95 %, bootstrap over clusters of items."
 
@@ -84,7 +81,7 @@ def drawings(views: list[OpenedRun], numbers: Numbers) -> dict[str, Callable[[],
     return made
 
 
-def draw_all(settings: "FigureSettings") -> None:
+def draw_all(settings: FigureSettings) -> None:
     """Open, find, draw, write; what cannot be drawn is said."""
     opened = open_runs([settings.first, settings.second])
     first, second = opened.views

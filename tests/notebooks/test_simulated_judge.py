@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from analysis.judge.classes import read_labels
-from analysis.judge.simulated import (
+from analysis.judge.summary import both_passes
+from analysis.judge.wrong_items import WrongItem
+from analysis.taxonomy import CLASSES
+from common import UserError, write_jsonl
+from data import Sample
+from notebooks.simulated_judge import (
     Habits,
     confusion_frame,
     confusion_of,
@@ -25,11 +30,6 @@ from analysis.judge.simulated import (
     simulate,
     true_shares,
 )
-from analysis.judge.summary import both_passes
-from analysis.judge.wrong_items import WrongItem
-from analysis.taxonomy import CLASSES
-from common import UserError, write_jsonl
-from data import Sample
 from tests.analysis.test_errors import PLANTERS, planted
 
 HABITS = Habits(right=0.7, favourite="reasoning", pull=0.8, repeats=0.5, silent=0.1)
