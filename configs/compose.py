@@ -89,6 +89,8 @@ def _read_overrides(
         if not equals or not key or key.startswith("-"):
             raise UserError(f"cannot read {text!r} {source}; write settings as key=value, for example seed=1")
         group = _group_chosen_by(key, groups)
+        if group and equals and not raw:
+            raise UserError(f"{key}= is empty {source}; name one of {', '.join(group.files()) or 'its files'}")
         if group and raw and raw != "null" and not raw.startswith("{"):
             choices[group.name] = raw
             continue

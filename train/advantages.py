@@ -66,7 +66,7 @@ PER_GROUP: dict[str, Callable[[Tensor], Tensor]] = {
 
 def by_group(per_group: Callable[[Tensor], Tensor], reward_N: Tensor, group_N: Tensor) -> Tensor:
     """A function of a group's rewards, for each group; a group of one keeps its reward."""
-    advantage_N = torch.empty_like(reward_N)
+    advantage_N = torch.zeros_like(reward_N)
     for group in group_N.unique():
         members = group_N == group
         rewards = reward_N[members]

@@ -221,3 +221,64 @@ def test_a_file_of_another_kind_is_a_sentence(tmp_path):
     (tmp_path / "in.safetensors").write_text("no tensors")
     with pytest.raises(UserError, match="is not a safetensors file"):
         read_tensors(tmp_path / "in.safetensors", [], "grpo")
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "value", "words"),
+    [
+        ("old_logp", 2, NAN, ["old_logp", "row 2", "finite"]),
+        ("logp_masked", 1, -float("inf"), ["logp_masked", "row 1", "finite"]),
+        ("reward", 3, NAN, ["reward", "row 3", "finite"]),
+        ("mask", 0, 0.5, ["mask", "row 0"]),
+        ("mask", 0, NAN, ["mask", "row 0"]),
+        ("logp", 1, 0.25, ["logp", "row 1", "above 0"]),
+    ],
+)
+def test_values_that_no_run_could_produce_are_refused_by_tensor_and_row(tmp_path, name, row, value, words):
+    tensors = fixed_tensors()
+    tensors[name][row] = value
+    with pytest.raises(UserError) as caught:
+        run_on(tensors, tmp_path, "method=papo_g")
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_an_undefined_group_and_no_responses_are_refused(tmp_path):
+    tensors = fixed_tensors() | {"group": torch.tensor([0.0, 0.0, NAN, 1.0])}
+    with pytest.raises(UserError, match="group"):
+        run_on(tensors, tmp_path, "method=grpo")
+    none = {name: value[:0].contiguous() for name, value in fixed_tensors().items()}
+    with pytest.raises(UserError, match="no responses"):
+        run_on(none, tmp_path, "method=grpo")
+
+
+def test_an_output_that_cannot_be_written_and_an_empty_method_are_refused(tmp_path):
+    save_file(fixed_tensors(), tmp_path / "in.safetensors")
+    given = f"tensors={tmp_path}/in.safetensors"
+    (tmp_path / "file").write_text("no folder")
+    for out in (f"{tmp_path}/file/o.st", f"{tmp_path}/in.safetensors", ""):
+        with pytest.raises(UserError, match="out="):
+            run(compose(ObjectiveCommand, ["method=grpo", given, f"out={out}"]))
+    with pytest.raises(UserError, match="method= is empty"):
+        compose(ObjectiveCommand, ["method="])
+
+
+def test_rows_may_come_in_any_order_and_groups_may_be_interleaved(tmp_path):
+    tensors = fixed_tensors()
+    order = torch.tensor([2, 0, 3, 1])
+    moved = {name: value[order].contiguous() for name, value in tensors.items()}
+    straight, mixed = run_on(tensors, tmp_path, "method=vppo"), run_on(moved, tmp_path, "method=vppo")
+    torch.testing.assert_close(mixed["loss"], straight["loss"])
+    for name in ("grad_logp", "weights", "advantage"):
+        torch.testing.assert_close(mixed[name], straight[name][order])
+
+
+def test_shares_are_exact_in_double_precision():
+    given = {n: v.double() if v.is_floating_point() else v for n, v in fixed_tensors().items()}
+    given |= {"prompt": given["group"], "role": torch.zeros(4, dtype=torch.long)}
+    out = objective(compose(ObjectiveCommand, ["method=dapo", "losses.ppo.clip_high=0.3"]), given)
+    ratio = (given["logp"] - given["old_logp"]).exp()
+    wanted = -(out["advantage_tokens"] * ratio * given["mask"]).sum() / 18
+    assert out["loss"].item() == pytest.approx(wanted.item(), rel=1e-14)
