@@ -18,6 +18,7 @@ from configs.settings import (
     children,
     default_of,
     is_piece,
+    lies_within,
     members_of,
     options_of,
     type_at,
@@ -180,6 +181,7 @@ def _build(kind: Any, value: Any, dotted: str = "") -> Any:
             if field.name not in value and default_of(field) is REQUIRED:
                 help_text = f" ({field.metadata['help']})" if field.metadata.get("help") else ""
                 raise UserError(f"'{prefix}{field.name}'{help_text} is required; add {prefix}{field.name}=...")
+            _refuse_outside(value.get(field.name), field.metadata.get("bounds", ""), prefix + field.name)
         known = children(bare)
         return bare(**{name: _build(known[name], entry, prefix + name) for name, entry in value.items()})
     if get_origin(bare) is dict and value is not None:
@@ -190,3 +192,9 @@ def _build(kind: Any, value: Any, dotted: str = "") -> Any:
     if get_origin(bare) is list and value is not None:
         return [_build(get_args(bare)[0], entry, f"{dotted}[{index}]") for index, entry in enumerate(value)]
     return value
+
+
+def _refuse_outside(value: Any, bounds: str, dotted: str) -> None:
+    """Refuse a number outside its setting's bounds."""
+    if bounds and isinstance(value, int | float) and not lies_within(value, bounds):
+        raise UserError(f"{dotted} is {value}; it must lie in {bounds}")

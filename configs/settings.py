@@ -34,14 +34,19 @@ class Declared(NamedTuple):
 
 
 def setting(
-    default: Any = REQUIRED, help: str = "", *, factory: Callable[[], Any] | None = None, group: bool | str = True
+    default: Any = REQUIRED,
+    help: str = "",
+    *,
+    factory: Callable[[], Any] | None = None,
+    group: bool | str = True,
+    bounds: str = "",
 ) -> Any:
     """Declare a dataclass field with help text; with neither default nor factory the user must give a value.
 
     `group=False` keeps a field plain although `configs/<name>s/` exists, as for a command that only passes it on; a
-    text names another folder of `configs/`.
+    text names another folder of `configs/`. `bounds` is the interval of a number, such as "[1, inf)" or "(0, 1]".
     """
-    metadata = {"help": help, "group": group}
+    metadata = {"help": help, "group": group, "bounds": bounds}
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     if default is REQUIRED:
@@ -50,6 +55,13 @@ def setting(
     if isinstance(default, list | dict | set) or dataclasses.is_dataclass(default):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def lies_within(value: float, bounds: str) -> bool:
+    """Whether a number lies in an interval: a square bracket includes its end, a round one leaves it out."""
+    low, high = (float(end) for end in bounds[1:-1].split(","))
+    above = value >= low if bounds[0] == "[" else value > low
+    return above and (value <= high if bounds[-1] == "]" else value < high)
 
 
 @cache

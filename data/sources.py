@@ -49,7 +49,9 @@ class DataSettings:
     image_folder: str | None = setting(None, "where relative image paths start; None = beside the file")
     revision: str | None = setting(None, "revision of a hub data set")
     unusable_share: float = setting(
-        0.02, "share of rows or pictures that may be unusable: they are left out and counted; above it the run stops"
+        0.02,
+        "share of rows or pictures that may be unusable: they are left out and counted; above it the run stops",
+        bounds="[0, 1]",
     )
     stages: list[StageSettings] = setting(factory=list, help="{until, where} in order; after the last, all samples")
 

@@ -29,9 +29,11 @@ class ServeSettings:
 
     model: ModelSettings = setting(factory=ModelSettings, help="the model that answers")
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 opens the server to the network")
-    port: int = setting(8765, "port to listen on")
-    max_new_tokens: int = setting(2048, "tokens kept free for a response, as far as the model has positions")
-    memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take")
+    port: int = setting(8765, "port to listen on", bounds="[1, 65535]")
+    max_new_tokens: int = setting(
+        2048, "tokens kept free for a response, as far as the model has positions", bounds="[1, inf)"
+    )
+    memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take", bounds="(0, 1]")
     dry_run: bool = setting(False, "print the resolved settings and stop")
 
 

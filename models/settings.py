@@ -10,8 +10,8 @@ from configs import setting
 class LoraSettings:
     """Low-rank adapters in place of full training."""
 
-    rank: int = setting(64, "rank of every adapter")
-    alpha: int = setting(128, "scale: alpha / rank")
+    rank: int = setting(64, "rank of every adapter", bounds="[1, inf)")
+    alpha: int = setting(128, "scale: alpha / rank", bounds="[1, inf)")
     targets: Literal["language", "all"] = setting("language", "linear layers of the language model, or vision too")
 
 
@@ -25,10 +25,12 @@ class ModelSettings:
     dtype: str = setting("float32", "float32 or bfloat16")
     prompt: str = setting("papo", "prompt template of data/prompts.py")
     min_pixels: int = setting(
-        200704, "pictures with fewer pixels are scaled up before the processor; PAPO: 256 * 28^2"
+        200704, "pictures with fewer pixels are scaled up before the processor; PAPO: 256 * 28^2", bounds="[1, inf)"
     )
-    max_pixels: int = setting(1003520, "pictures with more pixels are scaled down; PAPO: 1280 * 28^2")
-    max_prompt_tokens: int = setting(4096, "longer prompts are left out and counted, never cut")
+    max_pixels: int = setting(
+        1003520, "pictures with more pixels are scaled down; PAPO: 1280 * 28^2", bounds="[1, inf)"
+    )
+    max_prompt_tokens: int = setting(4096, "longer prompts are left out and counted, never cut", bounds="[1, inf)")
     trust_remote_code: bool = setting(False, "run Python code that comes with the weights")
     scoring: Literal["auto", "shared", "plain"] = setting(
         "auto",
@@ -43,11 +45,13 @@ class ModelSettings:
 class SamplingSettings:
     """Neutral by default and always explicit: nothing is taken from a model's generation_config."""
 
-    temperature: float = setting(1.0, "0 = greedy")
-    top_p: float = setting(1.0, "nucleus sampling; PAPO trains with 0.99")
-    top_k: int = setting(0, "0 = off; PAPO-Eval hides 50")
-    max_new_tokens: int = setting(2048, "responses that reach it are cut and count as finish_reason length")
-    batch: int = setting(256, "responses sampled side by side")
+    temperature: float = setting(1.0, "0 = greedy", bounds="[0, inf)")
+    top_p: float = setting(1.0, "nucleus sampling; PAPO trains with 0.99", bounds="(0, 1]")
+    top_k: int = setting(0, "0 = off; PAPO-Eval hides 50", bounds="[0, inf)")
+    max_new_tokens: int = setting(
+        2048, "responses that reach it are cut and count as finish_reason length", bounds="[1, inf)"
+    )
+    batch: int = setting(256, "responses sampled side by side", bounds="[1, inf)")
 
 
 @dataclass
@@ -55,9 +59,10 @@ class EngineSettings:
     """What samples responses."""
 
     kind: Literal["hf", "vllm"] = setting("hf", "transformers' generate, or vLLM in the same process")
-    memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take; PAPO: 0.6")
+    memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take; PAPO: 0.6", bounds="(0, 1]")
     gap_bound: float | None = setting(
         None,
         "mean difference per token between the sampler's and the trainer's log-prob above which a run does not start, "
         "or stops; None = 0.05 in float32, 0.1 in bfloat16",
+        bounds="(0, inf)",
     )

@@ -110,12 +110,16 @@ class RolloutSettings:
 class OptimiserSettings:
     """AdamW and the size of its steps."""
 
-    learning_rate: float = setting(1e-6, "constant after the warm-up")
-    warmup_steps: int = setting(0, "linear warm-up in optimiser steps")
-    weight_decay: float = setting(0.01, "AdamW's")
-    gradient_clip: float = setting(1.0, "bound on the gradient's norm")
-    minibatch_prompts: int = setting(128, "prompts per optimiser step; PAPO: 128 of 384, three steps per rollout")
-    micro_tokens: int = setting(16384, "tokens that pass the model at once; does not change the result")
+    learning_rate: float = setting(1e-6, "constant after the warm-up", bounds="(0, inf)")
+    warmup_steps: int = setting(0, "linear warm-up in optimiser steps", bounds="[0, inf)")
+    weight_decay: float = setting(0.01, "AdamW's", bounds="[0, inf)")
+    gradient_clip: float = setting(1.0, "bound on the gradient's norm", bounds="(0, inf)")
+    minibatch_prompts: int = setting(
+        128, "prompts per optimiser step; PAPO: 128 of 384, three steps per rollout", bounds="[1, inf)"
+    )
+    micro_tokens: int = setting(
+        16384, "tokens that pass the model at once; does not change the result", bounds="[1, inf)"
+    )
 
 
 @dataclass
@@ -131,9 +135,11 @@ class ParallelSettings:
 class KeepSettings:
     """What a run writes."""
 
-    checkpoint_every: int = setting(10, "steps between checkpoints")
-    checkpoints: int = setting(1, "complete checkpoints kept")
-    rollouts_every: int = setting(10, "steps between stored rollouts, with pictures on W&B; 0 = none")
+    checkpoint_every: int = setting(10, "steps between checkpoints", bounds="[1, inf)")
+    checkpoints: int = setting(1, "complete checkpoints kept", bounds="[1, inf)")
+    rollouts_every: int = setting(
+        10, "steps between stored rollouts, with pictures on W&B; 0 = none", bounds="[0, inf)"
+    )
     wandb: Literal["offline", "online", "disabled"] = setting("offline", "whether and how W&B logs")
 
 
@@ -161,7 +167,7 @@ class TrainSettings:
     parallel: ParallelSettings = setting(factory=ParallelSettings, help="on how many processes")
     keep: KeepSettings = setting(factory=KeepSettings, help="what is written")
     grader: str = setting("papo", "grader of the accuracy reward, see verify")
-    steps: int = setting(202, "rollout steps; PAPO: 202")
+    steps: int = setting(202, "rollout steps; PAPO: 202", bounds="[1, inf)")
     seed: int = setting(0, "seed of data order, sampling and masks")
     run: str = setting("", "run folder; empty = runs/<scale>/<method>/seed<seed>")
     dry_run: bool = setting(False, "print the resolved settings and an estimate of memory and time, and stop")

@@ -1,8 +1,12 @@
 """The number of settings stays at what one person can know: about as many as one fork of EasyR1 has for training."""
 
+import pytest
+
 from analysis.settings import AnalysisSettings
-from configs import count_settings
+from common import UserError
+from configs import compose, count_settings
 from eval.settings import EvalSettings
+from models.serve import ServeSettings
 from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings
 from train.settings import TrainSettings
@@ -17,3 +21,28 @@ def test_evaluation_and_analysis_add_few():
     """Beside what describes a model, its sampling, a server and a judge, which commands share."""
     shared = sum(map(count_settings, (ModelSettings, SamplingSettings, ServerSettings, JudgeSettings)))
     assert count_settings(EvalSettings) - shared + count_settings(AnalysisSettings) <= 40
+
+
+@pytest.mark.parametrize(
+    ("override", "interval"),
+    [
+        ("steps=-3", r"\[1, inf\)"),
+        ("steps=0", r"\[1, inf\)"),
+        ("optimiser.learning_rate=-1", r"\(0, inf\)"),
+        ("optimiser.micro_tokens=-5", r"\[1, inf\)"),
+        ("model.lora.rank=0", r"\[1, inf\)"),
+        ("rollouts.sampling.top_p=1.1", r"\(0, 1\]"),
+        ("rollouts.sampling.temperature=.nan", r"\[0, inf\)"),
+        ("rollouts.engine.memory_share=0", r"\(0, 1\]"),
+        ("keep.checkpoint_every=0", r"\[1, inf\)"),
+    ],
+)
+def test_numbers_outside_their_bounds_are_refused_as_they_are_read(override: str, interval: str) -> None:
+    name = override.partition("=")[0]
+    with pytest.raises(UserError, match=rf"^{name} is \S+; it must lie in {interval}$"):
+        compose(TrainSettings, ["scale=mini", override])
+
+
+def test_a_port_that_no_machine_has_is_refused() -> None:
+    with pytest.raises(UserError, match=r"port is 99999; it must lie in \[1, 65535\]"):
+        compose(ServeSettings, ["port=99999"])
