@@ -110,7 +110,7 @@ class RolloutSettings:
 class OptimiserSettings:
     """AdamW and the size of its steps."""
 
-    learning_rate: float = setting(1e-6, "constant after the warm-up", bounds="(0, inf)")
+    learning_rate: float = setting(1e-6, "constant after the warm-up; 0 = learn nothing", bounds="[0, inf)")
     warmup_steps: int = setting(0, "linear warm-up in optimiser steps", bounds="[0, inf)")
     weight_decay: float = setting(0.01, "AdamW's", bounds="[0, inf)")
     gradient_clip: float = setting(1.0, "bound on the gradient's norm", bounds="(0, inf)")

@@ -28,7 +28,7 @@ def test_evaluation_and_analysis_add_few():
     [
         ("steps=-3", r"\[1, inf\)"),
         ("steps=0", r"\[1, inf\)"),
-        ("optimiser.learning_rate=-1", r"\(0, inf\)"),
+        ("optimiser.learning_rate=-1", r"\[0, inf\)"),
         ("optimiser.micro_tokens=-5", r"\[1, inf\)"),
         ("model.lora.rank=0", r"\[1, inf\)"),
         ("rollouts.sampling.top_p=1.1", r"\(0, 1\]"),
