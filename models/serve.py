@@ -10,8 +10,13 @@ import os
 import secrets
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
+from threading import Thread
 from typing import Any
 
 from common import UserError
@@ -20,6 +25,7 @@ from configs import command, setting
 from models.settings import ModelSettings
 
 OPEN_PATHS = ("/health", "/ping")  # say only that the server lives
+POLL_S = 0.5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -112,6 +118,15 @@ def arguments(settings: ServeSettings) -> list[str]:
     return [word for name, value in flags.items() for word in (f"--{name}", str(value))] + switches
 
 
+def announce(address: str, health: str, name: str) -> None:
+    """Wait until the server answers, and say so: it loads and compiles for a minute before."""
+    while True:
+        with suppress(OSError, HTTPException), urllib.request.urlopen(health, timeout=5):  # no listener yet, or not healthy yet
+            print(f"ready: {name} answers on {address}", file=sys.stderr, flush=True)
+            return
+        time.sleep(POLL_S)
+
+
 def serve(settings: ServeSettings) -> None:
     """Serve until stopped by a signal."""
     key = server_key()
@@ -120,6 +135,8 @@ def serve(settings: ServeSettings) -> None:
 
     refuse_impossible(settings.model)
     words = arguments(settings)
+    # Its helper process would warn of semaphores at the end.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     import_vllm()
     os.environ["VLLM_API_KEY"] = key  # vLLM's own check, beside ours, and inherited by its processes
     import uvloop
@@ -133,9 +150,18 @@ def serve(settings: ServeSettings) -> None:
         validate_parsed_serve_args(parsed)
         if settings.host not in LOOPBACK:
             print(f"warning: the server listens on {settings.host}, for everyone who can reach it", file=sys.stderr)
-        address = f"http://{settings.host}:{settings.port}/v1"
-        print(f"serving {settings.model.name} on {address}", file=sys.stderr, flush=True)
-        uvloop.run(run_server(parsed))
+        address, local = f"http://{settings.host}:{settings.port}/v1", settings.host.replace("0.0.0.0", LOOPBACK[0])
+        print(f"loading {settings.model.name} for {address}", file=sys.stderr, flush=True)
+        names = address, f"http://{local}:{settings.port}/health", settings.model.name
+        Thread(target=announce, args=names, daemon=True).start()
+        try:
+            uvloop.run(run_server(parsed))
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+    # Libraries would list objects that they did not free, of a process that ends as it should.
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ import logging
 import os
 import shutil
 import sys
+import time
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from train.settings import TrainSettings
 from train.shards import Piece, flat_pieces, split_pieces, whole_pieces
 
 NEVER = 1 << 62
+LONGEST_COMPILE_S = 1200  # five minutes were measured on a busy machine
 KEPT_WHOLE = 100_000  # DeepSpeed's default: at stage 3 parameters of up to so many numbers stay on every rank
 SMALL_MODEL = 1_000 * KEPT_WHOLE
 
@@ -65,6 +69,16 @@ def refuse_impossible(settings: TrainSettings) -> None:
         raise UserError("bfloat16 needs float32 master weights, which DeepSpeed keeps from zero_stage 1 on; set it")
 
 
+def drop_stale_locks(folder: Path) -> None:
+    """Remove locks that a killed compilation left in torch's extension cache: torch would wait for them for ever."""
+    for lock in [*folder.glob("*/lock"), *folder.glob("*/*/lock")]:
+        with suppress(FileNotFoundError):  # another rank removed it
+            age_s = time.time() - lock.stat().st_mtime
+            if age_s > LONGEST_COMPILE_S:
+                lock.unlink()
+                print(f"removed {lock}, left {age_s / 60:.0f} minutes ago by a killed compilation", file=sys.stderr)
+
+
 @cache
 def import_deepspeed() -> Any:
     """DeepSpeed, quiet; its start-up messages say nothing that a run needs."""
@@ -76,6 +90,7 @@ def import_deepspeed() -> Any:
             "DeepSpeed compiles a small helper on CPUs and finds no C++ compiler; install one (g++), or set "
             "parallel.backend=torch"
         )
+    drop_stale_locks(Path(os.environ.get("TORCH_EXTENSIONS_DIR", "~/.cache/torch_extensions")).expanduser())
     import deepspeed
 
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)

@@ -36,6 +36,7 @@ from train.settings import TrainSettings
 from train.step import make_step
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
+from train.wandb_login import check_login
 
 MAY_CHANGE = ("steps", "keep", "parallel", "run", "dry_run")  # settings that a resumed run may give anew
 PARITY_PROMPTS = {"float32": 4, "bfloat16": 32}  # a mean over fewer is noise of the size of bfloat16's gap
@@ -194,6 +195,8 @@ def train(settings: TrainSettings) -> None:
     run = run_folder(settings)
     with folder_lock(run) if ranks.main else nullcontext():
         if ranks.main:
+            if settings.keep.wandb == "online":
+                check_login()
             claim_run_folder(run, settings)
         ranks.wait()
         done = finished_steps(run)

@@ -1,16 +1,21 @@
 """The server: a key for everything, loopback only, the model's own template and pixels, a clean end."""
 
 import base64
+import http.client
 import io
 import json
 import os
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
 
 import psutil
 import pytest
 
+import models.serve
 from data.mini.world import sample
 from models.settings import SamplingSettings
 from tests.models.vllm_server import ROOT, SECRET, needs_vllm
@@ -69,8 +74,11 @@ def test_it_listens_on_loopback_only_and_keeps_its_key_to_itself(server):
     assert ("127.0.0.1", server.port) in [tuple(address) for address in listening]
     assert {address.ip for address in listening} == {"127.0.0.1"}
     assert not any(SECRET in word for one in family for word in one.cmdline())
-    assert SECRET not in server.log.read_text()
-    assert f"serving tiny on http://127.0.0.1:{server.port}/v1" in server.log.read_text()
+    ready, end = f"ready: tiny answers on http://127.0.0.1:{server.port}/v1", time.monotonic() + 30
+    while ready not in server.log.read_text() and time.monotonic() < end:
+        time.sleep(0.2)
+    said = server.log.read_text()
+    assert SECRET not in said and said.count(ready) == 1
 
 
 @pytest.mark.slow
@@ -87,3 +95,19 @@ def test_help_is_quick_and_a_dry_run_starts_nothing():
     assert "listen" in command("--help").stdout and time.monotonic() - start < 2
     done = command("model=tiny", "dry_run=true")
     assert done.returncode == 0 and "host: 127.0.0.1" in done.stdout
+
+
+def test_it_says_once_that_it_is_ready_when_it_answers(monkeypatch, capsys):
+    answers = iter([urllib.error.URLError("refused"), http.client.BadStatusLine(""), None])
+
+    @contextmanager
+    def open_url(url, timeout):
+        assert url == "http://127.0.0.1:1/health"
+        if error := next(answers):
+            raise error
+        yield
+
+    monkeypatch.setattr(urllib.request, "urlopen", open_url)
+    monkeypatch.setattr(models.serve, "POLL_S", 0)
+    models.serve.announce("http://127.0.0.1:1/v1", "http://127.0.0.1:1/health", "tiny")
+    assert capsys.readouterr().err == "ready: tiny answers on http://127.0.0.1:1/v1\n"

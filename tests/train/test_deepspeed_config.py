@@ -1,6 +1,8 @@
 """What DeepSpeed is asked for that no run of the tiny model shows."""
 
+import os
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 import train.deepspeed_backend
 from configs import compose
 from train.backend import load_optimizer_state, optimizer_state
-from train.deepspeed_backend import KEPT_WHOLE, SMALL_MODEL, make_optimizer, sharded_config
+from train.deepspeed_backend import KEPT_WHOLE, SMALL_MODEL, drop_stale_locks, make_optimizer, sharded_config
 from train.settings import TrainSettings
 
 
@@ -69,3 +71,15 @@ def test_step_numbers_are_kept_as_the_optimiser_counts_them():
             del optimizer.ds_opt_adam
         load_optimizer_state([weight], optimizer, state)
         assert isinstance(optimizer.state[weight]["step"], int if flag else torch.Tensor)
+
+
+def test_locks_of_killed_compilations_go_and_those_of_running_ones_stay(tmp_path, capsys):
+    old, new = tmp_path / "py311_cpu" / "cpu_adam" / "lock", tmp_path / "deepspeed_shm_comm" / "lock"
+    for lock in (old, new):
+        lock.parent.mkdir(parents=True)
+        lock.touch()
+    hour_ago = time.time() - 3600
+    os.utime(old, (hour_ago, hour_ago))
+    drop_stale_locks(tmp_path)
+    assert not old.exists() and new.exists()
+    assert f"removed {old}, left 60 minutes ago" in capsys.readouterr().err
