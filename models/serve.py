@@ -121,7 +121,10 @@ def arguments(settings: ServeSettings) -> list[str]:
 def announce(address: str, health: str, name: str) -> None:
     """Wait until the server answers, and say so: it loads and compiles for a minute before."""
     while True:
-        with suppress(OSError, HTTPException), urllib.request.urlopen(health, timeout=5):  # no listener yet, or not healthy yet
+        with (
+            suppress(OSError, HTTPException),
+            urllib.request.urlopen(health, timeout=5),
+        ):  # no listener yet, or not healthy yet
             print(f"ready: {name} answers on {address}", file=sys.stderr, flush=True)
             return
         time.sleep(POLL_S)

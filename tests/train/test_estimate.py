@@ -243,3 +243,8 @@ def test_a_round_lasts_as_long_as_its_longest_response_on_any_number_of_gpus():
     shape = read_shape(settings.model)
     seconds = {gpus: estimate(settings, gpus, shape).passes[0].seconds for gpus in (2, 8, 16)}
     assert seconds[2] > 30 and 20.48 < seconds[16] < seconds[8] < 24
+
+
+def test_3b_fits_the_two_gpus_of_the_papers_own_machine():
+    settings = compose(TrainSettings, ["scale=3b", "method=papo_g"])
+    assert estimate(settings, 2).zero[settings.parallel.zero_stage].fits
