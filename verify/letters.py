@@ -9,7 +9,7 @@ from verify.extract import gives_up
 from verify.lexicon import AFTER_OPTION
 from verify.notation import compact, tidy
 
-_LONE = re.compile(r"[(\[{]?\s*([A-Za-z])\s*[)\]}]?\s*[.:,;]?")
+_LONE = re.compile(r"[(\[{]?\s*([A-Za-z])\s*[)\]}]?\s*[.:,;!]?")
 _LABELLED = re.compile(r"[(\[]?\s*([A-Z])\s*(?:[)\].:,;]|\s-)\s*(?=\S)")
 _NAMED = re.compile(
     r"(?:(?:the )?(?:final |correct )?(?:answer|option|choice)(?: is)?|the answer is(?: option)?)\s*:?\s*"
@@ -24,6 +24,7 @@ _HEDGE = re.compile(r"\s*(?:,|/|&|\bor\b|\band\b|\bnor\b)\s*[(\[]?[A-Z][)\]]?(?!
 _STANDALONE = re.compile(r"(?<![\w'’\\^_{])(?<!not )[(\[]?([A-Z])[)\]]?(?![\w'’}])(?=[.,:;)*\s]|$)(?:\s+([a-z]+))?")
 _DECLARED = re.compile(
     r"(?<!\w)[(\[]?([A-Z])[)\]]?\**\s+is\s+(?:the\s+)?(?:correct|right|answer|best|better|true)\b|(?<!\w)([A-Z])(?:选项|项)?(?:是正确|正确|是对)"
+    r"|\b(?:so|hence|thus|therefore),? [(\[]?([A-Z])[)\]]?\W*$"
 )
 _LETTERS = (
     r"[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?(?:(?:\s*,\s*|\s+)(?:(?:and|or|nor)\s+)?[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?)*"
@@ -36,7 +37,7 @@ _EXCLUDED = re.compile(
     r"|[(（]?(?-i:[A-J])[)）]?(?:项|选项)?\s*(?:错误|不正确|不对|不符|是错)",
     re.IGNORECASE,
 )
-_NEGATED_WORDS = re.compile(r"\b(?:and |but )?not\b[^,.;]*")
+_NEGATED_WORDS = re.compile(r"(?:\b(?:and |but )?(?:not|neither|nor)\b|n['’]t\b)(?:(?!\bbut\b)[^,.;])*")
 _LABEL_AT_END = re.compile(r"\s[(\[]([A-Z])[)\]]\W*$")
 _QUOTED = re.compile(r"^['‘]([A-Za-z])['’]")
 _BULLET = re.compile(r"^[\s*#>-]+|[\s*]+$")

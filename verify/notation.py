@@ -34,6 +34,7 @@ _WORD_MACRO = re.compile(
 _SPACING = re.compile(r"(?<!\\)\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|[~\s]+")
 _NOTHING = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|bigl?|bigr|Bigl?|Bigr|limits|middle|mathstrut|strut)(?![a-zA-Z])\.?"
+    r"|(?<=\\\\)\[[0-9.]+[a-z]{2}\]"  # the distance between two rows
 )
 _DEGREE = re.compile(r"\^\s*\{\s*\\circ\s*\}|\^?\s*\\(?:degree|deg|circ|textdegree)(?![a-zA-Z])\s*")
 _SAME_MACROS = {

@@ -42,7 +42,7 @@ class Collection:
 # Left sides that only say what has a value: products of names with signs between them, values of functions. A factor
 # or power of an unknown is no such name: 2x = 6 does not answer 6.
 _INSIDE = re.compile(r"_(?:\{[^{}]*\}|[0-9a-zA-Z])|(?<=[a-zA-Z'])\s*\([^()]*\)|(?<=[A-Z])\s*\^\s*\{?2\}?")
-_NAMING = re.compile(r"(?!\s*-)(?:(?!\\sqrt)\\[a-zA-Z]+|[a-zA-Z'|{}()+\-:/\s])+")
+_NAMING = re.compile(r"(?!\s*-)(?:(?!\\sqrt)\\[a-zA-Z]+|\\\||[a-zA-Z'|{}()+\-:/\s])+")
 _UNKNOWN = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{1,2}(?![a-zA-Z])")
 _MATRIX = re.compile(
     r"[(\[]?\s*\\begin\{([pbB]?(?:small)?matrix|array|cases)\}(?:\{[clr| ]*\})?((?:(?!\\end).)*?)"
