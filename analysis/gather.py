@@ -13,7 +13,7 @@ from analysis.items import Items, collect_items
 from analysis.plan import lacking, plan_lines
 from analysis.settings import AnalysisSettings
 from common import UserError
-from configs.run import check_clean
+from configs.run import Run, check_clean
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def provenance(experiments: list[Experiment]) -> list[dict]:
                 "method": experiment.method,
                 "seed": experiment.seed,
                 "commit": record.commit,
-                "dirty": record.dirty,
+                "dirty": record.dirty or (experiment.is_trained and Run.load(experiment.folder / "run.json").dirty),
                 "weights": record.revisions["model"],
                 "bench": record.revisions["bench"],
                 "started": record.started,

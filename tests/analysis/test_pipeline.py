@@ -12,7 +12,7 @@ import pytest
 
 from analysis.errors import CLASSES
 from analysis.experiments import Experiment, Row, missing, paper_table, rows_of, suite_of
-from analysis.gather import experiments_of
+from analysis.gather import experiments_of, provenance
 from analysis.items import Items, collect_items
 from analysis.outputs import refuse_dirty, run
 from analysis.plan import lacking
@@ -188,6 +188,15 @@ def test_results_of_a_changed_tree_are_refused(tmp_path, monkeypatch):
     assert not Run.collect(compose(AnalysisSettings, []), into=results).dirty
     with pytest.raises(UserError, match="grpo seed 2 were evaluated with changes"):
         refuse_dirty([{"method": "grpo", "seed": 2, "dirty": True}, {"method": "base", "seed": 0, "dirty": False}])
+
+
+@pytest.mark.parametrize(("trained", "evaluated"), [(True, False), (False, True), (False, False)])
+def test_a_row_is_dirty_if_its_training_or_its_evaluation_was(tmp_path, trained, evaluated):
+    one = experiment("grpo", "mini", 0, tmp_path)
+    run = Run.collect(compose(EvalSettings, ["model=tiny"]), revisions={"model": "m", "bench": "mini/1"})
+    for folder, dirty in ((one.folder, trained), (one.evaluation, evaluated)):
+        replace(run, dirty=dirty).save(folder / "run.json")
+    assert provenance([one])[0]["dirty"] == (trained or evaluated)
 
 
 @pytest.mark.slow
