@@ -6,17 +6,14 @@ from pathlib import Path
 
 from common import UserError
 from configs import command, setting
-from data.views import ViewSettings, check_view
+from data.views import AnyView, PatchBlack, apply_view
 
 
 @dataclass
 class DataCommand:
     """Draw samples and views, or corrupt one image."""
 
-    view: str = setting("patch_black", "kind of corruption", group=False)
-    size: int = setting(14, "side of a masked square in pixels")
-    ratio: float = setting(0.6, "probability that a square is masked")
-    strength: float = setting(6.0, "radius (blur) or standard deviation (gauss)")
+    view: AnyView = setting(factory=PatchBlack, help="the corruption")
     image: str | None = setting(
         None, "an image to corrupt, or a folder to draw on a sheet; None = a sheet of the mini world"
     )
@@ -28,8 +25,8 @@ class DataCommand:
 
 
 def run(settings: DataCommand) -> None:
-    view = ViewSettings(settings.view, settings.size, settings.ratio, settings.strength)
-    check_view(settings.view, view)
+    view = settings.view
+    view.check("view")
     if settings.count < 1 or settings.seed < 0:
         raise UserError(f"count must be at least 1 and seed at least 0, not {settings.count} and {settings.seed}")
     out = Path(settings.out)
@@ -43,7 +40,6 @@ def run(settings: DataCommand) -> None:
             print(f"not on the sheet: {sentence}")
     elif settings.image:
         from data.images import FileImage
-        from data.views import apply_view
 
         apply_view(FileImage(Path(settings.image)).open(), view, settings.seed).save(out, format="PNG")
     else:

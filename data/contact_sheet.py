@@ -11,17 +11,17 @@ from common import UserError
 from data.images import FileImage
 from data.mini.world import sample
 from data.sample import IMAGE_PLACEHOLDER
-from data.views import ViewSettings, apply_view
+from data.views import View, apply_view
 
 PICTURE, GAP, TEXT_LINES, LINE = 128, 10, 5, 13
 
 
-def tile(column: str, index: int, view: ViewSettings, seed: int) -> Image.Image:
+def tile(column: str, index: int, view: View, seed: int) -> Image.Image:
     """One sample: picture, corrupted picture, question and answer below."""
     drawn = sample("train", column, index)
     picture = drawn.images[0].open()
     text = f"{drawn.question.replace(IMAGE_PLACEHOLDER, '')} -> {drawn.answer}  [{drawn.tags['vision_need']}]"
-    return pair(picture, apply_view(picture, view, [seed, index]), f"{column}: {text}")
+    return pair(picture, apply_view(picture, view, [seed, index], drawn), f"{column}: {text}")
 
 
 def pair(clean: Image.Image, corrupted: Image.Image, text: str) -> Image.Image:
@@ -36,7 +36,7 @@ def pair(clean: Image.Image, corrupted: Image.Image, text: str) -> Image.Image:
     return sheet
 
 
-def contact_sheet(columns: list[str], count: int, view: ViewSettings, seed: int) -> Image.Image:
+def contact_sheet(columns: list[str], count: int, view: View, seed: int) -> Image.Image:
     """One row per column of the mini world, `count` samples each."""
     return grid([tile(column, seed * count + i, view, seed) for column in columns for i in range(count)], count)
 
@@ -49,7 +49,7 @@ def grid(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
-def picture_sheet(folder: Path, count: int, view: ViewSettings, seed: int) -> tuple[Image.Image, list[str]]:
+def picture_sheet(folder: Path, count: int, view: View, seed: int) -> tuple[Image.Image, list[str]]:
     """`count` rows of `count` pictures drawn from a folder, and a sentence for each that does not open."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in Image.registered_extensions())
     tiles, unusable = [], []

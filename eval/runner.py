@@ -12,7 +12,6 @@ from common import UserError, atomic_write_text, sha256_of
 from common.progress import progress
 from configs import Run, save_resolved
 from configs.layout import PREDICTIONS, evaluation_folder
-from data.views import check_view
 from eval.audit import write_audit
 from eval.output import with_text, write_scores
 from eval.page import write_page
@@ -65,7 +64,8 @@ def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: P
 
 def evaluate(settings: EvalSettings) -> None:
     """Sample, judge, and write predictions, scores and provenance; what is there already is not sampled again."""
-    check_view("view", settings.view)
+    if settings.view:
+        settings.view.check("view")
     names, out = check_names(settings), output_folder(settings)
     check_sampling(settings)
     if settings.run:

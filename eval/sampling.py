@@ -33,7 +33,7 @@ def check_sampling(settings: EvalSettings) -> None:
     """Refuse what no engine can draw, before anything is loaded."""
     if settings.k < 1 or settings.seed < 0:
         raise UserError(f"k must be at least 1 and seed at least 0, not {settings.k} and {settings.seed}")
-    if settings.view.draw != "per_prompt":
+    if settings.view and settings.view.draw != "per_prompt":
         raise UserError("view.draw=per_response is for training: here all responses to an item see one picture")
 
 
@@ -64,7 +64,7 @@ def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]
         "model": model,
         "bench": task.version,
         "template": task.template,
-        "view": asdict(settings.view),
+        "view": asdict(settings.view) if settings.view else None,
         "sampling": sampling,
         "seed": settings.seed,
         "engine": settings.engine,
@@ -143,4 +143,4 @@ def answer(
 
 
 def view_name(settings: EvalSettings) -> str:
-    return "clean" if settings.view.kind == "none" else settings.view.kind
+    return settings.view.kind if settings.view else "clean"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs import setting
-from data.views import ViewSettings
+from data.views import AnyView
 from models import ModelSettings, SamplingSettings
 from models.server_settings import ServerSettings
 from verify.llm_judge import JudgeSettings
@@ -14,7 +14,7 @@ from verify.llm_judge import JudgeSettings
 class EvalSettings:
     """One evaluation of one model."""
 
-    config_version: int = setting(2, "version of this schema")
+    config_version: int = setting(3, "version of this schema")
     model: ModelSettings = setting(factory=ModelSettings, help="the model; with run= only how its prompts are made")
     preset: str = setting("mini", "how is sampled, a file of configs/presets: neutral, greedy, paper_eval ...")
     run: str | None = setting(None, "evaluate the final weights of this run folder instead of model.path")
@@ -24,9 +24,7 @@ class EvalSettings:
     k: int = setting(8, "responses per item; the score is avg@k")
     split: str = setting("test", "split of the mini world")
     prompt: str = setting("auto", "template around the question; auto: what the benchmark's authors (or PAPO) use")
-    view: ViewSettings = setting(
-        factory=lambda: ViewSettings(kind="none"), help="what the model sees; blank = control"
-    )
+    view: AnyView | None = setting(None, "what the model sees in place of the picture; blank = control")
     sampling: SamplingSettings = setting(factory=SamplingSettings, help="what the preset does not say")
     engine: Literal["hf", "vllm", "server"] = setting("hf", "transformers, vLLM in this process, or a vLLM server")
     memory_share: float = setting(0.9, "share of a GPU's memory that vLLM may take")

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from common import UserError
 from data import Sample
-from data.views import ViewSettings
+from data.views import View
 from models.kl import k1, k3
 from models.loader import VisionLanguageModel
 from models.scoring import Group
@@ -147,7 +147,7 @@ def two_views(
     model: VisionLanguageModel,
     part: Sequence[Prompt],
     token_ids: Sequence[Sequence[int]],
-    view: ViewSettings,
+    view: View,
     seed: int,
 ) -> tuple[list[Group], list[Group]]:
     """Groups behind the real and behind the corrupted pictures; the responses in both stand in the same order."""
@@ -188,7 +188,7 @@ def score_two_views(
     model: VisionLanguageModel,
     samples: Sequence[Sample],
     token_ids: Sequence[Sequence[int]],
-    view: ViewSettings,
+    view: View,
     seed: int = 0,
     batch: int = 32,
     *,

@@ -3,11 +3,12 @@
 import hashlib
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from jinja2 import TemplateError
 from PIL import Image
@@ -19,12 +20,14 @@ from data import Sample
 from data.images import PillowImage
 from data.prompts import chat_messages
 from data.sample import IMAGE_PLACEHOLDER
-from data.views import ViewSettings, apply_view, fit_pixels
+from data.views import Blind, Look, View, apply_view, fit_pixels
+from data.views.source import Others, mini_pictures, shown
 from models.families import PER_TOKEN_KEYS
 from models.settings import ModelSettings
 from models.vision import Key
 
 GRID = "image_grid_thw"
+ROWS = 1 << 20  # beside the numbers of pictures: a draw's chance for pixel values
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Encoded:
     vision: dict[str, Tensor]  # pixel_values, image_grid_thw ...: concatenated along axis 0 when batched
     text: str = ""  # the chat template's text, one placeholder per picture, for engines with a processor of their own
     images: tuple[Image.Image, ...] = ()  # the pictures as the processor got them: under the view, within the limits
+    positions_3P: Tensor | None = None  # of a blind prompt: not those that the model counts for its tokens
+    salt: int = 0  # of a draw that changed the pixel values and not the pictures
 
     @cached_property
     def digests(self) -> list[int]:
@@ -47,17 +52,44 @@ class Encoded:
     def picture_keys(self) -> list[Key]:
         """What tells its pictures from others; for families whose pixels carry a grid."""
         grids = self.vision[GRID].tolist() if self.vision else []
-        return [(digest, *grid) for digest, grid in zip(self.digests, grids, strict=True)]
+        return [(self.salt, digest, *grid) for digest, grid in zip(self.digests, grids, strict=True)]
 
     @cached_property
     def key(self) -> tuple:
         """Equal for prompts of which a model sees the same."""
-        return (self.ids.numpy().tobytes(), *self.digests)
+        positions = b"" if self.positions_3P is None else self.positions_3P.numpy().tobytes()
+        return (self.ids.numpy().tobytes(), positions, self.salt, *self.digests)
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
     """The seed of one corruption: the same sample gets the same mask again only under the same seed and draw."""
     return [seed, zlib.crc32(sample_id.encode()), draw]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One draw of a view: its chance and what it may depend on."""
+
+    view: View | None
+    seed: list[int]
+    response: str | None = None
+    progress: float = 0.0
+
+    def at(self, stage: str, image: Image.Image, sample: Sample, number: int) -> Image.Image:
+        """Return picture `number` of the sample as it leaves a stage."""
+        if self.view is None or self.view.stage != stage:
+            return image
+        return apply_view(image, self.view, [*self.seed, number], sample, self.response, self.progress)
+
+    def on_rows(self, prompt: Encoded, sample: Sample) -> Encoded:
+        """Return the prompt with pixel values of this draw, and a salt that tells them from others'."""
+        if self.view is None or not self.view.changes_rows or not prompt.vision:
+            return prompt
+        look = Look(sample, self.response, self.progress, np.random.default_rng([*self.seed, ROWS]))
+        changed = torch.from_numpy(self.view.apply_rows(prompt.vision["pixel_values"].numpy(), look))
+        mark = hashlib.blake2b(repr((self.view, self.seed, self.progress)).encode(), digest_size=8).digest()
+        vision = {**prompt.vision, "pixel_values": changed}
+        return replace(prompt, vision=vision, salt=int.from_bytes(mark))
 
 
 class Encoder:
@@ -67,58 +99,109 @@ class Encoder:
         self.processor = processor
         self.settings = settings
         self.image_token_id = image_token_id
+        self.positions: Callable[[Encoded], Tensor] | None = None  # [3, P] of a prompt; needs the model
+        self.others: Others = mini_pictures
 
-    def encode(self, sample: Sample, view: ViewSettings | None = None, seed: int = 0, draw: int = 0) -> Encoded:
-        """One prompt with its pictures seen through a view (None = as they are)."""
+    def encode(
+        self,
+        sample: Sample,
+        view: View | None = None,
+        seed: int = 0,
+        draw: int = 0,
+        *,
+        response: str | None = None,
+        progress: float = 0.0,
+    ) -> Encoded:
+        """Return one prompt with its pictures seen through a view (None = as they are)."""
+        if isinstance(view, Blind):
+            return self.blind(self.encode(sample))
+        if view:
+            sample = shown(sample, view, view_seed(seed, sample.id, draw), self.others)
         messages = chat_messages(sample, self.settings.prompt)
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        images = self.pictures(sample, view, seed, draw)
+        look = Drawing(view, view_seed(seed, sample.id, draw), response, progress)
+        images = self.drawn(sample, look)
         inputs = self.inputs(text, images)
         ids = inputs["input_ids"][0]
         vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
-        return Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
+        encoded = Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
+        return look.on_rows(encoded, sample)
+
+    def blind(self, clean: Encoded) -> Encoded:
+        """Return a prompt without its image tokens, the others at the positions that they had."""
+        if not clean.token_kinds.any():
+            return clean
+        if self.positions is None:
+            raise UserError("view blind scores prompts and cannot be sampled from; use kind none or blank here")
+        kept_P = clean.token_kinds == 0
+        positions_3P = self.positions(clean)[:, kept_P]
+        return Encoded(clean.sample_id, clean.ids[kept_P], clean.token_kinds[kept_P], {}, positions_3P=positions_3P)
 
     def see_all(
-        self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int = 0
+        self,
+        asked: Sequence[tuple[Sample, Encoded, int]],
+        view: View,
+        seed: int = 0,
+        *,
+        responses: Sequence[str | None] | None = None,
+        progress: float = 0.0,
     ) -> list[Encoded]:
-        """Each sample's prompt through a view, by the number of its draw; where pixels carry a grid, only the pictures
-        are made anew."""
-        seen = iter(self.with_new_pictures([one for one in asked if GRID in one[1].vision], view, seed))
+        """Return each sample's prompt through a view, by the number of its draw.
+
+        `responses`: what each was answered, for views that depend on it. Where pixels carry a grid, only the pictures
+        are made anew.
+        """
+        if isinstance(view, Blind):
+            return [self.blind(clean) for _, clean, _ in asked]
+        texts = responses or [None] * len(asked)
+        looks = [
+            Drawing(view, view_seed(seed, sample.id, draw), text, progress)
+            for (sample, _, draw), text in zip(asked, texts, strict=True)
+        ]
+        samples = [shown(one[0], view, look.seed, self.others) for one, look in zip(asked, looks, strict=True)]
+        quick = [n for n, one in enumerate(asked) if GRID in one[1].vision and samples[n].images]
+        seen = self.with_new_pictures([(samples[n], asked[n][1], looks[n]) for n in quick])
+        found = {n: prompt for n, prompt in zip(quick, seen, strict=True) if prompt}
         return [
-            next(seen) if GRID in clean.vision else self.encode(sample, view, seed, draw)
-            for sample, clean, draw in asked
+            found.get(n) or self.encode(sample, view, seed, draw, response=texts[n], progress=progress)
+            for n, (sample, _, draw) in enumerate(asked)
         ]
 
-    def with_new_pictures(
-        self, asked: Sequence[tuple[Sample, Encoded, int]], view: ViewSettings, seed: int
-    ) -> list[Encoded]:
-        """All pictures in one call of the processor, as a call costs more than a small picture."""
+    def with_new_pictures(self, asked: Sequence[tuple[Sample, Encoded, "Drawing"]]) -> list[Encoded | None]:
+        """Make all pictures in one call of the processor, as a call costs more than a small picture.
+
+        None where another picture has another size, and with it the prompt another length.
+        """
         if not asked:
             return []
-        pictures = [self.pictures(sample, view, seed, draw) for sample, _, draw in asked]
+        pictures = [self.drawn(sample, look) for sample, _, look in asked]
         images = [image for own in pictures for image in own]
         options = self.options(asked[0][1].text, images)["images_kwargs"]
         made = self.processor.image_processor(images, return_tensors="pt", **options)
         grids = made[GRID].split([len(own) for own in pictures])
         pixels = made["pixel_values"].split([int(grid.prod(-1).sum()) for grid in grids])
-        found = []
-        for (sample, clean, _), own, grid, rows in zip(asked, pictures, grids, pixels, strict=True):
-            assert torch.equal(grid, clean.vision[GRID]), f"a view changed the size of a picture of {sample.id}"
-            found.append(replace(clean, vision={"pixel_values": rows, GRID: grid}, images=tuple(own)))
+        found: list[Encoded | None] = []
+        for (sample, clean, look), own, grid, rows in zip(asked, pictures, grids, pixels, strict=True):
+            same = torch.equal(grid, clean.vision[GRID])
+            assert same or look.view is None or look.view.source != "own", f"a view resized a picture of {sample.id}"
+            seen = replace(clean, vision={"pixel_values": rows, GRID: grid}, images=tuple(own))
+            found.append(look.on_rows(seen, sample) if same else None)
         return found
 
-    def pictures(self, sample: Sample, view: ViewSettings | None, seed: int, draw: int) -> list[Image.Image]:
-        """As the processor gets them: under the view, within the limits."""
+    def pictures(self, sample: Sample, view: View | None, seed: int, draw: int) -> list[Image.Image]:
+        """Return the pictures as the processor gets them: under the view, within the limits."""
+        own = view_seed(seed, sample.id, draw)
+        if view:
+            sample = shown(sample, view, own, self.others)
+        return self.drawn(sample, Drawing(view, own))
+
+    def drawn(self, sample: Sample, look: "Drawing") -> list[Image.Image]:
+        """Return the pictures of a sample that shows what its view starts from."""
         images = []
         for number, source in enumerate(sample.images):
-            picture_seed = [*view_seed(seed, sample.id, draw), number]
-            image = source.open()
-            if view and view.stage == "before_resize":
-                image = apply_view(image, view, picture_seed)
+            image = look.at("before_resize", source.open(), sample, number)
             image = fit_pixels(image, self.settings.min_pixels, self.settings.max_pixels)
-            if view and view.stage == "after_resize":
-                image = apply_view(image, view, picture_seed)
-            images.append(image)
+            images.append(look.at("after_resize", image, sample, number))
         return images
 
     def inputs(self, text: str, images: list[Image.Image]) -> Any:
@@ -150,7 +233,7 @@ class Encoder:
         return len(prompt.ids) <= self.settings.max_prompt_tokens
 
     def encode_within_limit(
-        self, samples: Sequence[Sample], view: ViewSettings | None = None, seed: int = 0
+        self, samples: Sequence[Sample], view: View | None = None, seed: int = 0
     ) -> tuple[list[Sample], list[Encoded], list[str]]:
         """Encode samples; those whose prompt is too long are left out and named."""
         kept, encoded, too_long = [], [], []
@@ -168,6 +251,14 @@ class Encoder:
         if self.image_token_id in ids:
             raise UserError(f"the response to {sample_id} contains an image token; remove that row or resample it")
         return torch.tensor(ids, dtype=torch.long)
+
+
+def check_sampled(prompts: Sequence[Encoded], pixels: bool = True) -> None:
+    """Refuse prompts that an engine cannot sample behind; `pixels`: whether it takes the trainer's pixel values."""
+    if any(prompt.positions_3P is not None for prompt in prompts):
+        raise UserError("view blind scores prompts and cannot be sampled from; use kind none or blank here")
+    if not pixels and any(prompt.salt for prompt in prompts):
+        raise UserError("this view changes pixel values, which only engine hf takes as they are; use another view")
 
 
 def check_template(encoder: Encoder) -> Encoded:

@@ -43,6 +43,14 @@ def token_kinds_name(module: Any) -> str | None:
     return next((name for name in TOKEN_KINDS if name in taken), None)
 
 
+def prompt_positions(module: Any, ids_P: torch.Tensor, kinds_P: torch.Tensor, grid: Any) -> torch.Tensor:
+    """Return the positions [3, P] that the model counts for a prompt; families without M-RoPE count tokens."""
+    if not hasattr(module.model, "get_rope_index"):
+        return torch.arange(len(ids_P)).expand(3, -1)
+    found, _ = module.model.get_rope_index(ids_P[None], kinds_P[None], grid)
+    return found[:, 0]
+
+
 def end_ids(module: Any, tokenizer: Any) -> list[int]:
     """Tokens that end an answer: the tokenizer's, then what the weights' authors add (a turn may end otherwise)."""
     more = getattr(module.generation_config, "eos_token_id", None)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from models.attention import NO_MASK
-from models.encode import Encoded
+from models.encode import GRID, Encoded
+from models.families import prompt_positions
 from models.focus import Places, states_of, watching_layers
 from models.packing import PackedGroup, pack
 from models.parts import ModelParts
@@ -54,6 +55,24 @@ class Inputs:
         )
 
 
+def positions_of(model: ModelParts, prompt: Encoded) -> Tensor:
+    """Return [3, P]: a prompt's own positions, or those that the model counts."""
+    if prompt.positions_3P is not None:
+        return prompt.positions_3P
+    return prompt_positions(model.module, prompt.ids, prompt.token_kinds, prompt.vision.get(GRID))
+
+
+def row_positions(model: ModelParts, rows: Sequence[tuple[Encoded, list[int]]], length: int) -> Tensor:
+    """Return positions of padded rows, [3, N, L] or, where a family counts tokens, [N, L]."""
+    found_3NL = torch.zeros(3, len(rows), length, dtype=torch.long)
+    for n, (prompt, ids) in enumerate(rows):
+        positions_3P, start = positions_of(model, prompt), len(prompt.ids)
+        follow = int(positions_3P.max()) + 1
+        found_3NL[:, n, :start] = positions_3P
+        found_3NL[:, n, start : start + len(ids)] = torch.arange(follow, follow + len(ids))
+    return found_3NL if hasattr(model.module.model, "get_rope_index") else found_3NL[0]
+
+
 def plain_inputs(model: ModelParts, groups: Sequence[Group]) -> Inputs:
     """One row per response, each with its own copy of prompt and picture."""
     rows = [(group.prompt, list(ids)) for group in groups for ids in group.responses]
@@ -69,6 +88,8 @@ def plain_inputs(model: ModelParts, groups: Sequence[Group]) -> Inputs:
     inputs = {"input_ids": ids_NL, "attention_mask": mask_NL}
     if model.token_kinds_name:
         inputs[model.token_kinds_name] = kinds_NL
+    if any(prompt.positions_3P is not None for prompt, _ in rows):
+        inputs["position_ids"] = row_positions(model, rows, length)
     device, prompts = model.module.device, [prompt for prompt, _ in rows]
     source_K = torch.tensor(source, dtype=torch.long, device=device)
     return Inputs(
@@ -89,9 +110,7 @@ def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = Fals
     for group in groups:
         rows.append(PackedGroup(group.prompt.ids.tolist(), group.responses, [0] * len(group.responses)))
         if id(group.prompt.ids) not in known:  # views of one prompt have its ids
-            grid = group.prompt.vision.get("image_grid_thw")
-            found, _ = model.module.model.get_rope_index(group.prompt.ids[None], group.prompt.token_kinds[None], grid)
-            known[id(group.prompt.ids)] = found[:, 0]
+            known[id(group.prompt.ids)] = positions_of(model, group.prompt)
         positions.append(known[id(group.prompt.ids)])
     batch = pack(rows, positions, whole=whole)
     device, prompts = model.module.device, [group.prompt for group in groups]

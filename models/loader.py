@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from common import UserError
 from data import Sample
-from data.views import ViewSettings
+from data.views import View
 from models import windows
 from models.adapters import adapters_off, add_adapters, save_adapter
 from models.attention import install
@@ -29,6 +29,7 @@ from models.families import (
     picture_token_ids,
     token_kinds_name,
 )
+from models.inputs import positions_of
 from models.response import Response
 from models.sampling import sample_batch
 from models.scoring import Group, Scorer, Scores
@@ -56,6 +57,7 @@ class VisionLanguageModel:
         # A sampled image or padding token would be read as a picture or as nothing when the response is scored.
         self.forbidden_ids = sorted({*picture_token_ids(module, processor), self.pad_id} - {*self.eos_ids})
         self.encoder = Encoder(processor, settings, self.image_token_id)
+        self.encoder.positions = partial(positions_of, self)
         self.pictures: PictureTower | None = None
         if self.scoring_path == "shared":
             self.pictures = PictureTower(module.model.visual, keep=vision_is_fixed(settings))
@@ -69,7 +71,7 @@ class VisionLanguageModel:
         """What rides along with a batch that has no picture."""
         return self.encoder.blank_prompt()
 
-    def encode(self, samples: Iterable[Sample], view: ViewSettings | None = None, seed: int = 0) -> list[Encoded]:
+    def encode(self, samples: Iterable[Sample], view: View | None = None, seed: int = 0) -> list[Encoded]:
         return [self.encoder.encode(sample, view, seed) for sample in samples]
 
     def picture_inputs(self, prompts: Sequence[Encoded]) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from models.encode import Encoded
+from models.encode import Encoded, check_sampled
 from models.parts import ModelParts
 from models.response import Response
 from models.settings import SamplingSettings
@@ -184,6 +184,7 @@ def sample_batch(
     view: str,
 ) -> list[Response]:
     """The responses number `ks` to each prompt of one batch, prompt by prompt."""
+    check_sampled(prompts)
     device = model.module.device
     tokens = left_padded(prompts, model.pad_id, model.token_kinds_name)
     inputs = {name: value.to(device) for name, value in tokens.items()} | model.picture_inputs(prompts)

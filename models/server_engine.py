@@ -18,7 +18,7 @@ from common import UserError
 from common.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
 from common.parallel import as_finished
 from data.images import png_bytes
-from models.encode import Encoded, Encoder, check_template, view_seed
+from models.encode import Encoded, Encoder, check_sampled, check_template, view_seed
 from models.engine import Finished, Names, Progress, silent, unheard
 from models.loader import VisionLanguageModel, refuse_impossible
 from models.response import Response
@@ -130,6 +130,7 @@ class ServerEngine:
         `finished` gets each response as soon as it is there, in this thread: whoever writes them down can stop and go
         on later. A request that comes to nothing ends the call, once the others under way are handed over.
         """
+        check_sampled(prompts, pixels=False)
         self.endpoint.start()
         jobs = self.jobs(prompts, count, skip)
         workers = min(self.settings.workers, settings.batch)

@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 
 from common import UserError
-from models.encode import Encoded
+from models.encode import Encoded, check_sampled
 from models.engine import EnginePrompt, Finished, Names, Progress, Weights, silent, unheard
 from models.loader import VisionLanguageModel
 from models.response import Response
@@ -134,6 +134,7 @@ class VllmEngine:
     ) -> list[Response]:
         from models.vllm_draw import SamplingPlan
 
+        check_sampled(prompts, pixels=False)
         if settings.max_new_tokens > self.limit.max_new_tokens:
             raise UserError(
                 f"sampling.max_new_tokens is {settings.max_new_tokens}, but the engine was started for "

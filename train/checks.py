@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from common import UserError
-from data.views import ViewSettings, check_view
+from data.views import View
 from train.needs import check_pieces
 from train.settings import LossSettings, RolloutSettings, TrainSettings
 
 
-def check_losses(losses: LossSettings, views: dict[str, ViewSettings]) -> None:
+def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
     """Refuse terms that ask for what is not there."""
     for name, view in views.items():
         if name == "clean":
             raise UserError("a view cannot be named clean, which is the picture as it is; choose another name")
-        check_view(name, view)
+        view.check(name)
     term = losses.perception_kl
     if term and term.view not in views:
         raise UserError(

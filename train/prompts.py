@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from data.views import ViewSettings
+from data.views import View
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
 from models.scoring import Group
@@ -14,9 +14,15 @@ class Prompts:
     """Return the groups to score of one experience, behind any view."""
 
     def __init__(
-        self, model: VisionLanguageModel, experience: Experience, views: Mapping[str, ViewSettings], seed: int
+        self,
+        model: VisionLanguageModel,
+        experience: Experience,
+        views: Mapping[str, View],
+        seed: int,
+        progress: float = 0.0,
     ) -> None:
-        self.model, self.experience, self.views, self.seed = model, experience, views, seed
+        self.model, self.experience, self.views = model, experience, views
+        self.seed, self.progress = seed, progress
         self.encoded: dict[str, Encoded] = dict(experience.encoded)
 
     def clean(self, block: Block) -> Encoded:
@@ -48,5 +54,8 @@ class Prompts:
             answers = blocks[b].token_ids
             drawn[b] = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]
         asked = [(blocks[b].sample, self.clean(blocks[b]), draw) for b in numbers for draw, _ in drawn[b]]
-        prompts = iter(self.model.encoder.see_all(asked, view, self.seed))
+        alone = view.draw == "per_response"
+        responses = [blocks[b].responses[draw].text if alone else None for b in numbers for draw, _ in drawn[b]]
+        encoder = self.model.encoder
+        prompts = iter(encoder.see_all(asked, view, self.seed, responses=responses, progress=self.progress))
         return {(name, b): [Group(next(prompts), answers) for _, answers in drawn[b]] for b in numbers}

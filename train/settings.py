@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Union
 
 from configs import setting
 from data.sources import DataSettings
-from data.views import ViewSettings
+from data.views import AnyView
 from models import EngineSettings, ModelSettings, SamplingSettings
 from train.losses import TERMS
 from train.losses.likelihood import EntropySettings, NllSettings
@@ -151,7 +151,7 @@ class TrainSettings:
     scale: str = setting("mini", "size of the whole experiment, a file of configs/scales")
     model: ModelSettings = setting(factory=ModelSettings, help="the policy")
     method: str = setting("grpo", "what is learnt from, a file of configs/methods")
-    views: dict[str, ViewSettings] = setting(factory=dict, help="corrupted views by name")
+    views: dict[str, AnyView] = setting(factory=dict, help="corrupted views by name")
     rollouts: RolloutSettings = setting(factory=RolloutSettings, help="who samples what")
     rewards: dict[str, AnyReward] = setting(
         factory=lambda: {"accuracy": Accuracy(weight=0.9), "format": Format(weight=0.1)}, help="reward terms by name"

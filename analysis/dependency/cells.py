@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 from common import UserError
 from data import Sample
 from data.images import PillowImage
-from data.views import ViewSettings, fit_pixels
+from data.views import Unchanged, fit_pixels
 from models.encode import Encoded
 from models.kl import k1
 from models.loader import VisionLanguageModel
 from models.scoring import Group
 
 BLACK = (0, 0, 0)
-AS_IT_IS = ViewSettings(kind="none")
+AS_IT_IS = Unchanged()
 
 
 def without_cell(image: Image.Image, grid: tuple[int, int], row: int, column: int) -> Image.Image:

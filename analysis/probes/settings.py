@@ -6,7 +6,7 @@ from typing import Literal
 
 from common import UserError
 from configs import setting
-from data.views import ViewSettings
+from data.views import AnyView, Blank, PatchBlack
 from eval.settings import EvalSettings
 from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings
@@ -29,7 +29,7 @@ class ProbeSettings:
     split: str = setting("test", "split of the mini world")
     prompt: str = setting("auto", "template around the question")
     probes: list[str] = setting(factory=lambda: list(PROBES), help="which; clean always runs")
-    masked: ViewSettings = setting(factory=ViewSettings, help="the view of the probe masked")
+    masked: AnyView = setting(factory=PatchBlack, help="the view of the probe masked")
     captions: str = setting("", "JSON lines with id and caption, facts or both; the mini world brings its own")
     sampling: SamplingSettings = setting(factory=SamplingSettings, help="what the preset does not say")
     engine: Literal["hf", "vllm", "server"] = setting("hf", "transformers, vLLM in this process, or a vLLM server")
@@ -57,7 +57,7 @@ def output_folder(settings: ProbeSettings) -> Path:
 
 def evaluation(settings: ProbeSettings, probe: str) -> EvalSettings:
     """The settings of eval under which a probe is sampled."""
-    views = {"masked": settings.masked, "blank": ViewSettings(kind="blank")}
+    views: dict[str, AnyView] = {"masked": settings.masked, "blank": Blank()}
     own = {field.name for field in fields(settings)} - {"config_version", "dry_run"}
     shared = {field.name: getattr(settings, field.name) for field in fields(EvalSettings) if field.name in own}
-    return EvalSettings(**shared, view=views.get(probe, ViewSettings(kind="none")))
+    return EvalSettings(**shared, view=views.get(probe))

@@ -18,14 +18,14 @@ from analysis.report.records import PatchMap, Token
 from analysis.runs import OpenedRun
 from common import UserError
 from data import Sample
-from data.views import ViewSettings
+from data.views import PatchBlack
 from eval.benchmarks import benchmark_of
 from eval.runner import revision_of
 from models.dependency import ViewScores, score_two_views
 from models.encode import Encoder
 from models.loader import VisionLanguageModel
 
-VIEW, VIEW_SEED = ViewSettings(), 0  # PAPO's corruption; one draw per sample, the same for all runs
+VIEW, VIEW_SEED = PatchBlack(), 0  # PAPO's corruption; one draw per sample, the same for all runs
 UNSCORED = "tokens not scored"
 
 Advance = Callable[[int, str], None]
@@ -42,8 +42,8 @@ class Scored:
     left_out: list[str] = field(default_factory=list)
 
 
-def describe_view(view: ViewSettings) -> str:
-    return f"{view.ratio:.0%} of its {view.size}-pixel squares black" if view.kind == "patch_black" else view.kind
+def describe_view(view: PatchBlack) -> str:
+    return f"{view.ratio:.0%} of its {view.size}-pixel squares black"
 
 
 def grid_of(sample: Sample, size: int) -> tuple[int, int]:
@@ -187,7 +187,7 @@ def score_run(
         found.patches[name] = PatchMap(grid, effects.tolist())
     for note, count in Counter(found.notes.values()).items():
         found.left_out.append(f"{view.name}, {count} of {len(ids)} first responses: {note}.")
-    if view.settings.view.kind != "none":
+    if view.settings.view:
         found.left_out.append(
             f"{view.name} answered behind spoiled pictures (view {view.settings.view.kind}); its tokens are scored "
             "behind the real ones, like everyone's."

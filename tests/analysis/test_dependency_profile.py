@@ -20,7 +20,7 @@ from common import UserError
 from data import Sample
 from data.mini.chains import work, write_chain
 from data.mini.world import sample
-from data.views import ViewSettings
+from data.views import Blank
 from models.dependency import ViewScores, score_two_views
 
 CHAIN = "<think> look : width = 5 , height = 3 . 5 + 3 = 8 . 8 * 2 = 16 </think> \\boxed{16}"
@@ -192,7 +192,7 @@ def test_the_shipped_base_looks_where_it_states_facts(shipped_tiny):
         worked = work(drawn.solution, drawn.facts)
         texts.append(write_chain("look", drawn.facts, worked.steps, worked.answer))
     token_ids = shipped_tiny.tokenizer(texts)["input_ids"]
-    scores = score_two_views(shipped_tiny, samples, token_ids, ViewSettings("blank"), kl=True)
+    scores = score_two_views(shipped_tiny, samples, token_ids, Blank(), kl=True)
     rows = pd.DataFrame({"sample_id": [s.id for s in samples], "text": texts, "correct": True})
     frame = token_frame(rows, {s.id: s for s in samples}, scores, [shipped_tiny.token_texts(i) for i in token_ids])
     for score in ("k1", "kl"):

@@ -22,6 +22,7 @@ from data.images import PillowImage
 from data.mini.chains import write_chain
 from data.mini.columns import COLUMNS, VERSIONS
 from data.mini.world import sample
+from data.views import Blank, PatchBlack
 from eval.benchmarks.mini import BENCHMARK as MINI_WORLD
 from eval.loading import cluster_of
 from models.settings import SamplingSettings
@@ -282,12 +283,8 @@ def test_a_prompt_that_is_too_long_with_its_facts_is_left_out_and_counted(
 
 def test_views_and_settings_of_each_probe() -> None:
     settings = ProbeSettings()
-    assert [evaluation(settings, name).view.kind for name in ("clean", "masked", "blank", "swapped")] == [
-        "none",
-        "patch_black",
-        "blank",
-        "none",
-    ]
+    views = [evaluation(settings, name).view for name in ("clean", "masked", "blank", "swapped")]
+    assert views == [None, PatchBlack(), Blank(), None]
     assert evaluation(ProbeSettings(k=3, seed=7), "clean").k == 3
     assert checked_probes(ProbeSettings(probes=["blank"])) == ["clean", "blank"]
 

@@ -8,7 +8,7 @@ from PIL import Image
 from common import UserError
 from data.contact_sheet import picture_sheet
 from data.images import BytesImage, FileImage, PillowImage
-from data.views import ViewSettings
+from data.views import Blank
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -75,7 +75,7 @@ def test_a_sheet_shows_pictures_of_a_folder_beside_their_corrupted_twins(tmp_pat
     halves().resize((640, 320)).save(tmp_path / "b.jpg")
     (tmp_path / "c.png").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture either")
-    sheet, unusable = picture_sheet(tmp_path, 2, ViewSettings("blank"), seed=0)
+    sheet, unusable = picture_sheet(tmp_path, 2, Blank(), seed=0)
     assert len(unusable) == 1 and "c.png" in unusable[0]
     width, height = 2 * 128 + 3 * 10, 128 + 2 * 10 + 5 * 13
     assert sheet.size == (2 * width, height)
@@ -83,4 +83,4 @@ def test_a_sheet_shows_pictures_of_a_folder_beside_their_corrupted_twins(tmp_pat
         assert sheet.crop((left + 12, 12, left + 20, 20)).getextrema()[0][1] > 200  # red on the left
         assert sheet.crop((left + 148, 10, left + 180, 26)).getextrema() == ((0, 0),) * 3
     with pytest.raises(UserError, match="holds no picture that opens"):
-        picture_sheet(tmp_path / "deep" / "none", 2, ViewSettings("blank"), seed=0)
+        picture_sheet(tmp_path / "deep" / "none", 2, Blank(), seed=0)

@@ -21,7 +21,7 @@ from data.mini.columns import COLUMNS
 from data.prompts import THINK_AND_BOX, chat_messages, user_text
 from data.sample import Sample
 from data.sources import DataSettings, Samples, StageSettings, sample_from_row
-from data.views import ViewSettings, apply_view
+from data.views import PatchBlack, apply_view
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
@@ -355,7 +355,7 @@ def test_help_is_quick_and_lists_the_settings() -> None:
     done = data_command("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0
-    assert all(f"  {name} " in done.stdout for name in ("view", "size", "ratio", "image", "out", "seed", "columns"))
+    assert all(f"  {name} " in done.stdout for name in ("view", "image", "out", "seed", "columns"))
     # Processor time, so that a busy machine does not fail it.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
@@ -365,9 +365,9 @@ def test_the_command_corrupts_one_image(tmp_path: Path) -> None:
     image = Image.effect_noise((40, 30), 90).convert("P")
     image.save(tmp_path / "a.png")
     out = tmp_path / "new" / "b"
-    done = data_command("view=patch_black", "ratio=0.5", "size=8", f"image={tmp_path}/a.png", f"out={out}", "seed=4")
+    done = data_command("view.ratio=0.5", "view.size=8", f"image={tmp_path}/a.png", f"out={out}", "seed=4")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{out}\n", "")
-    expected = apply_view(image, ViewSettings("patch_black", size=8, ratio=0.5), 4)
+    expected = apply_view(image, PatchBlack(size=8, ratio=0.5), 4)
     with Image.open(out) as written:
         assert (written.format, written.tobytes()) == ("PNG", expected.tobytes())
 
@@ -388,7 +388,7 @@ def test_the_command_draws_a_contact_sheet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["view=sharpen"], "kind 'sharpen'"),
+        (["view=sharpen"], "kind of view 'sharpen'"),
         (["columns=[colours]"], "no column 'colours'; use some of geometry"),
         (["image=none.png"], "none.png does not exist"),
         (["count=0"], "count must be at least 1"),

@@ -8,7 +8,7 @@ import torch
 from common import UserError
 from data import Sample
 from data.mini.world import sample
-from data.views import ViewSettings
+from data.views import Blank, PatchBlack
 from models.dependency import (
     DEPENDENT_K3,
     entropy_change,
@@ -21,8 +21,8 @@ from models.kl import k1, k3
 from models.scoring import Group
 from tests.models.ragged import text_only, two_pictures
 
-MASK = ViewSettings("patch_black")
-BLANK = ViewSettings("blank")
+MASK = PatchBlack()
+BLANK = Blank()
 
 
 def responses() -> tuple[list[Sample], list[list[int]]]:
@@ -88,7 +88,7 @@ def test_a_prompt_stands_once_per_view_and_both_views_pass_together(random_tiny)
 
 def test_a_draw_per_response_is_that_of_training(random_tiny):
     drawn, ids = sample("train", "counting", 1), [40, 41]
-    view = ViewSettings("patch_black", draw="per_response")
+    view = PatchBlack(draw="per_response")
     found = score_two_views(random_tiny, [drawn] * 3, [ids, [], ids], view, 4)
     for number in (0, 2):
         prompt = random_tiny.encoder.encode(drawn, view, 4, draw=number)
@@ -97,7 +97,7 @@ def test_a_draw_per_response_is_that_of_training(random_tiny):
     assert not torch.allclose(found[0].masked_logprobs_T, found[2].masked_logprobs_T, atol=1e-6)
 
 
-@pytest.mark.parametrize("view", [BLANK, ViewSettings("patch_black", draw="per_response")])
+@pytest.mark.parametrize("view", [BLANK, PatchBlack(draw="per_response")])
 def test_entropies_and_full_kl_are_those_of_the_model_at_the_temperature(random_tiny, view):
     samples, token_ids = responses()
     options = {"temperature": 0.5, "entropy": True}

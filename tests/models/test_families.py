@@ -9,7 +9,7 @@ import models.loader
 from common import UserError
 from data.mini.world import sample
 from data.prompts import chat_messages
-from data.views import ViewSettings
+from data.views import Blank, PatchBlack
 from models.families import PER_TOKEN_KEYS, check_head, is_language, language_path
 from models.loader import load
 from models.scoring import Group
@@ -80,7 +80,7 @@ def test_scores_and_gradients_are_those_of_plain_transformers(load_family, famil
 def test_a_view_changes_pixels_and_no_token(load_family, family):
     model = load_family(family)
     plain = model.encode([two_pictures()])[0]
-    masked = model.encode([two_pictures()], ViewSettings("patch_black"))[0]
+    masked = model.encode([two_pictures()], PatchBlack())[0]
     placeholder = model.processor.image_token
     assert plain.text.count(placeholder) == len(plain.images) == 2 and masked.text == plain.text
     assert plain.text == model.processor.apply_chat_template(
@@ -88,12 +88,12 @@ def test_a_view_changes_pixels_and_no_token(load_family, family):
     )
     assert torch.equal(plain.ids, masked.ids) and plain.token_kinds.sum() > 2
     assert plain.images[0].size == masked.images[0].size
-    again = model.encoder.see_all([(two_pictures(), plain, 0)], ViewSettings("patch_black"))[0]
+    again = model.encoder.see_all([(two_pictures(), plain, 0)], PatchBlack())[0]
     assert torch.equal(again.ids, masked.ids) and again.vision.keys() == masked.vision.keys()
     assert all(torch.equal(value, masked.vision[name]) for name, value in again.vision.items())
     assert [image.tobytes() for image in again.images] == [image.tobytes() for image in masked.images]
     words = model.encode([text_only()])[0]
-    (blank,) = model.encoder.see_all([(text_only(), words, 0)], ViewSettings("blank"))
+    (blank,) = model.encoder.see_all([(text_only(), words, 0)], Blank())
     assert torch.equal(blank.ids, words.ids)
     assert not torch.equal(plain.vision["pixel_values"], masked.vision["pixel_values"])
 
@@ -102,7 +102,7 @@ def test_a_view_changes_pixels_and_no_token(load_family, family):
 def test_samples_seen_together_are_seen_as_each_alone(load_family, family):
     model = load_family(family)
     asked = [(make(), model.encode([make()])[0], draw) for make in MAKERS for draw in (0, 3)]
-    view = ViewSettings("patch_black")
+    view = PatchBlack()
     for (asker, clean, draw), seen in zip(asked, model.encoder.see_all(asked, view, seed=5), strict=True):
         alone = model.encoder.encode(asker, view, 5, draw)
         assert seen.sample_id == asker.id and torch.equal(seen.ids, alone.ids)
@@ -229,7 +229,7 @@ def test_a_family_without_fast_paths_says_so_once(load_family, capsys):
 def test_kl_between_two_views_is_that_of_whole_distributions(load_family, family):
     """And its gradients, whichever way the scores are made."""
     model, results = load_family(family), []
-    groups, view = ragged_groups(model), ViewSettings("blank")
+    groups, view = ragged_groups(model), Blank()
     prompts = model.encode([sample("train", "counting", 1), text_only(), two_pictures()], view)
     masked = [Group(prompt, group.responses) for prompt, group in zip(prompts, groups, strict=True)]
     for path in ("plain", "shared"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from data.mini.world import sample
-from data.views import ViewSettings
+from data.views import Blank, PatchBlack, View
 from models.loader import VisionLanguageModel
 from models.scoring import Group, ViewScores
 from models.settings import LoraSettings
@@ -88,7 +88,7 @@ def test_an_engine_can_stand_in_for_the_scorer(random_tiny):
 
 def blackened(model: VisionLanguageModel) -> list[Group]:
     """The ragged groups' responses behind corrupted pictures, of the first prompt each behind its own draw."""
-    view, groups = ViewSettings("patch_black", draw="per_response"), ragged_groups(model)
+    view, groups = PatchBlack(draw="per_response"), ragged_groups(model)
     samples = (sample("train", "counting", 1), text_only(), two_pictures())
     first = [
         Group(model.encoder.encode(samples[0], view, 3, draw=k), [ids]) for k, ids in enumerate(groups[0].responses)
@@ -159,7 +159,7 @@ def test_two_views_without_pictures_can_still_use_the_vision_tower(random_tiny, 
     assert vision <= found.keys() and not any(found[name].any() for name in vision)
 
 
-def seen_through(model: VisionLanguageModel, groups: list[Group], view: ViewSettings) -> list[Group]:
+def seen_through(model: VisionLanguageModel, groups: list[Group], view: View) -> list[Group]:
     samples = (sample("train", "counting", 1), text_only(), two_pictures())
     prompts = [model.encoder.encode(one, view) for one in samples]
     return [Group(prompt, group.responses) for prompt, group in zip(prompts, groups, strict=True)]
@@ -172,7 +172,7 @@ def test_three_views_at_once_score_as_one_by_one(random_tiny, path):
     shorter = [Group(random_tiny.encode([text_only()])[0], group.responses) for group in groups]
     views = {
         "masked": blackened(random_tiny),
-        "blank": seen_through(random_tiny, groups, ViewSettings("blank")),
+        "blank": seen_through(random_tiny, groups, Blank()),
         "shorter": shorter,
     }
     options = {"path": path, "entropy": True, "compare": ["kl", "js"], "temperature": 0.7}
@@ -196,7 +196,7 @@ def test_three_views_at_once_score_as_one_by_one(random_tiny, path):
 def test_responses_of_a_view_that_see_equal_bytes_share_their_prompt(random_tiny):
     """Draws 0 and 2 are one picture; the responses stay in their order."""
     group = ragged_groups(random_tiny)[0]
-    view, drawn = ViewSettings("patch_black", draw="per_response"), sample("train", "counting", 1)
+    view, drawn = PatchBlack(draw="per_response"), sample("train", "counting", 1)
     prompts = [random_tiny.encoder.encode(drawn, view, 3, draw=k) for k in (0, 1, 0)]
     seen = [Group(prompt, [ids]) for prompt, ids in zip(prompts, group.responses, strict=True)]
     lengths = []

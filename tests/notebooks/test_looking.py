@@ -12,7 +12,7 @@ from analysis.figures import png
 from analysis.runs import OpenedRun, open_runs
 from common import UserError
 from configs import command
-from data.views import ViewSettings
+from data.views import PatchBlack
 from eval.settings import EvalSettings
 from models.dependency import score_two_views
 from models.kl import k1
@@ -74,7 +74,7 @@ def test_runs_are_scored_on_the_same_items_as_the_function_itself_scores(
     assert looking.drawn_ids(views[0], 12, 0)[:5] == looking.drawn_ids(views[0], 5, 0)
     name = next(iter(first.scores))
     ids = first.responses.token_ids[name]
-    (alone,) = score_two_views(first.model, [first.samples[name]], [ids], ViewSettings(), 0)
+    (alone,) = score_two_views(first.model, [first.samples[name]], [ids], PatchBlack(), 0)
     assert torch.allclose(alone.logprobs_T, first.scores[name].logprobs_T, atol=1e-5)
     assert torch.allclose(alone.masked_logprobs_T, first.scores[name].masked_logprobs_T, atol=1e-5)
     assert first.of(name).k1.to_numpy() == pytest.approx(

@@ -9,7 +9,7 @@ from analysis.report.scores import tokens_of
 from common import read_jsonl
 from configs import compose
 from data.mini.world import sample, sample_by_id
-from data.views import ViewSettings
+from data.views import PatchBlack
 from models.dependency import ViewScores, response_scores, score_two_views
 from models.kl import K3_BOUND, k3
 from models.loader import VisionLanguageModel, load
@@ -22,7 +22,7 @@ from train.settings import LossSettings, PerceptionKlSettings, TrainSettings
 from train.step import step_seed
 from train.update import dependency_metrics
 
-MASK, SEED, COEF = ViewSettings("patch_black"), 7, 0.02
+MASK, SEED, COEF = PatchBlack(), 7, 0.02
 LOSSES = LossSettings(perception_kl=PerceptionKlSettings(coef=COEF))
 SAMPLES = [sample("train", "chart", 3), sample("train", "chart", 3), sample("train", "counting", 1)]
 TOKENS = [[40, 41, 42, 43, 2], [50, 51], [60, 61, 62, 63, 64, 65, 2]]

@@ -157,7 +157,7 @@ def test_a_term_that_is_not_finite_is_named():
         (["method=papo_g", "losses.perception_kl.gradient=half"], "must be clean . masked . both"),
         (["rollouts.group=1"], "at least 2"),
         (["optimiser.minibatch_prompts=3"], "multiple"),
-        (["method=papo_g", "views.masked.kind=fog"], "use one of patch_black"),
+        (["method=papo_g", "views.masked.kind=fog"], "kind of views.masked 'fog'"),
         (["rewards.beauty=1.0"], "beauty"),
         (["losses.entropy.coef=0.1", "losses.entropy.masked_coef=0.1"], "needs losses.perception_kl"),
     ],

@@ -1,0 +1,127 @@
+"""Views that hide parts of a picture, all of it, or the picture itself from the model."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from PIL import Image
+
+from common import UserError
+from configs import setting
+from data.mini.scene import GRID
+from data.views.base import UNLIMITED, Look, ResizedView, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchBlack(View):
+    """PAPO's random masking (arXiv 2507.06448), exact: squares counted from the top-left corner, each black or not.
+
+    Border squares are smaller. VPPO draws one mask per response, at half the squares, after the resize.
+    """
+
+    kind: Literal["patch_black"] = "patch_black"
+    size: int = setting(14, "side of a masked square in pixels; PAPO: 14")
+    ratio: float = setting(0.6, "probability that a square is masked; PAPO: 0.6")
+    limits: ClassVar = {"size": (1, UNLIMITED), "ratio": (0, 1)}
+
+    def apply(self, image: Image.Image, look: Look) -> Image.Image:
+        pixels = np.array(image)
+        height, width = pixels.shape[:2]
+        drawn = look.rng.random((-(-height // self.size), -(-width // self.size))) < self.ratio
+        masked = drawn.repeat(self.size, axis=0).repeat(self.size, axis=1)[:height, :width]
+        pixels[masked] = 0
+        return Image.fromarray(pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blank(View):
+    """All black: blind training and evaluation (SeePhys Pro), the upper end of every mask."""
+
+    kind: Literal["blank"] = "blank"
+
+    def apply(self, image: Image.Image, look: Look) -> Image.Image:
+        return Image.new("RGB", image.size, (0, 0, 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gray(View):
+    """All mid-gray, a blank picture near the mean of the processors' normalisation."""
+
+    kind: Literal["gray"] = "gray"
+
+    def apply(self, image: Image.Image, look: Look) -> Image.Image:
+        return Image.new("RGB", image.size, (128, 128, 128))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoPicture(View):
+    """The question alone, exact: no pixels and no image tokens, so the prompt is shorter; ToR's second view."""
+
+    kind: Literal["none"] = "none"
+    source: str = setting("none", "none: there is no picture to choose")
+
+    def check(self, name: str) -> None:
+        super().check(name)
+        if self.source != "none":
+            raise UserError(f"view '{name}' is of kind none and has no picture; leave its source out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blind(View):
+    """PGPO's blind pass (text cannot attend to image tokens), exact: a row without them, at unchanged positions.
+
+    Nothing that is scored sees an image token, so leaving them out gives the numbers of a mask. Can be scored, not
+    sampled from.
+    """
+
+    kind: Literal["blind"] = "blind"
+
+    def check(self, name: str) -> None:
+        super().check(name)
+        if self.source != "own":
+            raise UserError(f"view '{name}' is of kind blind and shows no picture; leave its source out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchanged(View):
+    """The picture as it is: with `source`, another picture as it is; Fine-R1's positives and negatives."""
+
+    kind: Literal["unchanged"] = "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occlude(ResizedView):
+    """CPPO's removing view (arXiv 2601.00501): random black rectangles. Their sizes are our reading."""
+
+    kind: Literal["occlude"] = "occlude"
+    count: int = setting(50, "rectangles; CPPO: 50")
+    largest: float = setting(0.2, "largest side of a rectangle, as a share of the picture's side")
+    limits: ClassVar = {"count": (0, UNLIMITED), "largest": (0, 1)}
+
+    def apply(self, image: Image.Image, look: Look) -> Image.Image:
+        pixels = np.array(image)
+        sides = np.array(pixels.shape[:2])
+        for _ in range(self.count):
+            size = np.ceil(look.rng.random(2) * self.largest * sides).astype(int)
+            top, left = look.rng.integers(0, sides - size + 1)
+            pixels[top : top + size[0], left : left + size[1]] = 0
+        return Image.fromarray(pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(View):
+    """A control that only the mini world allows: the cells that the answer rests on, kept alone or masked alone."""
+
+    kind: Literal["evidence"] = "evidence"
+    show: bool = setting(False, "false: black cells hide the evidence; true: all other cells are black")
+
+    def apply(self, image: Image.Image, look: Look) -> Image.Image:
+        if "evidence" not in look.sample.columns:
+            raise UserError(f"view evidence needs the column 'evidence', which sample {look.sample.id} lacks")
+        pixels = np.array(image)
+        hidden = np.full((GRID, GRID), self.show)
+        for row, column in look.sample.columns["evidence"]:
+            hidden[row, column] = not self.show
+        rows, columns = (np.arange(side) * GRID // side for side in pixels.shape[:2])
+        pixels[hidden[rows][:, columns]] = 0
+        return Image.fromarray(pixels)
