@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -91,8 +90,10 @@ def test_without_a_key_it_does_not_start_and_says_how_to_make_one():
 
 @pytest.mark.slow
 def test_help_is_quick_and_a_dry_run_starts_nothing():
-    start = time.monotonic()
-    assert "listen" in command("--help").stdout and time.monotonic() - start < 2
+    before = os.times()
+    assert "listen" in command("--help").stdout
+    # Processor time, so that a busy machine does not fail it.
+    assert os.times().children_user - before.children_user < 2
     done = command("model=tiny", "dry_run=true")
     assert done.returncode == 0 and "host: 127.0.0.1" in done.stdout
 

@@ -1,6 +1,7 @@
 """`python -m verify`: rows in, rows out, whatever the rows."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -119,7 +120,8 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
 
 
 def test_help_is_fast() -> None:
-    started = time.monotonic()
+    before = os.times()
     finished = run("--help")
     assert finished.returncode == 0 and "cases" in finished.stdout
-    assert time.monotonic() - started < 2.0
+    # Processor time, so that a busy machine does not fail it.
+    assert os.times().children_user - before.children_user < 2
