@@ -17,9 +17,7 @@ from eval.settings import EvalSettings
 from eval.store import PictureFiles
 from eval.tasks import tasks_of
 from tests.eval.make_fixtures import FOLDER
-from tests.eval.test_runner import FEW, FIXTURES, MINI, TINY, files_in, one_thread, run, scores_in
 
-__all__ = ["one_thread"]  # a fixture that every test here uses
 
 
 @pytest.fixture(scope="module")
