@@ -17,7 +17,7 @@ from eval.settings import EvalSettings
 from eval.store import PictureFiles
 from eval.tasks import tasks_of
 from tests.eval.make_fixtures import FOLDER
-
+from tests.eval.test_runner import FEW, FIXTURES, MINI, TINY, files_in, run, scores_in
 
 
 @pytest.fixture(scope="module")
