@@ -21,7 +21,7 @@ from typing import Literal, cast, get_args
 from common.errors import UserError
 
 Outcome = Literal["equal", "different", "too_long", "time_limit", "memory_limit", "worker_died"]
-Kind = Literal["latex", "plain", "mathvision", "vlmevalkit", "emma", "same_formula", "math_verify"]
+Kind = Literal["latex", "plain", "mathvision", "emma", "same_formula", "math_verify"]
 
 # The limit counts CPU seconds, so that a busy machine does not turn right answers wrong; this many times longer on the
 # clock ends the comparison in any case. The worker stops itself, and if it fails to, the parent kills it a bit later.

@@ -1,4 +1,4 @@
-"""The scoring rules of the benchmarks' own scripts and of two harnesses, for numbers that compare with published ones.
+"""The scoring rules of the benchmarks' own scripts and of lmms-eval, for numbers that compare with published ones.
 
 Each rule is a pure function on text; what needs sympy runs in the comparison worker. Where a script rolls dice,
 `guess` does it with a seed of its own for each response, so that no verdict depends on the order of the questions.

@@ -1,4 +1,4 @@
-"""Free-form maths as MATH-V, EMMA, SeePhys, VLMEvalKit and math-verify extract and compare it.
+"""Free-form maths as MATH-V, EMMA, SeePhys and math-verify extract and compare it.
 
 Only text is handled here. Whatever parses LaTeX is a request to the comparison worker, and counts as different when
 the worker does not decide it within its limits.
@@ -123,12 +123,6 @@ def mathvision_equal(answer: str, gold: str) -> bool:
     if not answer.strip(" ") or not gold.strip(" "):
         return False
     return answer.strip() == gold.strip() or limits.compare("mathvision", gold, answer) == "equal"
-
-
-def vlmevalkit_math_equal(answer: str, gold: str) -> bool:
-    """VLMEvalKit's MathVision rule: same text, or values closer than 1e-6 as Python or as LaTeX; no roots, no pi."""
-    answer, gold = answer.lower().strip(), gold.lower().strip()
-    return answer == gold or limits.compare("vlmevalkit", gold, answer) == "equal"
 
 
 def math_verify_accepts(response: str, gold: str) -> bool:
