@@ -43,7 +43,8 @@ SCRIPT = """\
 {header}
 
 # Submit from the root of the repository: sbatch {script}
-# NCCL (NCCL_SOCKET_IFNAME, NCCL_IB_HCA ...) and modules are the site's business: set them here or in your profile.
+# NCCL (NCCL_SOCKET_IFNAME, NCCL_IB_HCA ...), GLOO_SOCKET_IFNAME (vLLM opens gloo groups too) and modules are the
+# site's business: set them here or in your profile.
 set -u
 cd -- "${{SLURM_SUBMIT_DIR:-.}}"
 if [ -f .venv/bin/activate ]; then source .venv/bin/activate; fi  # else the environment of the submission
