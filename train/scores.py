@@ -172,7 +172,7 @@ def model_scores(
         asked = {view: quantities - {q for q, v in found if v == view} for view, quantities in asked.items()}
     states = {CLEAN: asked.get(CLEAN, set()) & set(STATES)}
     if states[CLEAN]:  # in a pass of their own: their rows are longer by a token
-        found |= separate_scores(model, prompts, {CLEAN: (everybody, {"logp", *states[CLEAN]})}, scoring)
+        found |= separate_scores(model, prompts, {CLEAN: (everybody, {"logp", *asked[CLEAN]})}, scoring)
         asked[CLEAN] = set()
     order = [CLEAN, *(view for view in prompts.views if view in asked)]
     wanted = {

@@ -65,7 +65,7 @@ class Updater:
             chosen = range(start, start + size)
             for name, value in self.update(step, chosen, losses, old).items():
                 totals[name] = totals.get(name, 0.0) + value / len(starts)
-        return totals, old
+        return relative(totals), old
 
     def update(self, step: Step, chosen: Sequence[int], losses: LossSettings, old: Rows) -> dict[str, float]:
         """Take one optimiser step on the chosen problems."""
@@ -100,7 +100,7 @@ class Updater:
                 f"the gradient is not finite at step {step.number}; the last checkpoint is kept, lower the rate"
             )
         self.updates += 1
-        return {**relative(self.ranks.sum(metrics)), "actor/grad_norm": norm}
+        return {**self.ranks.sum(metrics), "actor/grad_norm": norm}
 
     def measure(self, step: Step, rows: Sequence[int], losses: LossSettings) -> Measure:
         """Return share and W of every token of a mini-batch, all ranks' rows included."""

@@ -59,12 +59,22 @@ CASES = {
         ".6750 2.1750 1.9750 1.1750; .6750 .4950 1.3950 1.0350; .5308 .8769 .7615 1.4308; 2.1375 .6375 1.7250",
         -0.163787,
     ),
+    "pgpo": (
+        ["blind"],
+        [],
+        ".0209 3.9491 .0299 0; 0 .2809 3.7191 0; .0516 3.7626 0 .1857; .0016 0 2.9984",
+        0.050418,
+    ),
+    "tor_d": (["none"], [], "0 1 0 0; 0 1 1 0; 0 .5 1 1; 0 0 .5", 0.147708),
     "pepo_d": (
         [],
         ["losses.average=token"],
         ".9574 1.0462 1.0133 .9831; .9686 .9444 1.0615 1.0255; .9250 1.0001 .9758 1.0991; 1.0562 .9455 .9982",
         0.047087,
     ),
+    "vepo": (["noisy"], ["losses.entropy=null"], "0 3.75 0 0; 0 0 3.75 0; 0 0 0 3.75; 0 0 3.75", 0.008621),
+    "cgpo": (["evidence"], [], "0 1.1 0 0; 0 .926 .926 0; 0 .9218 1 1; 0 0 1.074", 0.125063),
+    "fine_r1": (["negative"], [], "1 1 1 1; 1 1 1 1; 1 1 1 1; 1 1 1", 0.087136),
 }
 
 
@@ -83,3 +93,41 @@ def test_vppos_gradient_of_the_first_response_is_that_worked_out():
     out = run(step("masked"), "method=vppo")
     wanted = torch.tensor([-0.0040, -0.0601, -0.0692, -0.0040], dtype=torch.float64)
     torch.testing.assert_close(out["grad_logp"][0], wanted, atol=6e-5, rtol=0)
+
+
+def test_cppo_contrasts_two_views_on_the_tokens_that_lose_certainty():
+    given = step("remove") | {"logp_keep": torch.tensor(KEEP, dtype=torch.float64)}
+    out = run(given, "method=cppo", "losses.reference_kl=null")
+    chosen = torch.zeros(4, 4, dtype=torch.float64)
+    chosen[0, :2] = chosen[3, 2] = 1
+    assert torch.equal(out["weights/mask"], chosen)
+    assert out["loss"].item() == pytest.approx(0.048721, abs=1e-6)
+    assert out["loss/contrast"].item() == pytest.approx(0.00158067, abs=1e-8)
+    assert out["grad_logp_keep"][chosen == 0].abs().max() == 0 < out["grad_logp_keep"][0, 0].abs()
+
+
+def test_visual_advantage_weighs_distillation_per_prompt():
+    given = step("coarse") | {"kl_teacher": torch.rand(4, 4, dtype=torch.float64)}
+    out = run(given, "method=va_opd")
+    wanted = rows(".1468 .4404 .1468 .1468; .0199 .0199 .0596 .0199; .0199 .0596 .0199 .0199; .2202 .2202 .4404")
+    torch.testing.assert_close(out["weights"] * given["mask"], wanted, atol=6e-5, rtol=0)
+    torch.testing.assert_close(out["grad_kl_teacher"], out["weights"] * given["mask"] / 2)  # two prompts
+
+
+NEUTRAL = {
+    "vppo": (["weights.trajectory.low=1", "weights.tokens.share=1"], ["masked"], "dapo_entropy", 0.06),
+    "pepo_d": ([], [], "dapo", None),  # progress 0
+    "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
+    "fine_r1": (["losses.perception_kl.coef=0"], ["negative"], "dapo_entropy", 0.03),
+}
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_neutral_settings_are_the_base_bit_for_bit(name):
+    options, views, base, eta = NEUTRAL[name]
+    same = ["losses.ppo.clip_low=0.2", "losses.reference_kl=null"]
+    entropy = [f"losses.entropy.coef={eta}"] if eta else []
+    masked = ["losses.entropy.masked_coef=0"] if name == "fine_r1" else []
+    found = run(step(*views), f"method={name}", *same, *options, *masked)
+    wanted = run(step(), f"method={base}", *same, *entropy)
+    assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
