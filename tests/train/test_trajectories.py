@@ -18,8 +18,12 @@ def test_a_run_repeats_its_committed_trajectory(name, tmp_path):
     assert len(found) == len(wanted) == 6
     for before, now in zip(wanted, found, strict=True):
         assert before.keys() <= now.keys()
-        # Other processors round differently; on the one that wrote the files the numbers are equal bit for bit.
-        assert {key: now[key] for key in before} == pytest.approx(before, rel=2e-4, abs=2e-6)
+        # Other processors round differently. Splitting the objective into pieces left every number of these files
+        # equal bit for bit; the sampler's draw by blocks, which came later, moves the engine gap by rounding.
+        gaps = {key for key in before if key.startswith("rollout/engine_gap")}
+        assert {key: now[key] for key in gaps} == pytest.approx({key: before[key] for key in gaps}, abs=1e-5)
+        kept = before.keys() - gaps
+        assert {key: now[key] for key in kept} == pytest.approx({key: before[key] for key in kept}, rel=2e-4, abs=2e-6)
 
 
 def test_two_ranks_at_stage_3_repeat_one_process():
