@@ -13,6 +13,7 @@ from common import UserError
 
 # Image processors of the Qwen family refuse a longer strip; real benchmarks stay below 20.
 LONGEST_ASPECT = 200
+JPEG_QUALITY = 85  # of pictures on pages and for judges
 
 
 class ImageSource(Protocol):
@@ -118,7 +119,7 @@ def png_bytes(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def small_picture(image: Image.Image, side: int, quality: int) -> tuple[str, bytes]:
+def small_picture(image: Image.Image, side: int, quality: int = JPEG_QUALITY) -> tuple[str, bytes]:
     """At most `side` pixels a side, in the smaller of PNG (drawings) and JPEG (photographs), and which it is."""
     small = image.convert("RGB")
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -127,7 +128,7 @@ def small_picture(image: Image.Image, side: int, quality: int) -> tuple[str, byt
     return min(("png", png_bytes(small)), ("jpeg", jpeg.getvalue()), key=lambda pair: len(pair[1]))
 
 
-def picture_uri(image: Image.Image, side: int, quality: int) -> str:
+def picture_uri(image: Image.Image, side: int, quality: int = JPEG_QUALITY) -> str:
     """`small_picture` as pages hold it."""
     kind, content = small_picture(image, side, quality)
     return f"data:image/{kind};base64,{b64encode(content).decode('ascii')}"

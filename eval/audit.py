@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,14 +12,12 @@ from typing import Any
 import pandas as pd
 
 from common import UserError, atomic_write_text, sha256_of, write_jsonl
-from common.progress import progress
 from configs import Run, command, setting
 from data import Sample
-from eval.benchmark import Scorer
+from eval.grading import PARTS, by_grader, regrade
 from eval.output import markdown, read_predictions
-from verify import GRADERS, Verdict, grade
+from verify import GRADERS
 
-PARTS = ("correct", "extracted", "reason", "grader")
 OVERALL = "overall"
 # A verdict that a limit ended: it counts as wrong, and a reader must know how many there are.
 STOPPED = ("time_limit", "memory_limit", "worker_died", "too_long")
@@ -37,34 +35,6 @@ class EvalAuditSettings:
         f"two or more graders of verify ({', '.join(GRADERS)}); python -m eval adds the official rule",
     )
     dry_run: bool = setting(False, "print the resolved settings and stop")
-
-
-def by_grader(name: str) -> Scorer:
-    """A grader of verify in the shape of a benchmark's own scorer."""
-
-    def scorer(sample: Sample, text: str, k: int) -> Verdict:
-        choices = sample.choices or None
-        return grade(text, sample.answer, choices=choices, task_type=sample.answer_type, grader=name)
-
-    return scorer
-
-
-def regrade(
-    predictions: pd.DataFrame, samples: Mapping[str, Sample], scorers: Mapping[str, Scorer], *further: str
-) -> pd.DataFrame:
-    """The predictions with what each scorer says of them, as `correct_<name>` and so on; None where it cannot tell."""
-    parts = (*PARTS, *further)
-    columns: dict[str, list] = {f"{part}_{name}": [] for name in scorers for part in parts}
-    texts = zip(predictions.sample_id, predictions.text, predictions.k, strict=True)
-    with progress("score", len(predictions)) as advance:
-        for done, (sample_id, text, k) in enumerate(texts, start=1):
-            for name, scorer in scorers.items():
-                verdict = scorer(samples[sample_id], text, int(k))
-                for part in parts:
-                    columns[f"{part}_{name}"].append(None if verdict is None else getattr(verdict, part))
-            advance(done, "")
-    series = {name: pd.Series(values, index=predictions.index, dtype=object) for name, values in columns.items()}
-    return predictions.assign(**series)
 
 
 def verdicts(judged: pd.DataFrame, scorer: str) -> pd.Series:

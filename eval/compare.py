@@ -14,20 +14,6 @@ if TYPE_CHECKING:
 
     from eval.paired import LeftOut, PairedItems, PairedResult
 
-HEADER = [
-    "columns",
-    "items",
-    "first",
-    "second",
-    "difference in points (95 %)",
-    "p",
-    "p (Holm)",
-    "only first",
-    "only second",
-    "McNemar p",
-    "McNemar p (Holm)",
-    "visible",
-]
 LEFT_OUT_HEADER = ["left out", "unscored in first", "unscored in second"]  # behind `items`, where any are left out
 
 
@@ -47,24 +33,6 @@ class EvalCompareSettings:
     dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
-def table_row(line: "PairedResult") -> list[str]:
-    points = f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]"
-    visible = "unknown" if line.smallest_visible is None else f"{100 * line.smallest_visible:.1f}"
-    tests = [f"{p:.2g}" for p in (line.p_difference, line.p_difference_holm, line.p_mcnemar, line.p_mcnemar_holm)]
-    return [
-        line.part,
-        str(line.items),
-        f"{100 * line.first:.1f}",
-        f"{100 * line.second:.1f}",
-        points,
-        *tests[:2],
-        str(line.only_first),
-        str(line.only_second),
-        *tests[2:],
-        visible,
-    ]
-
-
 @dataclass(frozen=True)
 class Line:
     """A line of the table: what it compares, None where nothing is left of it, and what it leaves out."""
@@ -75,6 +43,7 @@ class Line:
 
     def cells(self, any_left_out: bool) -> list[str]:
         from eval.output import MISSING
+        from eval.paired_table import HEADER, table_row
 
         cells = table_row(self.result) if self.result else [self.part, "0", *[MISSING] * (len(HEADER) - 2)]
         gaps = (self.left_out.left_out, self.left_out.left_out_first, self.left_out.left_out_second)
@@ -173,6 +142,7 @@ def compare(settings: EvalCompareSettings) -> None:
     """Read, compare, write and print."""
     from eval.output import markdown, read_predictions
     from eval.paired import compare_items, pair, power_sentence, scored_in_both
+    from eval.paired_table import HEADER
 
     folders = [Path(settings.first), Path(settings.second)]
     if folders[0].resolve() == folders[1].resolve():

@@ -4,7 +4,6 @@ The page needs no network. All text reaches it as JSON and is shown as text; its
 loading anything from outside the file.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 from common import UserError, atomic_write_text
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import picture_uri
+from eval.items import chosen_items, unseen_choices
 
 HERE = Path(__file__).parent
 PREFIX = "correct_"
@@ -26,17 +26,6 @@ ITEMS = 200
 
 def data_uri(image: Image.Image) -> str:
     return picture_uri(image, PICTURE_SIDE, JPEG_QUALITY)
-
-
-def chosen_items(predictions: pd.DataFrame, items: int) -> list[str]:
-    """At most `items` ids, as many from every column as it has, in a draw that hangs on the ids alone."""
-    if items < 1:
-        raise UserError(f"a page of {items} items shows nothing; ask for at least 1")
-    ids = predictions.drop_duplicates("sample_id")[["sample_id", "column"]].reset_index(drop=True)
-    drawn = ids.assign(draw=[hashlib.blake2b(name.encode()).hexdigest() for name in ids.sample_id]).sort_values("draw")
-    turn = drawn.groupby("column").cumcount()
-    kept = turn.sort_values(kind="stable").index[:items]
-    return ids.sample_id.loc[sorted(kept)].tolist()
 
 
 def text_or_none(value: Any) -> str | None:
@@ -52,12 +41,6 @@ def response_data(row: Mapping[str, Any], scorers: list[str]) -> dict[str, Any]:
         "cut": row["finish_reason"] == "length",
         "verdicts": [None if pd.isna(verdict) else bool(verdict) for verdict in verdicts],
     }
-
-
-def unseen_choices(sample: Sample) -> list[str]:
-    """The options, where the question itself does not list them."""
-    choices = [str(choice) for choice in sample.choices]
-    return [] if all(choice in sample.question for choice in choices) else choices
 
 
 def page_data(predictions: pd.DataFrame, samples: Mapping[str, Sample], items: int = ITEMS) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from common import UserError
 from common.progress import progress
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
-from eval.audit import by_grader, regrade
 from eval.benchmark import Scorer
+from eval.grading import by_grader, regrade
 from eval.settings import EvalSettings
 from eval.tasks import Task
 from models.judged import judged_frame

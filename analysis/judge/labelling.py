@@ -20,6 +20,7 @@ from analysis.judge.wrong_items import WrongItem, digest, draw, folders_of, pict
 from analysis.taxonomy import CLASSES, PRIMACY, PRIMACY_RULE, TAXONOMY, VERSION
 from common import UserError, atomic_write_text
 from configs import command, setting
+from eval.items import unseen_choices
 
 HERE = Path(__file__).parent
 FORMAT = 1  # of the saved labels
@@ -46,8 +47,6 @@ class LabellingSettings:
 
 def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any], list[WrongItem]]:
     """What the page's script works on, and the items whose pictures cannot be shown."""
-    from eval.page import unseen_choices
-
     pictures: dict[str, int] = {}
     rows, unseen = [], []
     for item in items:

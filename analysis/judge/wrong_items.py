@@ -19,7 +19,6 @@ from data import IMAGE_PLACEHOLDER, Sample
 from data.images import picture_uri
 from eval.output import judged_file, read_predictions
 
-JPEG_QUALITY = 85
 COLUMNS = ["sample_id", "k", "column", "cluster", "text", "gold"]
 
 
@@ -131,7 +130,7 @@ def draw(folders: Iterable[Path], items: int, seed: int, verdict: str = "correct
 def pictures_of(item: WrongItem, side: int) -> list[str] | None:
     """All pictures of an item, or None where one of them cannot be opened any more."""
     try:
-        return [picture_uri(image.open(), side, JPEG_QUALITY) for image in item.sample.images]
+        return [picture_uri(image.open(), side) for image in item.sample.images]
     except UserError:
         return None
 

@@ -9,7 +9,6 @@ import pandas as pd
 from PIL import Image
 
 from analysis.errors import diagnosis
-from analysis.judge.wrong_items import JPEG_QUALITY
 from analysis.report.records import Answer, Fact, Item, Other
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
 from analysis.runs import OpenedRun
@@ -17,7 +16,7 @@ from common import UserError
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import small_picture
 from eval.benchmarks import benchmark_of
-from eval.page import chosen_items, unseen_choices
+from eval.items import chosen_items, unseen_choices
 from eval.rows import option_lines
 from models.encode import Encoder
 from models.settings import ModelSettings
@@ -53,7 +52,7 @@ def shown_ids(predictions: pd.DataFrame, samples: int) -> list[str]:
 
 def picture_bytes(image: Image.Image) -> bytes:
     """At most 512 pixels a side, in the smaller of PNG and JPEG."""
-    return small_picture(image, PICTURE_SIDE, JPEG_QUALITY)[1]
+    return small_picture(image, PICTURE_SIDE)[1]
 
 
 def limits_of(views: Sequence[OpenedRun]) -> ModelSettings | None:

@@ -10,9 +10,9 @@ from analysis.report.numbers import Compared, Numbers
 from analysis.report.over_seeds import OverSeeds, seeds_table
 from analysis.report.records import Table
 from analysis.report.summary import nats
-from eval.compare import HEADER, table_row
 from eval.output import interval_text
 from eval.paired import OVERALL, power_sentence
+from eval.paired_table import HEADER, table_row
 
 
 def accuracy_table(numbers: Numbers) -> Table:

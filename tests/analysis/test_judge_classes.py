@@ -17,7 +17,7 @@ from PIL import Image
 from analysis.judge import classes, prompt
 from analysis.judge.classes import main, read_labels, two_orders
 from analysis.judge.prompt import CLASSIFY, Label, case_of, read_label
-from analysis.judge.wrong_items import JPEG_QUALITY, WrongItem, draw
+from analysis.judge.wrong_items import WrongItem, draw
 from analysis.taxonomy import CLASSES, GRADER
 from common import UserError
 from configs import compose, save_resolved
@@ -352,6 +352,6 @@ def test_a_real_benchmark_is_read_anew_from_where_the_evaluation_had_it(tmp_path
 
 def test_pictures_are_shrunk_to_a_side_and_never_grown() -> None:
     noise, dark = Image.effect_noise((900, 300), 90), Image.new("RGB", (30, 10))
-    large, small = (len(picture_uri(noise, side, JPEG_QUALITY)) for side in (800, 100))
+    large, small = (len(picture_uri(noise, side)) for side in (800, 100))
     assert large > 4 * small
-    assert picture_uri(dark, 900, JPEG_QUALITY) == picture_uri(dark, 30, JPEG_QUALITY)
+    assert picture_uri(dark, 900) == picture_uri(dark, 30)

@@ -34,7 +34,7 @@ from configs import compose
 from data.images import FileImage
 from data.mini.diagnosis import diagnose
 from data.mini.world import sample, sample_by_id
-from eval.page import chosen_items
+from eval.items import chosen_items
 from eval.paired import compare_items, pair
 from eval.runner import evaluate
 from eval.settings import EvalSettings

@@ -8,7 +8,8 @@ import pytest
 
 from common import UserError, read_jsonl
 from data import Sample
-from eval.audit import agreement_table, by_grader, disputed, main, regrade, write_audit
+from eval.audit import agreement_table, disputed, main, write_audit
+from eval.grading import by_grader, regrade
 from verify import Verdict
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from common import UserError
 from data import Sample
 from data.images import PillowImage
-from eval.page import chosen_items, count_sentence, data_uri, page_data, render_page, write_page
+from eval.items import chosen_items
+from eval.page import count_sentence, data_uri, page_data, render_page, write_page
 from tests.browser import CHROMIUM, FLAGS, HOSTILE, Tags, needs_chromium
 
 
