@@ -48,7 +48,7 @@ def fingerprint() -> str:
 
 
 def stamp_of(venv: Path) -> Path:
-    """The file that says that an environment is complete."""
+    """Return the file that says that an environment is complete."""
     return venv / ".ready"
 
 
@@ -58,13 +58,13 @@ def write_stamp(venv: Path) -> None:
 
 
 def is_ready(venv: Path) -> bool:
-    """Whether an environment is complete and up to date."""
+    """Return whether an environment is complete and up to date."""
     stamp = stamp_of(venv)
     return stamp.exists() and stamp.read_text().strip() == fingerprint()
 
 
 def python_of(venv: Path) -> Path:
-    """The interpreter of an environment."""
+    """Return the interpreter of an environment."""
     return venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
@@ -102,7 +102,7 @@ def make_venv(venv: Path, kind: str) -> None:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver answers and sees a GPU."""
+    """Return whether an NVIDIA driver answers and sees a GPU."""
     if shutil.which("nvidia-smi") is None:
         return False
     done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)

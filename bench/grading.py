@@ -103,7 +103,7 @@ def golden_rows() -> list[dict[str, Any]]:
 
 
 def with_new_numbers(row: dict[str, Any], draw: random.Random) -> tuple[str, str]:
-    """The row with each small number replaced, the same one by the same."""
+    """Return the row with each small number replaced, the same one by the same."""
     new: dict[str, str] = {}
 
     def replace(match: re.Match[str]) -> str:
@@ -113,7 +113,7 @@ def with_new_numbers(row: dict[str, Any], draw: random.Random) -> tuple[str, str
 
 
 def plain_template(draw: random.Random) -> tuple[str, str]:
-    """A letter or a number, in one of the ways that models write them."""
+    """Return a letter or a number, in one of the ways that models write them."""
     letter, gold_letter = draw.choice("ABCDE"), draw.choice("ABCDE")
     number, other = draw.randint(0, 9999), draw.randint(0, 9999)
     return draw.choice(
@@ -133,7 +133,7 @@ def plain_template(draw: random.Random) -> tuple[str, str]:
 
 
 def latex_template(draw: random.Random) -> tuple[str, str]:
-    """A formula and the same or nearly the same one in other words; most need the worker."""
+    """Return a formula and the same or nearly the same one in other words; most need the worker."""
     a, b, c = (draw.randint(2, 99) for _ in range(3))
     return draw.choice(
         [
@@ -154,14 +154,14 @@ def latex_template(draw: random.Random) -> tuple[str, str]:
 
 
 def kind_of(row: dict[str, Any]) -> str | None:
-    """Part of the speed measurement that a golden row belongs to; None for words and odd mixtures."""
+    """Return part of the speed measurement that a golden row belongs to; None for words and odd mixtures."""
     if SYMBOLIC.search(f"{row['response']} {row['gold']}"):
         return LATEX
     return LETTERS_AND_NUMBERS if PLAIN_GOLD.fullmatch(str(row["gold"])) else None
 
 
 def speed_rows(kind: str, count: int, draw: random.Random) -> list[bytes]:
-    """Lines as they stand in a file of cases: half from the golden files, half from templates."""
+    """Return lines as they stand in a file of cases: half from the golden files, half from templates."""
     is_latex = kind == LATEX
     pool = [row for row in golden_rows() if kind_of(row) == kind]
     lines = []
@@ -186,7 +186,7 @@ def memory_mib() -> dict[str, float]:
 
 
 def measure_speed(lines: list[bytes]) -> dict[str, Any]:
-    """Rows per second, the slowest row, memory at a tenth, half and the end."""
+    """Return rows per second, the slowest row, memory at a tenth, half and the end."""
     slowest, slowest_line = 0.0, b""
     reasons: Counter[str] = Counter()
     memory, asked_before = {}, limits._compare_cached.cache_info().misses
@@ -216,7 +216,7 @@ def measure_speed(lines: list[bytes]) -> dict[str, Any]:
 
 
 def fuzzed_text(kind: str, draw: random.Random) -> str:
-    """One hostile text; half of them stand in a box."""
+    """Return one hostile text; half of them stand in a box."""
     if kind == "bytes":
         text = draw.randbytes(draw.randint(1, 400)).decode(draw.choice(("utf-8", "latin-1", "utf-16")), "replace")
     elif kind == "braces":
@@ -283,7 +283,7 @@ def fuzz(sizes: Sizes) -> dict[str, Any]:
 
 
 def run_one(grader: Callable[[str, str], tuple[bool, str]], text: str, gold: str) -> tuple[str | None, str]:
-    """What went wrong, if anything, and the grader's reason."""
+    """Return what went wrong, if anything, and the grader's reason."""
     try:
         with watchdog(HANG_S):
             accepted, reason = grader(text, gold)

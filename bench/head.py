@@ -65,7 +65,7 @@ def measure(way: str, width: int, entropy: bool) -> dict[str, Any]:
 
 
 def case(width: int, entropy: bool) -> dict[str, Any]:
-    """Both ways in turns; ratios of medians."""
+    """Return both ways in turns; ratios of medians."""
     found: dict[str, list[dict]] = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
         for way, rows in found.items():

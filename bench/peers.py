@@ -40,7 +40,7 @@ OUT = Path(__file__).with_suffix(".json")
 
 
 def trainer_of(path: str, group: int, rows: int, beta: float, folder: str) -> GRPOTrainer:
-    """Token mean over the mini-batch, clipped, k3 to the reference, no gradient checkpointing: what we do."""
+    """Return token mean over the mini-batch, clipped, k3 to the reference, no gradient checkpointing: what we do."""
     arguments = GRPOConfig(
         output_dir=folder,
         use_cpu=True,
@@ -77,7 +77,9 @@ def inputs_of(
     advantages: list[torch.Tensor],
     reference: dict[int, torch.Tensor],
 ) -> dict[str, Any]:
-    """The batch as TRL's own rollouts leave it: prompts padded on the left, pictures repeated for every answer."""
+    """Return the batch as TRL's own rollouts leave it: prompts padded on the left, pictures repeated for every
+    answer.
+    """
     blocks = [experience.blocks[g] for g in groups]
     rows = [row for block in blocks for row in block.rows]
     prompts = [experience.encoded[block.sample.id] for block in blocks for _ in block.rows]
@@ -111,7 +113,7 @@ def gradient_gap(first: torch.nn.Module, second: torch.nn.Module) -> float:
 
 
 def compare(group: int, response: int) -> dict[str, Any]:
-    """Both ways for one shape of batch."""
+    """Return both ways for one shape of batch."""
     settings = settings_of("grpo", group)
     size = settings.optimiser.minibatch_prompts
     with tempfile.TemporaryDirectory() as folder:

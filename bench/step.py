@@ -55,7 +55,7 @@ FAST = "shared + chunked"
 
 
 def settings_of(method: str, group: int) -> TrainSettings:
-    """Two updates a step, so that old log-probs are scored; all groups of an update in one micro-batch."""
+    """Return two updates a step, so that old log-probs are scored; all groups of an update in one micro-batch."""
     return compose(
         TrainSettings,
         [
@@ -110,14 +110,14 @@ def experience_of(model: VisionLanguageModel, group: int, response: int) -> Expe
 
 
 def whole_statistics(hidden_KD: Any, head: Any, targets_K: Any, temperature: float, entropy: bool) -> tuple:
-    """The output layer's plain twin: all logits, and whatever their log-softmax keeps."""
+    """Return the output layer's plain twin: all logits, and whatever their log-softmax keeps."""
     logprobs_KV = (head(hidden_KD).float() / temperature).log_softmax(-1)
     spread = -(logprobs_KV.exp() * logprobs_KV).sum(-1) if entropy else None
     return logprobs_KV.gather(-1, targets_K[:, None])[:, 0], spread
 
 
 def step_of(method: str, group: int, response: int, variant: str) -> Callable[[], None]:
-    """One policy-side step of a variant."""
+    """Return one policy-side step of a variant."""
     path, once, whole = VARIANTS[variant]
     settings = settings_of(method, group)
     settings.model.scoring = "auto" if once else "plain"
@@ -196,11 +196,11 @@ class NoTracker:
         self.parts.append(timing)
 
     def keep_rollouts(self, *_: Any) -> None:
-        """Nothing is kept."""
+        """Keep nothing."""
 
 
 def whole_steps() -> dict[str, Any]:
-    """Steps with their rollouts, GRPO and PAPO_G in turns on the same prompts and samples (the rate is 0)."""
+    """Return steps with their rollouts, GRPO and PAPO_G in turns on the same prompts and samples (the rate is 0)."""
     states, places, trackers = {}, {}, {}
     for method in ("grpo", "papo_g"):
         states[method] = make_state(

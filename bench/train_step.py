@@ -27,7 +27,7 @@ KINDS = {
 
 
 def measure(options: list[str], folder: Path) -> dict[str, float]:
-    """One run's medians."""
+    """Return one run's medians."""
     command = ["-m", "train", "method=papo_g", "scale=mini", f"steps={STEPS}", "keep.wandb=disabled", f"run={folder}"]
     subprocess.run([sys.executable, *command, "keep.rollouts_every=0", *options], check=True)
     rows = list(read_jsonl(folder / "timing.jsonl"))

@@ -67,7 +67,7 @@ class Chat:
 
 
 def key_from(*names: str) -> str:
-    """The first key that the environment holds, or none; a broken one is refused without being shown."""
+    """Return the first key that the environment holds, or none; a broken one is refused without being shown."""
     for name in names:
         key = os.environ.get(name, "")
         if key:
@@ -111,7 +111,7 @@ class Endpoint:
         self._open: set[socket.socket] = set()
 
     def chat(self, body: Mapping[str, Any]) -> Chat:
-        """One chat completion."""
+        """Return one chat completion."""
         answer = self.request("POST", "/chat/completions", body)
         try:
             choice = answer["choices"][0]
@@ -126,14 +126,14 @@ class Endpoint:
         return Chat(text, reason, refused, prompt_tokens, new_tokens, choice, answer)
 
     def served_models(self) -> list[str]:
-        """The names that the server lists."""
+        """Return the names that the server lists."""
         answer = self.request("GET", "/models")
         listed = answer.get("data")
         names = [one.get("id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         return [name for name in names if isinstance(name, str)]
 
     def only_model(self) -> str:
-        """The name of the one model that the server has."""
+        """Return the name of the one model that the server has."""
         try:
             names = self.served_models()
         except RequestFailed as failure:
@@ -143,7 +143,7 @@ class Endpoint:
         return names[0]
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON object that the server answers with, after as many tries as patience allows."""
+        """Return the JSON object that the server answers with, after as many tries as patience allows."""
         payload = None if body is None else json.dumps(body).encode()
         patience = self.patience
         end, wait, trouble = self.now() + patience.total_s, patience.first_wait_s, Trouble("none")
@@ -164,7 +164,7 @@ class Endpoint:
         raise RequestFailed("failed", f"{self.base_url} gave no answer in {number} tries, the last: {trouble.what}")
 
     def attempt(self, method: str, path: str, payload: bytes | None, limit_s: float) -> dict[str, Any] | Trouble:
-        """One try: the answer, or why another try makes sense; what no try can mend is raised."""
+        """Return one try: the answer, or why another try makes sense; what no try can mend is raised."""
         with self._lock:
             self.tries += 1
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
@@ -203,7 +203,7 @@ class Endpoint:
         return answer
 
     def sorted_out(self, path: str, status: int, retry_after: str | None, content: bytes) -> Trouble:
-        """What a status other than success means."""
+        """Return what a status other than success means."""
         said = f"HTTP {status}: {self.clean(error_text(content))}"
         if status in RETRIED or status >= 500:
             # A date instead of seconds is allowed there and left to our own back-off.
@@ -272,7 +272,7 @@ def address_of(base_url: str) -> tuple[str, str, int | None, str]:
 
 
 def error_text(content: bytes) -> str:
-    """The sentence inside an error body, however it is wrapped."""
+    """Return the sentence inside an error body, however it is wrapped."""
     text = content[:20_000].decode("utf-8", "replace")
     try:
         body = json.loads(text)

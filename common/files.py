@@ -16,7 +16,9 @@ from common.errors import UserError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder that replaces `path` when the block ends well, and vanishes otherwise."""
+    """Yield a temporary path in the same folder that replaces `path` when the block ends well, and vanishes
+    otherwise.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: writers such as matplotlib choose their format by it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
@@ -48,7 +50,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file; an empty line is no row."""
+    """Return the rows of a JSON-lines file; an empty line is no row."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:

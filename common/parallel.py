@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 def as_finished(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int, stop: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[Item, Result]]:
-    """Pairs of item and result; an item is drawn, in the caller's thread, only when a worker is free for it.
+    """Yield pairs of item and result; an item is drawn, in the caller's thread, only when a worker is free for it.
 
     Where the work ends early (an error, the keyboard, a caller that had enough), `stop` is called to cut short what
     is still under way.

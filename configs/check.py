@@ -16,12 +16,12 @@ COMMAND_LINE = "on the command line"
 
 
 def checked(schema: type, layer: Any, source: str, path: str = "") -> Any:
-    """A copy of a layer rooted at `path`, every value of its declared type; UserError for the first misfit."""
+    """Return a copy of a layer rooted at `path`, every value of its declared type; UserError for the first misfit."""
     return _Checker(schema, source).check(layer, type_at(schema, path) if path else schema, path)
 
 
 def unknown_choice(group: str, name: str, known: Iterable[str], source: str) -> UserError:
-    """The sentence for a group value that has no file."""
+    """Return the sentence for a group value that has no file."""
     known = sorted(known)
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     advice = f"did you mean {_listed(near)}?" if near else f"available: {_listed(known) or 'none'}"
@@ -148,7 +148,7 @@ class _Checker:
         return UserError(f"unknown setting {dotted!r} {self.source}; {advice}")
 
     def _names_like(self, dotted: str) -> Iterator[str]:
-        """Every dotted name, pieces included, with the user's own entry names in place of `<name>`."""
+        """Yield every dotted name, pieces included, with the user's own entry names in place of `<name>`."""
         theirs = dotted.split(".")
         for declared in walk(self.schema):
             pairs = zip_longest(declared.name.split("."), theirs[: declared.name.count(".") + 1])
@@ -160,7 +160,7 @@ class _Checker:
 
 
 def nearest(dotted: str, known: Iterable[str]) -> str | None:
-    """The known name most like a dotted name: among its neighbours, then anywhere, then by last part alone."""
+    """Return the known name most like a dotted name: among its neighbours, then anywhere, then by last part alone."""
     parent, _, last = dotted.rpartition(".")
     siblings: dict[str, str] = {}
     by_last: dict[str, str] = {}

@@ -100,7 +100,7 @@ def options_text(rows: Sequence[SettingRow]) -> str:
 
 
 def _by_top(rows: Sequence[SettingRow]) -> dict[str, list[SettingRow]]:
-    """Rows under their top-level key; those without one come first."""
+    """Return rows under their top-level key; those without one come first."""
     nested = {row.name.partition(".")[0] for row in rows if "." in row.name}
     tops: dict[str, list[SettingRow]] = {"settings": []}
     for row in rows:
@@ -114,7 +114,7 @@ def _described(row: SettingRow) -> str:
 
 
 def _wrapped(head: str, text: str, width: int) -> list[str]:
-    """A head and its text in two columns."""
+    """Return a head and its text in two columns."""
     columns = min(shutil.get_terminal_size().columns, 119)
     indent = " " * width
     start = f"{head:<{width}}"

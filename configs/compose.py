@@ -34,7 +34,7 @@ T = TypeVar("T")
 def compose(
     schema: type[T], overrides: Sequence[str], *, root: Path = ROOT, defaults: Mapping[str, str] | None = None
 ) -> T:
-    """Settings of type `schema` from group files below `root` and `a.b=c` overrides.
+    """Return settings of type `schema` from group files below `root` and `a.b=c` overrides.
 
     Groups merge in the order of the schema's fields. Which file a group takes is said by the command line, else by
     the file of an earlier group, else by `defaults`, else by the field's own default.
@@ -50,12 +50,12 @@ def compose(
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
-    """Settings as plain nested dicts."""
+    """Return settings as plain nested dicts."""
     return dataclasses.asdict(settings)
 
 
 def to_yaml(settings: Any) -> str:
-    """Settings as YAML that `load_resolved` reads back."""
+    """Return settings as YAML that `load_resolved` reads back."""
     from omegaconf import OmegaConf
 
     # OmegaConf's writer quotes text such as 1e-4, which its reader would otherwise take for a number.
@@ -105,13 +105,13 @@ def _read_overrides(
 
 
 def _group_chosen_by(key: str, groups: Mapping[str, Group]) -> Group | None:
-    """The group that `model=x` or `model.name=x` chooses: a name that did not load its file would be a lie."""
+    """Return the group that `model=x` or `model.name=x` chooses: a name that did not load its file would be a lie."""
     group = groups.get(key.removesuffix(".name"))
     return group if group and (key == group.name or group.has("name")) else None
 
 
 def _value(schema: type, key: str, raw: str, source: str) -> Any:
-    """The value of an override: YAML, except that a setting of type str takes unquoted text as it stands."""
+    """Return the value of an override: YAML, except that a setting of type str takes unquoted text as it stands."""
     import yaml
     from omegaconf import OmegaConf
 
@@ -126,7 +126,7 @@ def _value(schema: type, key: str, raw: str, source: str) -> Any:
 
 
 def _defaults(schema: type) -> Layer:
-    """The schema's own defaults as the lowest layer."""
+    """Return the schema's own defaults as the lowest layer."""
     fields = {field.name: default_of(field) for field in dataclasses.fields(schema)}
     return {name: _plain(default) for name, default in fields.items() if default is not REQUIRED}
 
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 
 def _filled(kind: Any, value: Any, default: Any = None) -> Any:
-    """A merged layer whose optional and named pieces hold the defaults of their own declaration."""
+    """Return a merged layer whose optional and named pieces hold the defaults of their own declaration."""
     bare, _ = without_none(kind)
     if not isinstance(value, dict):
         return value
@@ -171,7 +171,7 @@ def _member(members: Mapping[str, type], value: Layer, dotted: str) -> type:
 
 
 def _build(kind: Any, value: Any, dotted: str = "") -> Any:
-    """The settings object of a checked and merged layer."""
+    """Return the settings object of a checked and merged layer."""
     bare, _ = without_none(kind)
     if (members := members_of(bare)) and value is not None:
         bare = _member(members, value, dotted)

@@ -25,30 +25,30 @@ class Group(NamedTuple):
     default: str | None
 
     def files(self) -> dict[str, Path]:
-        """The choices of this group by name."""
+        """Return the choices of this group by name."""
         paths = sorted(self.folder.rglob("*.yaml"))
         return {path.relative_to(self.folder).with_suffix("").as_posix(): path for path in paths}
 
     def shown(self, path: Path) -> str:
-        """A file of this group as errors name it."""
+        """Return a file of this group as errors name it."""
         return path.relative_to(self.folder.parent.parent).as_posix()
 
     @property
     def path(self) -> str:
-        """Where the content of a file belongs in the schema: below the field, or at the top."""
+        """Return where the content of a file belongs in the schema: below the field, or at the top."""
         return self.name if self.piece else ""
 
     def has(self, field: str) -> bool:
-        """Whether this group is a dataclass with that field."""
+        """Return whether this group is a dataclass with that field."""
         return self.piece is not None and field in children(self.piece)
 
     def rooted(self, content: Layer) -> Layer:
-        """A file's content placed where it belongs in the schema."""
+        """Return a file's content placed where it belongs in the schema."""
         return {self.name: content} if self.piece else content
 
 
 def groups_of(schema: type, root: Path) -> dict[str, Group]:
-    """The schema's groups: fields of text or of a dataclass for which `root` has a folder."""
+    """Return the schema's groups: fields of text or of a dataclass for which `root` has a folder."""
     groups = {}
     for field in dataclasses.fields(schema):
         bare, _ = without_none(children(schema)[field.name])
@@ -70,7 +70,7 @@ class GroupReader:
         self.groups = groups
 
     def layers(self, choices: Mapping[str, str], preset: Mapping[str, str]) -> list[Layer]:
-        """The layers of all chosen files in field order, then their `at` blocks for the chosen scale."""
+        """Return the layers of all chosen files in field order, then their `at` blocks for the chosen scale."""
         layers: list[Layer] = []
         at_blocks: list[dict[str, Layer]] = []
         asked: dict[str, str] = {}
@@ -89,7 +89,7 @@ class GroupReader:
         return layers + [blocks[scale] for blocks in at_blocks if scale in blocks]
 
     def _later_choices(self, group: Group, layer: Layer, settled: Mapping[str, str]) -> dict[str, str]:
-        """The groups that a file chooses; those read before it cannot change any more."""
+        """Return the groups that a file chooses; those read before it cannot change any more."""
         named = {other: choice for other in self.groups if (choice := _choice(layer.get(other)))}
         for other, choice in named.items():
             if settled.get(other, choice) != choice:
@@ -100,7 +100,7 @@ class GroupReader:
         return named
 
     def _load(self, group: Group, name: str, source: str) -> tuple[Layer, dict[str, Layer]]:
-        """The layer of one choice and its `at` blocks; a folder that holds a model is a choice too."""
+        """Return the layer of one choice and its `at` blocks; a folder that holds a model is a choice too."""
         files = group.files()
         content: Layer
         if name in files:
@@ -116,7 +116,7 @@ class GroupReader:
         return group.rooted({**content, "name": name} if group.has("name") else content), blocks
 
     def _read_chain(self, group: Group, name: str, seen: tuple[str, ...] = ()) -> Layer:
-        """A file's content merged over the file it is based on, each checked under its own name."""
+        """Return a file's content merged over the file it is based on, each checked under its own name."""
         files = group.files()
         shown = group.shown(files[name])
         content = read_yaml(files[name], shown)
@@ -140,7 +140,7 @@ class GroupReader:
         return merge(inherited, own, group.piece or self.schema)
 
     def _checked_blocks(self, group: Group, blocks: Any, shown: str) -> dict[str, Layer]:
-        """A file's `at` blocks, those of scales that are not chosen included."""
+        """Return a file's `at` blocks, those of scales that are not chosen included."""
         if not isinstance(blocks, dict):
             raise UserError(f"'at' in {shown} must map names of scales to settings")
         scales = self.groups[SCALE].files() if SCALE in self.groups else None
@@ -155,7 +155,7 @@ class GroupReader:
 
 
 def read_yaml(path: Path, shown: str) -> Layer:
-    """The mapping in a YAML file; `shown` names the file in errors."""
+    """Return the mapping in a YAML file; `shown` names the file in errors."""
     import yaml
     from omegaconf import OmegaConf
 
@@ -193,7 +193,7 @@ def merge(low: Any, high: Any, kind: Any = None) -> Any:
 
 
 def _without(low: Layer, high: Layer) -> Layer:
-    """The part of a nested mapping that another one does not set."""
+    """Return the part of a nested mapping that another one does not set."""
     both = {key for key in low if isinstance(low[key], dict) and isinstance(high.get(key), dict)}
     return {
         key: _without(low[key], high[key]) if key in both else low[key]
@@ -203,5 +203,5 @@ def _without(low: Layer, high: Layer) -> Layer:
 
 
 def _choice(value: Any) -> str | None:
-    """The file that a group's value names."""
+    """Return the file that a group's value names."""
     return value.get("name") if isinstance(value, dict) else value

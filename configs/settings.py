@@ -58,7 +58,7 @@ def setting(
 
 
 def lies_within(value: float, bounds: str) -> bool:
-    """Whether a number lies in an interval: a square bracket includes its end, a round one leaves it out."""
+    """Return whether a number lies in an interval: a square bracket includes its end, a round one leaves it out."""
     low, high = (float(end) for end in bounds[1:-1].split(","))
     above = value >= low if bounds[0] == "[" else value > low
     return above and (value <= high if bounds[-1] == "]" else value < high)
@@ -82,7 +82,7 @@ def without_none(kind: Any) -> tuple[Any, bool]:
 
 
 def is_piece(kind: Any) -> TypeGuard[type]:
-    """Whether a type is itself a dataclass of settings."""
+    """Return whether a type is itself a dataclass of settings."""
     return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
@@ -109,7 +109,7 @@ def options_of(member: type) -> dict[str, Any]:
 
 
 def piece_of(kind: Any) -> type | None:
-    """The dataclass behind X, Optional[X] or dict[str, X], or None where there is none."""
+    """Return the dataclass behind X, Optional[X] or dict[str, X], or None where there is none."""
     bare, _ = without_none(kind)
     if get_origin(bare) is dict:
         bare, _ = without_none(get_args(bare)[1])
@@ -117,7 +117,7 @@ def piece_of(kind: Any) -> type | None:
 
 
 def type_at(schema: type, dotted: str) -> Any:
-    """The declared type of a dotted name, or None where the schema does not know it."""
+    """Return the declared type of a dotted name, or None where the schema does not know it."""
     kind: Any = schema
     for part in dotted.split("."):
         bare, _ = without_none(kind)
@@ -140,7 +140,7 @@ def _first_with(members: Mapping[str, type], name: str) -> Any:
 
 
 def type_text(kind: Any) -> str:
-    """A type as a person would write it."""
+    """Return a type as a person would write it."""
     bare, optional = without_none(kind)
     if members := members_of(bare):
         text = " | ".join(members)
@@ -157,7 +157,7 @@ def type_text(kind: Any) -> str:
 
 
 def default_of(field: dataclasses.Field[Any]) -> Any:
-    """A field's default value, or REQUIRED."""
+    """Return a field's default value, or REQUIRED."""
     return field.default if field.default_factory is REQUIRED else field.default_factory()
 
 
@@ -213,7 +213,7 @@ def describe(schema: type, prefix: str = "") -> list[SettingRow]:
 
 
 def count_settings(schema: type) -> int:
-    """Number of common settings: what --help prints without the lines that only head others."""
+    """Return number of common settings: what --help prints without the lines that only head others."""
     return sum(not declared.is_piece and not declared.is_optional for declared in walk(schema))
 
 

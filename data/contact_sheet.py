@@ -17,7 +17,7 @@ PICTURE, GAP, TEXT_LINES, LINE = 128, 10, 5, 13
 
 
 def tile(column: str, index: int, view: View, seed: int) -> Image.Image:
-    """One sample: picture, corrupted picture, question and answer below."""
+    """Return one sample: picture, corrupted picture, question and answer below."""
     drawn = sample("train", column, index)
     picture = drawn.images[0].open()
     text = f"{drawn.question.replace(IMAGE_PLACEHOLDER, '')} -> {drawn.answer}  [{drawn.tags['vision_need']}]"
@@ -25,7 +25,7 @@ def tile(column: str, index: int, view: View, seed: int) -> Image.Image:
 
 
 def pair(clean: Image.Image, corrupted: Image.Image, text: str) -> Image.Image:
-    """Two pictures side by side, scaled to fit, with a text below."""
+    """Return two pictures side by side, scaled to fit, with a text below."""
     sheet = Image.new("RGB", (2 * PICTURE + 3 * GAP, PICTURE + 2 * GAP + TEXT_LINES * LINE), "white")
     for place, picture in enumerate((clean, corrupted)):
         if max(picture.size) > PICTURE:
@@ -37,7 +37,7 @@ def pair(clean: Image.Image, corrupted: Image.Image, text: str) -> Image.Image:
 
 
 def contact_sheet(columns: list[str], count: int, view: View, seed: int) -> Image.Image:
-    """One row per column of the mini world, `count` samples each."""
+    """Return one row per column of the mini world, `count` samples each."""
     return grid([tile(column, seed * count + i, view, seed) for column in columns for i in range(count)], count)
 
 

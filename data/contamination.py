@@ -83,7 +83,7 @@ class Pair:
 
 
 def pictures_of(source: DataSettings, mini_samples: int) -> list[Picture]:
-    """Every picture of a source, by row; answers and questions are not looked at, so any benchmark will do."""
+    """Return every picture of a source, by row; answers and questions are not looked at, so any benchmark will do."""
     folder = Path(source.source)
     if source.source == "mini":
         samples = islice(world.stream(source.split), mini_samples)
@@ -103,7 +103,7 @@ def pictures_of(source: DataSettings, mini_samples: int) -> list[Picture]:
 
 
 def image_values(row: dict[str, Any], where: str) -> list[Any]:
-    """What stands in a row's column of pictures."""
+    """Return what stands in a row's column of pictures."""
     column = next((name for name in COLUMNS if name in row), None)
     if column is None:
         raise UserError(f"{where} has the columns {', '.join(sorted(row))}; pictures are expected in images or image")
@@ -181,7 +181,7 @@ def sheet(pairs: Sequence[tuple[Pair, Picture, Picture]]) -> Image.Image:
 def summary_of(
     settings: ContaminationSettings, prints: dict[str, list[Fingerprint]], pairs: Sequence[Pair]
 ) -> dict[str, Any]:
-    """The counts; a test picture is the same, near or clean."""
+    """Return the counts; a test picture is the same, near or clean."""
     kinds = {(pair.test_id, pair.test_picture): pair.kind for pair in pairs}
     counts = Counter(kinds.values())
     touched = counts["same"] + counts["near"]
@@ -229,7 +229,7 @@ def check(settings: ContaminationSettings) -> None:
 def paired(
     matches: dict[int, list[tuple[int, str, int, float]]], test: Sequence[Picture], train: Sequence[Picture]
 ) -> Iterator[tuple[Pair, Picture, Picture]]:
-    """The matches with their pictures."""
+    """Yield the matches with their pictures."""
     for place, listed in matches.items():
         for twin, kind, bits, apart in listed:
             ours, theirs = test[place], train[twin]

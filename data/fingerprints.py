@@ -43,7 +43,7 @@ def fingerprint(image: Image.Image) -> Fingerprint:
 
 
 def gradient_bits(small: Image.Image) -> np.ndarray:
-    """The signs of the brightness steps between neighbouring fields, packed."""
+    """Return the signs of the brightness steps between neighbouring fields, packed."""
     gray = small.convert("L")
     wide = fields(gray, FIELDS + 1, FIELDS)
     high = fields(gray, FIELDS, FIELDS + 1)
@@ -68,7 +68,7 @@ def close_pairs(test: np.ndarray, train: np.ndarray, distance: int) -> Iterator[
 
 
 def variants(small: np.ndarray) -> np.ndarray:
-    """The small copy as it is and with its edges cut off, each as a vector of mean 0 and length 1."""
+    """Return the small copy as it is and with its edges cut off, each as a vector of mean 0 and length 1."""
     copy = Image.fromarray(small)
     cut = [
         copy.resize(
@@ -82,7 +82,7 @@ def variants(small: np.ndarray) -> np.ndarray:
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """How much of one picture's contrast the other does not explain, from the `variants` of both.
+    """Return how much of one picture's contrast the other does not explain, from the `variants` of both.
 
     0 = the same up to brightness, contrast and a small crop of either; 1 = nothing in common.
     """
@@ -91,13 +91,13 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def glance(small: np.ndarray) -> np.ndarray:
-    """The small copy at a quarter of its side, as a vector of mean 0 and length 1."""
+    """Return the small copy at a quarter of its side, as a vector of mean 0 and length 1."""
     coarse = small.reshape(SIDE // 4, 4, SIDE // 4, 4, 3).mean(axis=(1, 3), dtype=np.float32).ravel()
     coarse -= coarse.mean()
     return coarse / np.linalg.norm(coarse)
 
 
 def nearest(ours: np.ndarray, others: np.ndarray, candidates: np.ndarray, most: int) -> list[int]:
-    """The candidates that look most alike at a glance, best first; brightness and contrast do not matter."""
+    """Return the candidates that look most alike at a glance, best first; brightness and contrast do not matter."""
     alike = others[candidates] @ ours
     return [int(candidates[place]) for place in np.argsort(-alike, kind="stable")[:most]]

@@ -15,7 +15,7 @@ TEMPLATES = {
 
 
 def user_text(sample: Sample, template: str) -> str:
-    """The user's turn, image placeholders still in it."""
+    """Return the user's turn, image placeholders still in it."""
     if template not in TEMPLATES:
         raise UserError(f"no prompt template '{template}'; use one of {', '.join(TEMPLATES)}")
     # Not str.format: the instruction holds the braces of \boxed{}.
@@ -23,7 +23,7 @@ def user_text(sample: Sample, template: str) -> str:
 
 
 def chat_messages(sample: Sample, template: str) -> list[dict]:
-    """The user's turn in the form chat templates read: text and image parts in their order."""
+    """Return the user's turn in the form chat templates read: text and image parts in their order."""
     pieces = user_text(sample, template).split(IMAGE_PLACEHOLDER)
     if len(pieces) - 1 != len(sample.images):
         raise UserError(

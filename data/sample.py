@@ -27,7 +27,7 @@ class Sample:
     columns: Mapping[str, Any] = field(default_factory=dict)  # further columns of its row, see data/columns.py
 
     def record(self) -> dict:
-        """The sample as plain data for result files; pictures stay behind and are found again by `id`."""
+        """Return the sample as plain data for result files; pictures stay behind and are found again by `id`."""
         return {
             "id": self.id,
             "source": self.source,

@@ -41,12 +41,12 @@ class Loaded:
 
     @property
     def kept(self) -> int:
-        """Rows that became samples, before a subset was drawn."""
+        """Return rows that became samples, before a subset was drawn."""
         return self.rows - self.left_out.total()
 
     @property
     def deviation(self) -> str:
-        """A sentence where the number of kept rows is not what the authors publish, else nothing."""
+        """Return a sentence where the number of kept rows is not what the authors publish, else nothing."""
         expected = self.benchmark.rows
         if expected is None or self.kept == expected:
             return ""
@@ -138,7 +138,7 @@ def _picture_problem(sample: Sample) -> str:
 
 
 def cluster_of(benchmark: Benchmark, sample: Sample) -> str:
-    """What the items of one problem share; an item's own id where every item stands alone."""
+    """Return what the items of one problem share; an item's own id where every item stands alone."""
     return sample.tags[benchmark.cluster] if benchmark.cluster else sample.id
 
 

@@ -33,7 +33,9 @@ class MeanAtK:
 
 
 def normalised(answer: str) -> str:
-    """The spelling under which equal answers are counted: notation, case of words and zeros after the point go."""
+    """Return the spelling under which equal answers are counted: notation, case of words and zeros after the
+    point go.
+    """
     if len(answer) > MAXIMUM_LENGTH:
         return answer.strip()
     bare = tidy(answer)
@@ -75,7 +77,7 @@ def expected_majority(answers: tuple[tuple[int, float], ...], silent: int, k: in
 
 
 def with_another_answer(ways: np.ndarray, count: int, votes: int) -> np.ndarray:
-    """The table of ways after one more answer, of which `count` responses exist, got at most `votes` votes."""
+    """Return the table of ways after one more answer, of which `count` responses exist, got at most `votes` votes."""
     more = np.zeros_like(ways)
     for drawn in range(min(count, votes, len(ways) - 1) + 1):
         before = comb(count, drawn) * ways[: len(ways) - drawn]
@@ -87,7 +89,9 @@ def with_another_answer(ways: np.ndarray, count: int, votes: int) -> np.ndarray:
 
 
 def vote(answer: str | None, right: bool) -> str | None:
-    """What a response votes for; None = nothing. A scorer may accept a response whose answer it does not name."""
+    """Return what a response votes for; None = nothing. A scorer may accept a response whose answer it does
+    not name.
+    """
     text = normalised(answer) if answer else ""
     return text if text or right else None
 

@@ -99,7 +99,7 @@ class LeftOut:
 
 
 def item_means(predictions: pd.DataFrame, name: str, verdict: str) -> tuple[pd.Series, int]:
-    """Share of right responses of every item, and the number of responses that every item has."""
+    """Return share of right responses of every item, and the number of responses that every item has."""
     repeated = int(predictions.duplicated(["sample_id", "k"]).sum())
     if repeated:
         raise UserError(f"{name} holds {repeated} responses twice (same sample_id and k); evaluate it again")
@@ -139,7 +139,7 @@ def check_same_items(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[
 
 
 def part_of_items(predictions: pd.DataFrame, by: str) -> pd.Series:
-    """The line of the table that each item counts for."""
+    """Return the line of the table that each item counts for."""
     parts = predictions.drop_duplicates("sample_id").set_index("sample_id")[by].fillna("").astype(str)
     return parts.replace("", f"(no {by})")
 
@@ -147,7 +147,7 @@ def part_of_items(predictions: pd.DataFrame, by: str) -> pd.Series:
 def scored_in_both(
     first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str], verdict: str = "correct", by: str = "column"
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, LeftOut]]:
-    """The predictions of items of which both evaluations scored every response, and what each line leaves out.
+    """Return the predictions of items of which both evaluations scored every response, and what each line leaves out.
 
     An unscored response is neither right nor wrong, so an item that has one would count with the wrong share.
     """
@@ -198,12 +198,12 @@ def pair(
 
 
 def cluster_sums(values_I: np.ndarray, items: PairedItems) -> pd.Series:
-    """Sums over the items of every cluster, indexed by column and cluster."""
+    """Return sums over the items of every cluster, indexed by column and cluster."""
     return pd.Series(values_I).groupby([items.column_I, items.cluster_I], sort=False).sum()
 
 
 def item_weights(parts_I: np.ndarray) -> np.ndarray:
-    """Weights of the items in the plain mean over parts."""
+    """Return weights of the items in the plain mean over parts."""
     _, index, sizes = np.unique(parts_I, return_inverse=True, return_counts=True)
     return 1 / sizes[index] / len(sizes)
 
@@ -222,7 +222,9 @@ def sign_flip_p(contributions_C: np.ndarray, seed: int) -> float:
 
 
 def smallest_visible_difference(items: PairedItems) -> float | None:
-    """The true difference that a two-sided paired t-test at ALPHA finds with probability POWER, given the variance."""
+    """Return the true difference that a two-sided paired t-test at ALPHA finds with probability POWER, given
+    the variance.
+    """
     differences = pd.Series(items.second_I - items.first_I)
     residuals = (differences - differences.groupby(items.part_I).transform("mean")).to_numpy()
     by_column = cluster_sums(item_weights(items.part_I) * residuals, items).groupby(level=0)
@@ -236,7 +238,7 @@ def smallest_visible_difference(items: PairedItems) -> float | None:
 
 
 def compare_part(name: str, items: PairedItems, seed: int) -> PairedResult:
-    """All numbers of one line, its p values not yet corrected."""
+    """Return all numbers of one line, its p values not yet corrected."""
     differences, weights = items.second_I - items.first_I, item_weights(items.part_I)
     columns = {part: items.part_I == part for part in np.unique(items.part_I)}
     mean, low, high = mean_of_columns(differences, items.column_I, items.cluster_I, columns, seed, bounds=(-1, 1))
@@ -263,7 +265,7 @@ def compare_part(name: str, items: PairedItems, seed: int) -> PairedResult:
 
 
 def compare_items(items: PairedItems, seed: int = 0) -> list[PairedResult]:
-    """One line per part and the plain mean over parts; a benchmark of one part has one line."""
+    """Return one line per part and the plain mean over parts; a benchmark of one part has one line."""
     parts = list(dict.fromkeys(items.part_I))
     lines = [compare_part(part, items.only(items.part_I == part), seed) for part in parts] if len(parts) > 1 else []
     lines.append(compare_part(OVERALL, items, seed))
@@ -278,7 +280,7 @@ def compare_items(items: PairedItems, seed: int = 0) -> list[PairedResult]:
 
 
 def power_sentence(line: PairedResult) -> str:
-    """What this comparison could have shown, for a reader who sees no difference."""
+    """Return what this comparison could have shown, for a reader who sees no difference."""
     among = f" ({line.clusters} problems)" if line.clusters < line.items else ""
     where = "" if line.part == OVERALL else f"{line.part}: "
     if line.smallest_visible is None:

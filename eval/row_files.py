@@ -59,7 +59,7 @@ def _local_table(benchmark: Benchmark, part: Part, folder: Path) -> Table:
 
 
 def _shards(benchmark: Benchmark, part: Part, home: Path) -> list[Path]:
-    """The Parquet files of a snapshot that hold a part, in order."""
+    """Return the Parquet files of a snapshot that hold a part, in order."""
     folders = [home / (part.config or "default")]
     if len({other.config for other in benchmark.parts}) == 1:  # else data/ could hold another configuration
         folders += [home / "data", home]
@@ -105,7 +105,7 @@ def _json_rows(path: Path) -> Sequence[Row]:
 
 
 def _tsv_rows(path: Path) -> list[Row]:
-    """Every cell as text, except those that hold a JSON list or object."""
+    """Return every cell as text, except those that hold a JSON list or object."""
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
     except (ValueError, OSError) as error:  # the parser's own errors and wrong encodings are ValueErrors

@@ -33,12 +33,12 @@ _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)")
 
 
 def text_of(value: Any) -> str:
-    """A cell as trimmed text; nothing for a missing value."""
+    """Return a cell as trimmed text; nothing for a missing value."""
     return "" if value is None else str(value).strip()
 
 
 def text_list(value: Any, where: Where, column: str) -> list[str]:
-    """A list of texts, also where the cell holds the text form of a Python list."""
+    """Return a list of texts, also where the cell holds the text form of a Python list."""
     if isinstance(value, str) and value.strip():
         value = _literal(value.strip(), where, column)
     if value is None or value == "":
@@ -63,7 +63,7 @@ def lettered(options: Sequence[str]) -> dict[str, str]:
 
 
 def option_lines(options: Sequence[str], form: str = "({}) {}") -> str:
-    """One line for each option: "(A) ten" and so on, or in another form with two gaps."""
+    """Return one line for each option: "(A) ten" and so on, or in another form with two gaps."""
     return "\n".join(form.format(letter, text) for letter, text in lettered(options).items())
 
 
@@ -121,7 +121,7 @@ def _following(labels: Sequence[_Label], first: _Label) -> list[_Label]:
 
 
 def gold_letters(gold: str, options: Sequence[str]) -> str | None:
-    """A gold of a multiple-choice item as letters: "C" for "(C)", "C, D" for two on two lines or with a comma.
+    """Return a gold of a multiple-choice item as letters: "C" for "(C)", "C, D" for two on two lines or with a comma.
 
     The text of an option counts as its letter (the first of equal options). None where the gold names no option.
     """
@@ -134,7 +134,7 @@ def gold_letters(gold: str, options: Sequence[str]) -> str | None:
 
 
 def listed_choice(question: str, gold: str) -> tuple[str | None, tuple[str, ...]]:
-    """Letters of the gold, and the options that the question lists if the gold is among them.
+    """Return letters of the gold, and the options that the question lists if the gold is among them.
 
     Where the labels cannot be read the letter still counts and the options stay unknown.
     """
@@ -150,7 +150,7 @@ def number_or_math(gold: str) -> str:
 
 
 def picture(value: Any, where: Where) -> ImageSource:
-    """Whatever stands in a picture cell: path, base64 text, bytes, a struct of both, a decoded picture."""
+    """Return whatever stands in a picture cell: path, base64 text, bytes, a struct of both, a decoded picture."""
     if isinstance(value, str) and "." not in value:  # base64 has no full stop, a picture's path has an ending
         try:
             content = base64.b64decode(value, validate=True)
@@ -163,7 +163,7 @@ def picture(value: Any, where: Where) -> ImageSource:
 
 
 def first_picture(row: Row, columns: Sequence[str], where: Where) -> ImageSource:
-    """The picture from the first of these columns that holds one."""
+    """Return the picture from the first of these columns that holds one."""
     for column in columns:
         if row.get(column):
             return picture(row[column], where)
@@ -171,14 +171,14 @@ def first_picture(row: Row, columns: Sequence[str], where: Where) -> ImageSource
 
 
 def pictures(value: Any, where: Where) -> list[ImageSource]:
-    """The pictures of a cell that holds one or a list of them."""
+    """Return the pictures of a cell that holds one or a list of them."""
     if value is None or value == "":
         return []
     return [picture(one, where) for one in (value if isinstance(value, list | tuple) else [value])]
 
 
 def with_pictures(question: str, count: int) -> str:
-    """The question with its placeholders; pictures that it does not place go in front."""
+    """Return the question with its placeholders; pictures that it does not place go in front."""
     return question if IMAGE_PLACEHOLDER in question else IMAGE_PLACEHOLDER * count + question
 
 
@@ -191,17 +191,19 @@ def sample_id(where: Where, key: Any) -> str:
 
 
 def joined(values: Iterable[str]) -> str:
-    """Several values of one tag as one text; the item counts once for each of them."""
+    """Return several values of one tag as one text; the item counts once for each of them."""
     return SEVERAL.join(values)
 
 
 def tag_values(tag: str) -> list[str]:
-    """The values that `joined` put together."""
+    """Return the values that `joined` put together."""
     return tag.split(SEVERAL)
 
 
 def verdict_table(judged: Iterable[tuple[Sample, int, Verdict]]) -> pd.DataFrame:
-    """What `Benchmark.summary` reads: a row for each response, with every tag of its sample as a column of its own."""
+    """Return what `Benchmark.summary` reads: a row for each response, with every tag of its sample as a column
+    of its own.
+    """
     rows = []
     for sample, k, verdict in judged:
         values = (sample.id, k, sample.answer, verdict.extracted, verdict.correct, verdict.score)
@@ -214,6 +216,6 @@ def verdict_table(judged: Iterable[tuple[Sample, int, Verdict]]) -> pd.DataFrame
 def mean_over_responses(
     verdicts: pd.DataFrame, metric: Callable[[pd.DataFrame], Mapping[str, float]]
 ) -> dict[str, float]:
-    """A metric that is defined for one response an item, averaged over the k rounds of responses."""
+    """Return a metric that is defined for one response an item, averaged over the k rounds of responses."""
     rounds = pd.DataFrame([metric(one_round) for _, one_round in verdicts.groupby("k", sort=True)])
     return {str(name): float(value) for name, value in rounds.mean().items()}

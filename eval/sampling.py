@@ -38,7 +38,7 @@ def check_sampling(settings: EvalSettings) -> None:
 
 
 def make_sampler(settings: EvalSettings) -> Sampler:
-    """Weights are loaded only where this process samples with transformers."""
+    """Return weights are loaded only where this process samples with transformers."""
     if settings.engine == "hf":
         model = load(settings.model)
         return Sampler(model, HfEngine(model), 1)
@@ -54,7 +54,7 @@ def make_sampler(settings: EvalSettings) -> Sampler:
 
 
 def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]:
-    """What a task's responses depend on; the number of responses and the size of batches are not among it."""
+    """Return what a task's responses depend on; the number of responses and the size of batches are not among it."""
     sampling = {name: value for name, value in asdict(settings.sampling).items() if name != "batch"}
     model = {name: getattr(settings.model, name) for name in ("dtype", "min_pixels", "max_pixels")}
     # Pictures inside the rows' own files count with those; where none lie beside them the address stays without.
@@ -74,7 +74,7 @@ def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]
 
 
 def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, out: Path) -> dict[str, ResponseStore]:
-    """A file per task, named by the address of what it depends on."""
+    """Return a file per task, named by the address of what it depends on."""
     return {
         task.name: ResponseStore(out / "responses" / f"{task.name}-{key_of(made_by(task, settings, revision))}.jsonl")
         for task in tasks
@@ -82,7 +82,7 @@ def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, ou
 
 
 def missing_of(tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int) -> list[tuple[Task, Sample, int]]:
-    """Samples that lack responses, and how many."""
+    """Return samples that lack responses, and how many."""
     found = [(task, sample, stores[task.name].lacks(sample.id, count)) for task in tasks for sample in task.samples]
     return [(task, sample, lack) for task, sample, lack in found if lack]
 
@@ -126,7 +126,7 @@ def answer(
     settings: EvalSettings,
     advance: Advance,
 ) -> None:
-    """The missing responses to some prompts, written down as soon as they are there."""
+    """Sample the missing responses to some prompts and store each as it arrives."""
     store_of = {prompt.sample_id: stores[name] for name, prompt in prompts}
     asked = ((name, k) for name in store_of for k in range(settings.k))
     known = {(name, k) for name, k in asked if (name, k) in store_of[name].responses}

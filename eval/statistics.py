@@ -51,7 +51,9 @@ def mean_variance(values_I: np.ndarray, clusters: Sequence[str]) -> float:
 
 
 def effective_clusters(weights_I: np.ndarray, clusters: Sequence[str]) -> float:
-    """How many clusters of equal weight would leave the variance of this weighted mean, were each all or nothing."""
+    """Return how many clusters of equal weight would leave the variance of this weighted mean, were each all
+    or nothing.
+    """
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
     weights_C = np.bincount(index, weights=weights_I) / weights_I.sum()
     return 1 / float((weights_C**2).sum())
@@ -87,13 +89,13 @@ def average_at_k(correct_Ik: np.ndarray, clusters: Sequence[str]) -> Score:
 
 
 def bootstrap_weights(strata_I: np.ndarray, clusters_I: np.ndarray, seed: int) -> np.ndarray:
-    """How often each item counts in each resample of clusters, drawn within its stratum, [BOOTSTRAPS, I]."""
+    """Return how often each item counts in each resample of clusters, drawn within its stratum, [BOOTSTRAPS, I]."""
     return drawn_weights(tuple(strata_I.tolist()), tuple(clusters_I.tolist()), seed)
 
 
 @lru_cache(maxsize=2)
 def drawn_weights(strata: tuple, clusters: tuple, seed: int) -> np.ndarray:
-    """A page of results asks for the same draw again and again; nobody may write into it."""
+    """Return a page of results asks for the same draw again and again; nobody may write into it."""
     strata_I, clusters_I = np.array(strata, dtype=object), np.array(clusters, dtype=object)
     rng = np.random.default_rng(seed)
     weights_BI = np.zeros((BOOTSTRAPS, len(strata_I)), dtype=np.int16)
@@ -114,7 +116,7 @@ def mean_of_columns(
     seed: int = 0,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[float, float, float]:
-    """Plain mean over columns, as the paper's averages, with a bootstrap interval over clusters of items.
+    """Return plain mean over columns, as the paper's averages, with a bootstrap interval over clusters of items.
 
     `columns` maps each column to its items (True/False per item); a column that is a part of another is resampled
     together with it. Give differences of two models on the same items for a paired interval. A bootstrap of items

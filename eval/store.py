@@ -13,7 +13,7 @@ from models.response import Response
 
 
 def key_of(made_by: dict[str, Any]) -> str:
-    """An address of everything that responses depend on."""
+    """Return an address of everything that responses depend on."""
     return hashlib.blake2b(json.dumps(made_by, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -66,7 +66,7 @@ class ResponseStore:
         self.keep(response)
 
     def lacks(self, sample_id: str, count: int) -> int:
-        """How many of the numbers below `count` have no response."""
+        """Return how many of the numbers below `count` have no response."""
         return sum((sample_id, k) not in self.responses for k in range(count))
 
     def close(self) -> None:

@@ -54,13 +54,13 @@ def is_adapter(name: str) -> bool:
 
 
 def adapted_layers(module: Any) -> dict[str, Any]:
-    """Layers that carry an adapter, by path."""
+    """Return layers that carry an adapter, by path."""
     return {name: layer for name, layer in module.named_modules() if hasattr(layer, "lora_A")}
 
 
 @contextmanager
 def adapters_off(module: Any) -> Iterator[None]:
-    """The weights as they were loaded: the reference policy, without a second copy of the model."""
+    """Yield the weights as they were loaded: the reference policy, without a second copy of the model."""
     layers = adapted_layers(module).values()
     # peft's own switch also changes requires_grad, which an optimiser that hooks into gradients does not survive.
     for layer in layers:
@@ -73,7 +73,7 @@ def adapters_off(module: Any) -> Iterator[None]:
 
 
 def save_adapter(module: Any, weights: dict[str, Tensor], base: str, folder: Path) -> None:
-    """The adapter alone in peft's own format; `weights` by their names in the module."""
+    """Write the adapter alone in peft's own format; `weights` by their names in the module."""
     config = copy.copy(module.peft_config[ADAPTER])
     config.inference_mode = True
     config.base_model_name_or_path = base

@@ -40,7 +40,7 @@ def attention(
     layout: Layout | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """The function that transformers calls in every layer."""
+    """Return the function that transformers calls in every layer."""
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     return grouped_attention(query, key, value, layout, options["scaling"]), None
@@ -93,7 +93,9 @@ def side_by_side(pieces: Sequence[Tensor]) -> Tensor:
 
 @lru_cache(maxsize=256)
 def sees_before(queries: int, keys: int, device: torch.device) -> Tensor:
-    """The last query sees all keys, each earlier one a key less; on GPUs a sign for flash attention, no mask."""
+    """Return the last query sees all keys, each earlier one a key less; on GPUs a sign for flash attention, no
+    mask.
+    """
     if device.type == "cuda":
         return causal_lower_right(queries, keys)
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)

@@ -47,7 +47,7 @@ class AttentionMass:
 def weights_of_rows(
     query_NHLD: Tensor, key_NELD: Tensor, mask_N1LL: Tensor, scale: float, n: int, rows: slice
 ) -> Tensor:
-    """Attention weights [H, rows, L] of some positions of row n of a batch, as an eager layer computes them."""
+    """Return attention weights [H, rows, L] of some positions of row n of a batch, as an eager layer computes them."""
     query_HRD, key_ELD = query_NHLD[n, :, rows], key_NELD[n]
     key_HLD = key_ELD.repeat_interleave(len(query_HRD) // len(key_ELD), dim=0)
     logits_HRL = query_HRD @ key_HLD.transpose(1, 2) * scale + mask_N1LL[n, :, rows]

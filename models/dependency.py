@@ -52,7 +52,7 @@ class ViewScores:
     kl_T: Tensor | None = None
 
     def token_scores(self) -> dict[str, Tensor]:
-        """Every score that can be had, by name."""
+        """Return every score that can be had, by name."""
         pair = self.logprobs_T, self.masked_logprobs_T
         found = {"k1": k1(*pair), "k3": k3(*pair), "probability_drop": probability_drop(*pair)}
         if self.entropy_T is not None and self.masked_entropy_T is not None:
@@ -72,7 +72,8 @@ class Summary:
 
 
 def summarise(score_NT: Tensor, mask_NT: Tensor, threshold: float) -> Summary:
-    """A response's mean score, its share of tokens above the threshold, the mean of its highest tenth of tokens.
+    """Return a response's mean score, its share of tokens above the threshold, the mean of its highest tenth of
+    tokens.
 
     The highest tenth of T tokens are ceil(T / 10), rounded as VPPO rounds its share of tokens.
     """
@@ -90,7 +91,7 @@ def summarise(score_NT: Tensor, mask_NT: Tensor, threshold: float) -> Summary:
 
 
 def response_scores(logp_NT: Tensor, masked_logp_NT: Tensor, mask_NT: Tensor) -> dict[str, Tensor]:
-    """How much each response [N] leans on the picture: what the dashboard shows of every method, by name."""
+    """Return how much each response [N] leans on the picture: what the dashboard shows of every method, by name."""
     found = summarise(k3(logp_NT, masked_logp_NT), mask_NT, DEPENDENT_K3)
     signed = summarise(k1(logp_NT, masked_logp_NT), mask_NT, DEPENDENT_K3)
     return {
@@ -111,7 +112,7 @@ class Prompt:
 
 
 def by_prompt(samples: Sequence[Sample], token_ids: Sequence[Sequence[int]]) -> list[Prompt]:
-    """Responses to one sample together, in order of appearance; those without a token have nothing to score."""
+    """Return responses to one sample together, in order of appearance; those without a token have nothing to score."""
     prompts: dict[str, Prompt] = {}
     seen: dict[str, int] = {}
     for row, (sample, ids) in enumerate(zip(samples, token_ids, strict=True)):
@@ -167,7 +168,7 @@ def two_views(
 def score_part(
     model: VisionLanguageModel, clean: list[Group], masked: list[Group], temperature: float, entropy: bool, kl: bool
 ) -> list[dict[str, Tensor]]:
-    """The tensors of `ViewScores` for every response of a micro-batch."""
+    """Return the tensors of `ViewScores` for every response of a micro-batch."""
     lengths = [len(ids) for group in clean for ids in group.responses]
     compare = ["kl"] if kl else []
     scores = model.score(clean, against={"masked": masked}, compare=compare, temperature=temperature, entropy=entropy)

@@ -50,19 +50,21 @@ class Encoded:
 
     @cached_property
     def picture_keys(self) -> list[Key]:
-        """What tells its pictures from others; for families whose pixels carry a grid."""
+        """Return what tells its pictures from others; for families whose pixels carry a grid."""
         grids = self.vision[GRID].tolist() if self.vision else []
         return [(self.salt, digest, *grid) for digest, grid in zip(self.digests, grids, strict=True)]
 
     @cached_property
     def key(self) -> tuple:
-        """Equal for prompts of which a model sees the same."""
+        """Return equal for prompts of which a model sees the same."""
         positions = b"" if self.positions_3P is None else self.positions_3P.numpy().tobytes()
         return (self.ids.numpy().tobytes(), positions, self.salt, *self.digests)
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
-    """The seed of one corruption: the same sample gets the same mask again only under the same seed and draw."""
+    """Return the seed of one corruption: the same sample gets the same mask again only under the same seed and
+    draw.
+    """
     return [seed, zlib.crc32(sample_id.encode()), draw]
 
 
@@ -205,11 +207,11 @@ class Encoder:
         return images
 
     def inputs(self, text: str, images: list[Image.Image]) -> Any:
-        """All that the processor makes of one prompt."""
+        """Return all that the processor makes of one prompt."""
         return self.processor(text=[text], return_tensors="pt", **self.options(text, images))
 
     def options(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
-        """What the processor is told beyond the text."""
+        """Return what the processor is told beyond the text."""
         # A list per prompt: LLaVA-OneVision cuts a picture into crops only where it is its prompt's only one.
         options: dict[str, Any] = {"images": [images]} if images else {}
         # Qwen's processors and their kin read `size` as an area, and the pixels are within limits already; others read
@@ -222,14 +224,14 @@ class Encoder:
         return options
 
     def blank_prompt(self) -> Encoded:
-        """A prompt with the smallest picture there is."""
+        """Return a prompt with the smallest picture there is."""
         limits = replace(self.settings, min_pixels=1, prompt="question_only")
         picture = PillowImage(Image.new("RGB", (32, 32), (255, 255, 255)))
         sample = Sample("blank", "blank", IMAGE_PLACEHOLDER, (picture,), "")
         return Encoder(self.processor, limits, self.image_token_id).encode(sample)
 
     def fits(self, prompt: Encoded) -> bool:
-        """Whether a prompt is within the length limit; longer ones are left out, never cut."""
+        """Return whether a prompt is within the length limit; longer ones are left out, never cut."""
         return len(prompt.ids) <= self.settings.max_prompt_tokens
 
     def encode_within_limit(
@@ -247,7 +249,9 @@ class Encoder:
         return kept, encoded, too_long
 
     def response_ids(self, sample_id: str, ids: Sequence[int]) -> Tensor:
-        """Token ids of a response from a file; image tokens in it would be read as pictures, so they are refused."""
+        """Return token ids of a response from a file; image tokens in it would be read as pictures, so they
+        are refused.
+        """
         if self.image_token_id in ids:
             raise UserError(f"the response to {sample_id} contains an image token; remove that row or resample it")
         return torch.tensor(ids, dtype=torch.long)
@@ -262,7 +266,7 @@ def check_sampled(prompts: Sequence[Encoded], pixels: bool = True) -> None:
 
 
 def check_template(encoder: Encoder) -> Encoded:
-    """A first prompt, or a sentence on why the model cannot be asked about a picture."""
+    """Return a first prompt, or a sentence on why the model cannot be asked about a picture."""
     path = encoder.settings.path
     remedy = "put a chat_template.jinja that does beside its weights, or take another model"
     if not getattr(encoder.processor, "chat_template", None):
@@ -280,13 +284,13 @@ def check_template(encoder: Encoder) -> Encoded:
 
 
 def batch_vision(prompts: Sequence[Encoded]) -> dict[str, Tensor]:
-    """The pictures of several prompts in order."""
+    """Return the pictures of several prompts in order."""
     names = {name for prompt in prompts for name in prompt.vision}
     return {name: joined([p.vision[name] for p in prompts if name in p.vision]) for name in sorted(names)}
 
 
 def distinct_vision(prompts: Sequence[Encoded]) -> tuple[dict[str, Tensor], list[Key]]:
-    """The grids of all pictures, the pixels of each distinct one, and which picture stands where."""
+    """Return the grids of all pictures, the pixels of each distinct one, and which picture stands where."""
     keys = [key for prompt in prompts for key in prompt.picture_keys]
     if not keys:
         return {}, []

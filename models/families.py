@@ -28,7 +28,7 @@ PER_TOKEN_KEYS = ("input_ids", "attention_mask", *TOKEN_KINDS)
 
 
 def image_token_id(module: Any) -> int:
-    """The token that stands, many times over, where a picture is."""
+    """Return the token that stands, many times over, where a picture is."""
     found = getattr(module.config, "image_token_id", None)
     if not isinstance(found, int):
         raise UserError(
@@ -38,7 +38,7 @@ def image_token_id(module: Any) -> int:
 
 
 def token_kinds_name(module: Any) -> str | None:
-    """How the model wants to be told which tokens are image tokens; None where it need not be."""
+    """Return how the model wants to be told which tokens are image tokens; None where it need not be."""
     taken = inspect.signature(module.model.forward).parameters
     return next((name for name in TOKEN_KINDS if name in taken), None)
 
@@ -52,20 +52,22 @@ def prompt_positions(module: Any, ids_P: torch.Tensor, kinds_P: torch.Tensor, gr
 
 
 def end_ids(module: Any, tokenizer: Any) -> list[int]:
-    """Tokens that end an answer: the tokenizer's, then what the weights' authors add (a turn may end otherwise)."""
+    """Return tokens that end an answer: the tokenizer's, then what the weights' authors add (a turn may end
+    otherwise).
+    """
     more = getattr(module.generation_config, "eos_token_id", None)
     listed = more if isinstance(more, list) else [more]
     return list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *listed) if isinstance(i, int)))
 
 
 def picture_token_ids(module: Any, processor: Any) -> set[int]:
-    """Tokens that must not be sampled: they would be read as pictures when the response is scored."""
+    """Return tokens that must not be sampled: they would be read as pictures when the response is scored."""
     found = {getattr(owner, name, None) for owner in (module.config, processor) for name in PICTURE_TOKENS}
     return {i for i in found if isinstance(i, int)}
 
 
 def language_path(module: Any) -> str:
-    """Where the language model lies inside the module, as a dotted path."""
+    """Return where the language model lies inside the module, as a dotted path."""
     decoder = module.get_decoder()
     path = next(name for name, part in module.named_modules() if part is decoder)
     if path in ("", "model"):
@@ -77,7 +79,7 @@ def language_path(module: Any) -> str:
 
 
 def is_language(name: str, language: str) -> bool:
-    """Whether a parameter or layer belongs to the language model or the output head; the rest is vision."""
+    """Return whether a parameter or layer belongs to the language model or the output head; the rest is vision."""
     return name.startswith((language + ".", "lm_head."))
 
 

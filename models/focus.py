@@ -41,7 +41,7 @@ class Places:
     copies: int
 
     def image_mean(self, states_ID: Tensor) -> Tensor:
-        """The mean image state of each copy [C, D]; zeros where it has no picture."""
+        """Return the mean image state of each copy [C, D]; zeros where it has no picture."""
         sums_CD = states_ID.new_zeros(self.copies, states_ID.shape[1]).index_add(0, self.copy_I, states_ID)
         return sums_CD / self.copy_I.bincount(minlength=self.copies).clamp(min=1)[:, None]
 
@@ -80,7 +80,7 @@ def watching_layers(module: Any, places: Places) -> Iterator[list[Tensor]]:
 
 @torch.no_grad()
 def states_of(wanted: Collection[str], last_SD: Tensor, below: list[Tensor], places: Places) -> dict[str, Tensor]:
-    """The wanted numbers of all response tokens; `below`: what `watching_layers` found."""
+    """Return the wanted numbers of all response tokens; `below`: what `watching_layers` found."""
     made = {
         "focus": lambda: places.focus(last_SD),
         "prior": lambda: torch.stack([*below, places.mean_cosine(last_SD)]).mean(0),

@@ -40,7 +40,7 @@ class Inputs:
     tokens: Sequence[int]  # how many response tokens belong to each of them
 
     def places(self) -> Places:
-        """Where response tokens and pictures are."""
+        """Return where response tokens and pictures are."""
         images = [
             copy.token_kinds.nonzero()[:, 0] + start for copy, start in zip(self.copies, self.starts, strict=True)
         ]
@@ -74,7 +74,7 @@ def row_positions(model: ModelParts, rows: Sequence[tuple[Encoded, list[int]]], 
 
 
 def plain_inputs(model: ModelParts, groups: Sequence[Group]) -> Inputs:
-    """One row per response, each with its own copy of prompt and picture."""
+    """Return one row per response, each with its own copy of prompt and picture."""
     rows = [(group.prompt, list(ids)) for group in groups for ids in group.responses]
     length = max(len(prompt.ids) + len(ids) for prompt, ids in rows)
     ids_NL = torch.full((len(rows), length), model.pad_id, dtype=torch.long)
@@ -104,7 +104,7 @@ def plain_inputs(model: ModelParts, groups: Sequence[Group]) -> Inputs:
 
 
 def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = False) -> Inputs:
-    """One flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
+    """Return one flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
     rows, positions = [], []
     known: dict[int, Tensor] = {}
     for group in groups:
@@ -141,7 +141,7 @@ class Passed(NamedTuple):
 
 
 def run(model: ModelParts, inputs: Inputs, states: Collection[str] = ()) -> Passed:
-    """One pass of the model's trunk."""
+    """Return one pass of the model's trunk."""
     places = inputs.places() if states else None
     watched: AbstractContextManager[list[Tensor]] = nullcontext([])
     if places and "prior" in states:

@@ -16,11 +16,13 @@ K3_BOUND = 10.0
 
 
 def k3(logp_NT: Tensor, other_logp_NT: Tensor, bound: float = K3_BOUND) -> Tensor:
-    """Per-token k3 of the policy (whose tokens these are) against another distribution."""
+    """Return per-token k3 of the policy (whose tokens these are) against another distribution."""
     d_NT = (other_logp_NT - logp_NT).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
     return (d_NT.exp() - d_NT - 1).clamp(max=bound)
 
 
 def k1(logp_NT: Tensor, other_logp_NT: Tensor) -> Tensor:
-    """Per-token log p - log q, the form that goes into the reward (RLOO, REINFORCE++): unbiased, of either sign."""
+    """Return per-token log p - log q, the form that goes into the reward (RLOO, REINFORCE++): unbiased, of
+    either sign.
+    """
     return logp_NT - other_logp_NT

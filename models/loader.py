@@ -68,14 +68,16 @@ class VisionLanguageModel:
 
     @cached_property
     def blank_prompt(self) -> Encoded:
-        """What rides along with a batch that has no picture."""
+        """Return what rides along with a batch that has no picture."""
         return self.encoder.blank_prompt()
 
     def encode(self, samples: Iterable[Sample], view: View | None = None, seed: int = 0) -> list[Encoded]:
         return [self.encoder.encode(sample, view, seed) for sample in samples]
 
     def picture_inputs(self, prompts: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-        """The pictures of prompts as the model takes them: each distinct one once, where the tower is ready for it."""
+        """Return the pictures of prompts as the model takes them: each distinct one once, where the tower is
+        ready for it.
+        """
         if self.pictures:
             vision, keys = distinct_vision(prompts)
             self.pictures.expect(keys)
@@ -84,7 +86,7 @@ class VisionLanguageModel:
         return {name: value.to(self.module.device) for name, value in vision.items()}
 
     def score(self, groups: Sequence[Group], **options: Any) -> Scores:
-        """Log-probs of every response token; the options are those of `score_groups`."""
+        """Return log-probs of every response token; the options are those of `score_groups`."""
         return self.scorer(groups, **options)
 
     def sample(
@@ -115,7 +117,7 @@ class VisionLanguageModel:
         return responses
 
     def token_texts(self, ids: Sequence[int]) -> list[str]:
-        """What each token adds to the text."""
+        """Return what each token adds to the text."""
         return [self.tokenizer.decode([token]) for token in ids]
 
     def forget_pictures(self) -> None:
@@ -128,7 +130,7 @@ class VisionLanguageModel:
         return adapters_off(self.module)
 
     def save(self, folder: Path, gather: Gather | None = None, writes: bool = True) -> None:
-        """Plain transformers files: whole weights with adapters merged (safetensors), configuration, processor.
+        """Write plain transformers files: whole weights with adapters merged, configuration, processor.
 
         Adapters also lie in folder/adapter, as peft reads them. With sharded weights every process calls this with
         `gather`, and one has `writes` set.
@@ -148,12 +150,12 @@ class VisionLanguageModel:
 
 
 def vision_is_fixed(settings: ModelSettings) -> bool:
-    """Whether the vision tower stays as it was loaded for a whole run."""
+    """Return whether the vision tower stays as it was loaded for a whole run."""
     return settings.freeze_vision or (settings.lora is not None and settings.lora.targets == "language")
 
 
 def refuse_impossible(settings: ModelSettings) -> None:
-    """Settings that no model can be loaded with."""
+    """Refuse settings that no model can be loaded with."""
     source = settings.path
     if not source:
         raise UserError(f"model '{settings.name}' has no path; set model.path to a folder or a hub id")

@@ -32,7 +32,7 @@ class Layout:
 
     @property
     def starts(self) -> list[int]:
-        """Where each prefix begins."""
+        """Return where each prefix begins."""
         return [0, *accumulate(prefix + sum(continuations) for prefix, continuations in self.groups)][:-1]
 
 

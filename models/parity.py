@@ -109,7 +109,7 @@ def parity(
 
 
 def unlike(model: VisionLanguageModel, prompt: Encoded, seen: EnginePrompt) -> Iterator[str]:
-    """Sentences on what the engine sees otherwise."""
+    """Yield sentences on what the engine sees otherwise."""
     name, ours = prompt.sample_id, prompt.ids.tolist()
     if ours != seen.ids:
         yield unlike_ids(name, ours, seen.ids)
@@ -125,7 +125,7 @@ def unlike(model: VisionLanguageModel, prompt: Encoded, seen: EnginePrompt) -> I
 
 
 def unlike_ids(name: str, ours: list[int], theirs: list[int]) -> str:
-    """Where two lists of token ids part."""
+    """Return where two lists of token ids part."""
     at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
     if at is None:
         return f"sample {name} has {len(ours)} prompt tokens for the trainer and {len(theirs)} for the engine"
@@ -133,7 +133,9 @@ def unlike_ids(name: str, ours: list[int], theirs: list[int]) -> str:
 
 
 def unlike_tensors(what: str, ours: Tensor, theirs: Tensor) -> Iterator[str]:
-    """Equal means equal: both sides run the same code on the same pictures, and round to the engine's type alike."""
+    """Yield equal means equal: both sides run the same code on the same pictures, and round to the engine's
+    type alike.
+    """
     ours, theirs = ours.cpu(), theirs.cpu()
     if ours.shape != theirs.shape:
         yield f"{what} have shape {list(ours.shape)} for the trainer and {list(theirs.shape)} for the engine"

@@ -36,7 +36,7 @@ class OneChoice(GenerationConfig):
 
 
 def chance(seed: int, sample_id: str, k: int, length: int) -> np.ndarray:
-    """All the chance of one response: a number in [0, 1) per step."""
+    """Return all the chance of one response: a number in [0, 1) per step."""
     entropy = np.random.SeedSequence([seed, zlib.crc32(sample_id.encode()), k])
     return np.random.Generator(np.random.Philox(entropy)).random(length)
 
@@ -106,7 +106,7 @@ def draw_tokens(
 def draw_rows(
     logits_NV: Tensor, numbers_N1: Tensor, settings: SamplingSettings, forbidden_ids: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Each row's next token [N, 1] and its log-prob [N].
+    """Return each row's next token [N, 1] and its log-prob [N].
 
     The token is the likeliest one or the one in whose share of the cumulative distribution the row's number falls.
     The log-prob is over the full vocabulary at the temperature, before anything is cut off or forbidden: the trainer
@@ -140,7 +140,7 @@ class TokenDraw(LogitsProcessor):
 
 
 def left_padded(prompts: Sequence[Encoded], pad_id: int, kinds_name: str | None) -> dict[str, Tensor]:
-    """Prompts of different lengths as one batch that ends flush on the right."""
+    """Return prompts of different lengths as one batch that ends flush on the right."""
     length = max(len(prompt.ids) for prompt in prompts)
     ids_BL = torch.full((len(prompts), length), pad_id, dtype=torch.long)
     mask_BL, kinds_BL = torch.zeros_like(ids_BL), torch.zeros_like(ids_BL)
@@ -183,7 +183,7 @@ def sample_batch(
     seed: int,
     view: str,
 ) -> list[Response]:
-    """The responses number `ks` to each prompt of one batch, prompt by prompt."""
+    """Return the responses number `ks` to each prompt of one batch, prompt by prompt."""
     check_sampled(prompts)
     device = model.module.device
     tokens = left_padded(prompts, model.pad_id, model.token_kinds_name)

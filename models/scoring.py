@@ -45,13 +45,15 @@ class Scores:
 
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Values of all response tokens in a row -> one padded row per response."""
+    """Return values of all response tokens in a row -> one padded row per response."""
     return torch.nn.utils.rnn.pad_sequence(list(values_K.split(list(lengths))), batch_first=True)
 
 
 @contextmanager
 def recomputing(module: Any) -> Iterator[None]:
-    """Layers recompute their activations only in training mode; of that mode (dropout) nothing else is wanted."""
+    """Yield layers recompute their activations only in training mode; of that mode (dropout) nothing else is
+    wanted.
+    """
     enabled = torch.is_grad_enabled()
     layers = [part for part in module.modules() if enabled and getattr(part, "gradient_checkpointing", False)]
     before = [layer.training for layer in layers]
@@ -65,7 +67,7 @@ def recomputing(module: Any) -> Iterator[None]:
 
 
 def by_prompt(groups: Sequence[Group]) -> tuple[list[Group], list[int]]:
-    """Responses to equal prompts behind one copy of it, and each response's place among them."""
+    """Return responses to equal prompts behind one copy of it, and each response's place among them."""
     found: dict[tuple, list[tuple[int, Group, int]]] = {}
     row = 0
     for group in groups:
@@ -94,7 +96,8 @@ def hidden_together(
     states: Collection[str],
     with_picture: bool,
 ) -> Passed:
-    """What predicts all tokens of the groups and of every view, in this order, from one pass; `states` of the groups.
+    """Return what predicts all tokens of the groups and of every view, in this order, from one pass; `states` of the
+    groups.
 
     Responses of a view that see the same bytes (equal draws, one prompt for all) share their prompt.
     """
@@ -122,7 +125,7 @@ def hidden_together(
 def teacher_divergence(
     hidden_KD: Tensor, head: torch.nn.Linear, teacher: TeacherPass, lengths: Sequence[int], temperature: float
 ) -> Tensor:
-    """The divergence at each token, padded; the teacher's own states are made without gradient."""
+    """Return the divergence at each token, padded; the teacher's own states are made without gradient."""
     assert [len(ids) for group in teacher.groups for ids in group.responses] == lengths, "the teacher sees the same"
     with torch.no_grad():
         passed = hidden_together(teacher.model, teacher.groups, [], teacher.model.scoring_path, (), False)
@@ -144,7 +147,7 @@ def score_groups(
     path: str = "shared",
     with_picture: bool = False,
 ) -> Scores:
-    """Log-probs (and entropies) of every response token; gradients flow where they are enabled.
+    """Return log-probs (and entropies) of every response token; gradients flow where they are enabled.
 
     `against`: by name, the same responses in the same order behind other prompts (views); all pass the model together
     and all carry gradients. `compare` ("kl", "js") adds, token by token, divergences of each view from the own whole

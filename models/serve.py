@@ -68,7 +68,7 @@ def digest(key: str) -> bytes:
 
 
 def server_key() -> str:
-    """The key from the environment; never printed, never an argument of a process."""
+    """Return the key from the environment; never printed, never an argument of a process."""
     key = os.environ.get(KEY, "")
     if len(key) < 16:
         raise UserError(

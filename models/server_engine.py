@@ -39,7 +39,7 @@ class ModelFrontend(Protocol):
 
 
 def load_front(settings: ModelSettings) -> VisionLanguageModel:
-    """A model that encodes and knows its special tokens, but has shapes in place of weights."""
+    """Return a model that encodes and knows its special tokens, but has shapes in place of weights."""
     refuse_impossible(settings)
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     processor = AutoProcessor.from_pretrained(settings.path, **options)
@@ -71,7 +71,7 @@ class Template:
         return made
 
     def content(self, prompt: Encoded) -> list[dict[str, Any]]:
-        """The parts of the user's turn, proven by putting them through the template."""
+        """Return the parts of the user's turn, proven by putting them through the template."""
         turn = prompt.text.removeprefix(self.head).removesuffix(self.tail)
         content: list[dict[str, Any]] = []
         for number, piece in enumerate(turn.split(self.picture) if self.picture else [turn]):
@@ -152,7 +152,7 @@ class ServerEngine:
                 yield from (Job(prompt, content, k) for k in missing)
 
     def body(self, job: Job, settings: SamplingSettings, seed: int) -> dict[str, Any]:
-        """Everything that could change the draw is written out; nothing is left to a server's defaults."""
+        """Return everything that could change the draw is written out; nothing is left to a server's defaults."""
         return {
             "model": self.name,
             "messages": [{"role": "user", "content": job.content}],
@@ -177,7 +177,7 @@ class ServerEngine:
         }
 
     def respond(self, job: Job, settings: SamplingSettings, seed: int, view: str) -> Response:
-        """One request, in a thread of its own."""
+        """Return one request, in a thread of its own."""
         name = job.prompt.sample_id
         try:
             chat = self.endpoint.chat(self.body(job, settings, seed))
@@ -207,7 +207,7 @@ class ServerEngine:
         return Response(name, job.k, view, text, ids, logprobs, chat.finish_reason)
 
     def check_prompt(self, prompt: Encoded, chat: Chat) -> None:
-        """The server must see what the other engines see, as far as it tells: token ids, or at least their number."""
+        """Refuse a server whose token ids, or at least their number, differ from the other engines'."""
         ours, theirs = prompt.ids.tolist(), whole_numbers(chat.body.get("prompt_token_ids"))
         if (theirs and theirs != ours) or chat.prompt_tokens not in (None, len(ours)):
             raise UserError(
@@ -217,13 +217,13 @@ class ServerEngine:
 
 
 def request_seed(seed: int, sample_id: str, k: int) -> int:
-    """The seed of one response, as far from all others as a hash can make it."""
+    """Return the seed of one response, as far from all others as a hash can make it."""
     state = np.random.SeedSequence([*view_seed(seed, sample_id), k]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
 def with_pictures(content: list[dict[str, Any]], images: Sequence[Image.Image]) -> list[dict[str, Any]]:
-    """The parts as the protocol has them; PNG, so that the pixels stay as they are."""
+    """Return the parts as the protocol has them; PNG, so that the pixels stay as they are."""
     pictures = iter(images)
     return [
         {"type": "image_url", "image_url": {"url": data_url(next(pictures))}} if part["type"] == "image" else part
@@ -232,16 +232,16 @@ def with_pictures(content: list[dict[str, Any]], images: Sequence[Image.Image]) 
 
 
 def data_url(image: Image.Image) -> str:
-    """A picture as text."""
+    """Return a picture as text."""
     return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
 def whole_numbers(value: Any) -> list[int]:
-    """A list of token ids, or nothing where the server sends none."""
+    """Return a list of token ids, or nothing where the server sends none."""
     return list(value) if isinstance(value, list) and all(type(one) is int for one in value) else []
 
 
 def chosen_logprobs(choice: Mapping[str, Any]) -> list[float]:
-    """The log-prob of every sampled token, or nothing where the server sends none."""
+    """Return the log-prob of every sampled token, or nothing where the server sends none."""
     listed = (choice.get("logprobs") or {}).get("content") or []
     return [float(one["logprob"]) for one in listed]

@@ -20,7 +20,7 @@ Key = tuple[int, ...]  # what tells a picture from others; its last three number
 
 
 def freeze_vision(module: Any) -> None:
-    """The vision tower and what joins it to the language model do not learn."""
+    """Freeze the vision tower and what joins it to the language model."""
     language = language_path(module)
     for name, parameter in module.named_parameters():
         if not is_language(name, language):
@@ -28,7 +28,7 @@ def freeze_vision(module: Any) -> None:
 
 
 def cut_patches_by_one_product(layer: torch.nn.Conv3d) -> None:
-    """A convolution whose windows do not overlap is a matrix product, which is several times faster."""
+    """Replace a convolution whose windows do not overlap by a matrix product, several times as fast."""
 
     def forward(patches_SCTHW: Tensor) -> Tensor:
         return torch.nn.functional.linear(patches_SCTHW.flatten(1), layer.weight.flatten(1), layer.bias)
@@ -71,7 +71,7 @@ class PictureTower:
         self.kept_bytes = 0
 
     def expect(self, keys: list[Key]) -> None:
-        """The coming call asks for these pictures and brings the pixels of each distinct one, in their order."""
+        """Announce the pictures of the coming call, which brings the pixels of each distinct one in order."""
         self.expected = keys
 
     def forward(self, hidden_states: Tensor, grid_thw: Tensor, **options: Any) -> Any:
@@ -119,7 +119,7 @@ class PictureTower:
             self.kept_bytes -= self.kept.popitem(last=False)[1].size_bytes
 
     def anyone_needs(self, here: bool, device: torch.device) -> bool:
-        """Where the tower's weights are cut over processes (ZeRO-3), all run it as soon as one of them must."""
+        """Return where the tower's weights are cut over processes (ZeRO-3), all run it as soon as one of them must."""
         sharded = any(hasattr(p, "ds_id") for p in self.tower.parameters())
         if not (self.keep and sharded and torch.distributed.get_world_size() > 1):
             return here

@@ -31,7 +31,7 @@ class SamplingPlan:
     known: dict[int, dict[int, float]] = field(default_factory=dict)  # row -> step -> log-prob
 
     def take(self, row: int) -> dict[int, float]:
-        """A row's log-prob at each step, once it has ended.
+        """Return a row's log-prob at each step, once it has ended.
 
         Where a step was drawn twice (a prompt in pieces, a preempted request) the last one counts.
         """
@@ -81,5 +81,5 @@ class SamplingPlanDraw(LogitsProcessor):
 
 
 def processor_for(sheet_owner: Any) -> type[SamplingPlanDraw]:
-    """A processor class that reads the sheet its engine has at the moment."""
+    """Return a processor class that reads the sheet its engine has at the moment."""
     return type("EngineDraw", (SamplingPlanDraw,), {"sheet": property(lambda self: sheet_owner.sheet)})

@@ -27,7 +27,9 @@ CPU_BLOCK = 32  # tokens per cache block: a group shares the whole blocks of its
 
 
 def processor_options(model: VisionLanguageModel) -> dict[str, Any]:
-    """Pictures are within limits already: vLLM's processor must not scale them, and profiles with the largest one."""
+    """Return pictures are within limits already: vLLM's processor must not scale them, and profiles with the
+    largest one.
+    """
     image_processor = model.processor.image_processor
     if not hasattr(image_processor, "merge_size"):  # not a processor that reads `size` as an area, as in encode.py
         return {}
@@ -39,7 +41,7 @@ def processor_options(model: VisionLanguageModel) -> dict[str, Any]:
 
 
 def room(model: VisionLanguageModel, sampling: SamplingSettings) -> int:
-    """Tokens of prompt and response together; refused where the model has fewer positions."""
+    """Return tokens of prompt and response together; refused where the model has fewer positions."""
     wanted = model.settings.max_prompt_tokens + sampling.max_new_tokens
     most = getattr(model.module.config.get_text_config(), "max_position_embeddings", wanted)
     if wanted > most:
@@ -51,13 +53,13 @@ def room(model: VisionLanguageModel, sampling: SamplingSettings) -> int:
 
 
 def uses_gpu(model: VisionLanguageModel) -> bool:
-    """Where the policy is; where there is only its front, as for evaluation, a GPU if there is one."""
+    """Return where the policy is; where there is only its front, as for evaluation, a GPU if there is one."""
     device = model.module.device.type
     return device == "cuda" or (device == "meta" and torch.cuda.is_available())
 
 
 def engine_options(model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings) -> dict[str, Any]:
-    """Everything vLLM is told; nothing is left to a model's own defaults."""
+    """Return everything vLLM is told; nothing is left to a model's own defaults."""
     source: ModelSettings = model.settings
     on_gpu = uses_gpu(model)
     several = distributed.is_initialized() and distributed.get_world_size() > 1
@@ -155,7 +157,7 @@ class VllmEngine:
         return [found[row] for row in range(len(rows))]
 
     def rendered(self, prompt: Encoded) -> dict[str, Any]:
-        """The prompt as vLLM's own processor makes it: expanded token ids, pixels, where the pictures lie."""
+        """Return the prompt as vLLM's own processor makes it: expanded token ids, pixels, where the pictures lie."""
         ids = self.model.tokenizer(prompt.text, **self.tokenizer_options(prompt.text))["input_ids"]
         request: dict[str, Any] = {"prompt_token_ids": ids}
         if prompt.images:
@@ -167,7 +169,7 @@ class VllmEngine:
         return self.model.encoder.options(text, []).get("text_kwargs", {})
 
     def seen(self, prompt: Encoded) -> EnginePrompt:
-        """Tokens, pixels and positions from vLLM's own processor and model."""
+        """Return tokens, pixels and positions from vLLM's own processor and model."""
         with undisturbed(), self.alive():
             inputs = self.rendered(prompt)
             ids = inputs["prompt_token_ids"]
@@ -190,7 +192,7 @@ class VllmEngine:
         return EnginePrompt(ids, vision, positions)
 
     def run(self, prompts: Sequence[Encoded], settings: SamplingSettings) -> Iterator[tuple[int, list[int]]]:
-        """Rows and their token ids as they end; vLLM fills its batch with the next."""
+        """Yield rows and their token ids as they end; vLLM fills its batch with the next."""
         engine = self.llm.llm_engine
         inputs: dict[int, dict[str, Any]] = {}  # a prompt stands there once for each of its responses
         for number, prompt in enumerate(prompts):
@@ -229,7 +231,7 @@ class VllmEngine:
         )
 
     def sync(self, weights: Weights) -> None:
-        """Weights go from memory to memory; what was computed with the old ones is forgotten."""
+        """Copy weights from memory to memory and drop what was computed with the old ones."""
         with undisturbed(), self.alive():
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
             if self.on_gpu and self.asleep:
@@ -259,7 +261,7 @@ class VllmEngine:
 
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """An engine that broke is not used again, and the user hears why."""
+        """Yield an engine that broke is not used again, and the user hears why."""
         if self.death:
             raise UserError(f"vLLM stopped earlier: {self.death}; start the command again, it resumes")
         try:

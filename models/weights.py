@@ -29,7 +29,7 @@ def all_here(parameters: list[Tensor]) -> AbstractContextManager:
 
 @torch.no_grad()
 def named_weights(module: Any, gather: Gather | None = None) -> Iterator[tuple[str, Tensor]]:
-    """Every weight once, adapters merged in, one at a time; the module itself does not change.
+    """Yield every weight once, adapters merged in, one at a time; the module itself does not change.
 
     `gather` makes sharded parameters whole for a moment (DeepSpeed's GatheredParameters); then every process must run
     through the whole iterator. A tensor may share memory with the model: copy what you keep.
@@ -125,7 +125,7 @@ def size_of(tensor: Tensor) -> int:
 
 
 def name_shards(folder: Path, shards: list[dict[str, int]]) -> None:
-    """The final names say how many shards there are; an index says what lies where."""
+    """Rename shards so that names say how many there are; an index maps weights to files."""
     if len(shards) == 1:
         (folder / "model-00001.safetensors").rename(folder / "model.safetensors")
         return
@@ -140,7 +140,7 @@ def name_shards(folder: Path, shards: list[dict[str, int]]) -> None:
 
 
 def write_config(module: Any, folder: Path) -> None:
-    """What transformers writes beside the weights."""
+    """Write what transformers writes beside the weights."""
     module.config.dtype = str(module.dtype).split(".")[1]
     module.config.architectures = [type(module).__name__]
     module.config.save_pretrained(folder)

@@ -40,7 +40,7 @@ def attention(
 
 
 def flash_windows(tensors: list[Tensor], borders: Tensor, longest: int, scale: float) -> Tensor:
-    """One kernel for windows of any length, from torch itself."""
+    """Return one kernel for windows of any length, from torch itself."""
     from torch.nn.attention.varlen import varlen_attn
 
     borders = borders.to(torch.int32)
@@ -49,7 +49,7 @@ def flash_windows(tensors: list[Tensor], borders: Tensor, longest: int, scale: f
 
 
 def equal_windows(tensors: list[Tensor], borders: Tensor, scale: float) -> Tensor:
-    """One call for each length that windows have: those of one length are a batch."""
+    """Return one call for each length that windows have: those of one length are a batch."""
     lengths = borders.diff()
     kinds, counts = (found.tolist() for found in lengths.unique(return_counts=True))
     order_S = lengths.repeat_interleave(lengths).argsort(stable=True) if len(kinds) > 1 else None

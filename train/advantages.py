@@ -32,7 +32,7 @@ def advantages(
     kl_rows: Sequence[Tensor] | None = None,
     kl_coef: float = 0.0,
 ) -> list[Tensor]:
-    """The advantage of every token of every response; `kl_rows` holds log pi_old - log pi_ref per token."""
+    """Return the advantage of every token of every response; `kl_rows` holds log pi_old - log pi_ref per token."""
     lengths = [int(length) for length in lengths_N]
     reward_N = reward_N if reward_N.is_floating_point() else reward_N.float()
     if kind == "reinforce_pp":
@@ -65,7 +65,7 @@ PER_GROUP: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def by_group(per_group: Callable[[Tensor], Tensor], reward_N: Tensor, group_N: Tensor) -> Tensor:
-    """A function of a group's rewards, for each group; a group of one keeps its reward."""
+    """Return a function of a group's rewards, for each group; a group of one keeps its reward."""
     advantage_N = torch.zeros_like(reward_N)
     for group in group_N.unique():
         members = group_N == group
@@ -77,7 +77,7 @@ def by_group(per_group: Callable[[Tensor], Tensor], reward_N: Tensor, group_N: T
 def returns(
     reward_N: Tensor, lengths: Sequence[int], kl_rows: Sequence[Tensor] | None, kl_coef: float
 ) -> list[Tensor]:
-    """What a response still earns from each token on: its reward, and the KL penalties ahead."""
+    """Return what a response still earns from each token on: its reward, and the KL penalties ahead."""
     rows = [reward.expand(length) for reward, length in zip(reward_N, lengths, strict=True)]
     if kl_rows is None:
         return rows

@@ -76,7 +76,7 @@ def watched(losses: LossSettings, terms: Mapping[str, Tensor]) -> list[str]:
 
 
 def live_tensors(batch: ScoredBatch) -> list[Tensor]:
-    """Everything of the batch through which a gradient reaches the policy."""
+    """Return everything of the batch through which a gradient reaches the policy."""
     return [tensor for tensor in (batch.logp_NT, *batch.live.values()) if tensor.requires_grad]
 
 
@@ -89,7 +89,7 @@ def gradients(value: Tensor, batch: ScoredBatch) -> list[Tensor | None]:
 
 
 def differ(some: list[Tensor | None], others: list[Tensor | None]) -> bool:
-    """Whether two gradients differ anywhere; None stands for zero."""
+    """Return whether two gradients differ anywhere; None stands for zero."""
     changes: list[Tensor] = []
     for one, other in zip(some, others, strict=True):
         if one is not None and other is not None:
@@ -100,7 +100,9 @@ def differ(some: list[Tensor | None], others: list[Tensor | None]) -> bool:
 
 
 def moved_copy(batch: ScoredBatch) -> ScoredBatch:
-    """The batch in float64 with leaves of its own: ratio 1, every other distribution a little off the policy."""
+    """Return the batch in float64 with leaves of its own: ratio 1, every other distribution a little off the
+    policy.
+    """
     logp_NT = batch.logp_NT.detach().double()
     count = torch.arange(logp_NT.numel(), device=logp_NT.device).reshape(logp_NT.shape)
     away_NT = STEP * (1 + count % 3) * (1 - 2 * (count % 2))  # +-0.1, 0.2, 0.3

@@ -27,7 +27,7 @@ class Backend(Protocol):
         ...
 
     def step(self, rate: float) -> float:
-        """One optimiser step; the gradient's norm before clipping."""
+        """Return one optimiser step; the gradient's norm before clipping."""
         ...
 
     def state(self) -> dict[str, Tensor]:
@@ -50,7 +50,7 @@ def adamw(parameters: list[Tensor], settings: TrainSettings) -> torch.optim.Adam
 
 
 def optimizer_state(weights: list[Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Weights and moments by their place in the optimiser."""
+    """Return weights and moments by their place in the optimiser."""
     found: dict[str, Tensor] = {}
     for index, weight in enumerate(weights):
         found[f"{index}.value"] = weight.detach()

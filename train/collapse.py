@@ -51,7 +51,7 @@ def is_early(values: Sequence[float]) -> bool:
 
 
 def healthy(values: Sequence[float]) -> Sequence[float]:
-    """The settled rows of the first half, at least one window of them."""
+    """Return the settled rows of the first half, at least one window of them."""
     return values[SETTLE : max(SETTLE + RECENT, len(values) // 2)]
 
 

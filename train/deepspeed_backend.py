@@ -28,7 +28,7 @@ SMALL_MODEL = 1_000 * KEPT_WHOLE
 
 
 def deepspeed_config(settings: TrainSettings) -> dict[str, Any]:
-    """Everything that DeepSpeed is told; the batch sizes are formal, since we count tokens ourselves."""
+    """Return everything that DeepSpeed is told; the batch sizes are formal, since we count tokens ourselves."""
     stage, offload = settings.parallel.zero_stage, settings.parallel.offload
     zero: dict[str, Any] = {"stage": stage, "overlap_comm": torch.cuda.is_available() and stage >= 2}
     if offload != "none":
@@ -138,7 +138,7 @@ class DeepSpeedBackend:
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
-        """The AdamW that steps: over flat shards from stage 1 on."""
+        """Return the AdamW that steps: over flat shards from stage 1 on."""
         return self.engine.optimizer.optimizer if self.stage else self.engine.optimizer
 
     def backward(self, loss: Tensor, last: bool) -> None:
@@ -157,7 +157,7 @@ class DeepSpeedBackend:
         return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None]).item()
 
     def masters(self) -> list[Tensor]:
-        """What AdamW steps on: the parameters, or this process's flat float32 shards of them."""
+        """Return what AdamW steps on: the parameters, or this process's flat float32 shards of them."""
         if self.stage == 3:  # between steps stage 3 leaves the optimiser's own list empty
             return list(self.engine.optimizer.fp32_partitioned_groups_flat)
         return [weight for group in self.optimizer.param_groups for weight in group["params"]]

@@ -29,11 +29,11 @@ class Ranks:
 
     @property
     def main(self) -> bool:
-        """The process that writes what is written once."""
+        """Return the process that writes what is written once."""
         return self.rank == 0
 
     def mine(self, items: Sequence[T]) -> list[T]:
-        """Every size-th item, so that equal shares of each mini-batch lie on each process."""
+        """Return every size-th item, so that equal shares of each mini-batch lie on each process."""
         return list(items[self.rank :: self.size])
 
     def gather(self, items: list[T]) -> list[T]:
@@ -45,7 +45,7 @@ class Ranks:
         return [item for part in parts for item in part]
 
     def sum(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Values added up over the processes; all must hold the same names."""
+        """Return values added up over the processes; all must hold the same names."""
         if self.size == 1:
             return dict(values)
         total = torch.tensor([values[name] for name in sorted(values)], dtype=torch.float64)
@@ -118,7 +118,7 @@ def start_group(rank: int, size: int) -> None:
 
 
 def check_kernels() -> None:
-    """A PyTorch that was not built for this GPU says so at its first kernel, deep inside a model; ask it now."""
+    """Run one kernel: a PyTorch not built for this GPU would fail only deep inside a model."""
     try:
         torch.ones(1, device="cuda").add_(1).item()
     except RuntimeError as error:

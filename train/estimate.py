@@ -97,14 +97,14 @@ def bytes_of(settings: TrainSettings) -> int:
 
 
 def token_bytes(width: int, query: int, key: int, inner_kept: int, size: int) -> int:
-    """What one token leaves for the backward pass in one layer."""
+    """Return what one token leaves for the backward pass in one layer."""
     norms = 2 * (FLOAT32 + size) * width  # their float32 input and their scaled value
     attention = (4 * query + 4 * key) * size  # queries and keys before and after rotation, values, the mixed values
     return norms + attention + (2 * width + inner_kept) * size
 
 
 def activations(shape: Shape, tokens: int, patches: int, size: int, *, checkpointing: bool, vision: bool) -> float:
-    """Bytes kept for the backward pass; with checkpointing every layer's input and one layer in full."""
+    """Return bytes kept for the backward pass; with checkpointing every layer's input and one layer in full."""
     language = token_bytes(shape.width, shape.query_width, shape.key_width, 4 * shape.inner, size) * tokens
     vision_bytes = (
         token_bytes(shape.vision_width, shape.vision_width, shape.vision_width, shape.vision_inner, size) * patches
@@ -118,7 +118,7 @@ def activations(shape: Shape, tokens: int, patches: int, size: int, *, checkpoin
 
 
 def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, work: float, sampler: float) -> Memory:
-    """Bytes at one ZeRO stage; `work` is what learning needs beside weights, gradients and optimiser."""
+    """Return bytes at one ZeRO stage; `work` is what learning needs beside weights, gradients and optimiser."""
     size, offload = bytes_of(settings), settings.parallel.offload
     master = FLOAT32 if size < FLOAT32 else 0
     whole = size * shape.total
@@ -210,7 +210,7 @@ def image_tokens(shape: Shape, model: ModelSettings) -> int:
 
 
 def sampling_pass(shape: Shape, settings: TrainSettings, gpus: int, prompt: int, response: int) -> tuple[Pass, float]:
-    """Prompts read once, responses token by token; also the tokens that one GPU samples in a second."""
+    """Return prompts read once, responses token by token; also the tokens that one GPU samples in a second."""
     rollouts, peak = settings.rollouts, ASSUMED.peak_flops[settings.model.dtype]
     rounds = ASSUMED.filter_rounds if rollouts.filter else 1
     share = ASSUMED.sampling_utilisation[rollouts.engine.kind]
@@ -226,7 +226,9 @@ def sampling_pass(shape: Shape, settings: TrainSettings, gpus: int, prompt: int,
 
 
 def packed_keys(shape: Shape, length: int, size: int) -> int:
-    """Bytes of a layer's keys and values that a response keeps to itself: a copy of its prompt's and its own."""
+    """Return bytes of a layer's keys and values that a response keeps to itself: a copy of its prompt's and
+    its own.
+    """
     return 2 * length * shape.query_width * size if shape.shares_prefix else 0
 
 

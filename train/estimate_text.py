@@ -10,7 +10,7 @@ from train.shape import read_shape
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines: the first column on the left, numbers on the right."""
+    """Return rows as lines: the first column on the left, numbers on the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  " + "  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
@@ -19,7 +19,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def count_text(count: float) -> str:
-    """A number of parameters or tokens as people say it."""
+    """Return a number of parameters or tokens as people say it."""
     for unit, name in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
         if count >= unit:
             return f"{count / unit:.2f}{name}"
@@ -35,7 +35,7 @@ def verdict(memory: Memory) -> str:
 
 
 def render(estimate: Estimate) -> str:
-    """The estimate of one number of GPUs as text."""
+    """Return the estimate of one number of GPUs as text."""
     shape, settings = estimate.shape, estimate.settings
     rollouts, model = settings.rollouts, settings.model
     parts = {"vision": shape.vision, "language": shape.language, "embeddings": shape.embeddings}
@@ -86,7 +86,7 @@ def render_worlds(estimates: Sequence[Estimate]) -> str:
 
 
 def assumptions(estimate: Estimate) -> list[str]:
-    """What the numbers rest on."""
+    """Return what the numbers rest on."""
     model, engine = estimate.settings.model, estimate.settings.rollouts.engine.kind
     lines = [
         f"picture tokens are the upper bound that model.max_pixels={model.max_pixels} allows; text of a prompt "
@@ -115,7 +115,7 @@ def assumptions(estimate: Estimate) -> list[str]:
 
 
 def chosen(estimates: Sequence[Estimate]) -> Estimate:
-    """The one shown in full: the fewest GPUs on which the chosen ZeRO stage fits, or else the most."""
+    """Return the one shown in full: the fewest GPUs on which the chosen ZeRO stage fits, or else the most."""
     fitting = [one for one in estimates if one.zero[one.settings.parallel.zero_stage].fits]
     return fitting[0] if fitting else estimates[-1]
 

@@ -87,7 +87,7 @@ def claim_run_folder(run: Path, settings: TrainSettings) -> None:
 
 
 def revisions(settings: TrainSettings) -> dict[str, str]:
-    """What the weights and the data were, as exactly as can be told."""
+    """Return what the weights and the data were, as exactly as can be told."""
     data = Path(settings.data.source)
     digest = f"sha256:{sha256_of(data)}" if data.is_file() else settings.data.source
     return {"model": weights_revision(settings.model), "data": digest}
@@ -221,7 +221,7 @@ def finished_steps(run: Path) -> int:
 
 
 def run_until_done(run: Path, state: TrainState) -> None:
-    """Steps, checkpoints and the final weights."""
+    """Run steps to the last one, with checkpoints, and write the final weights."""
     settings, ranks = state.settings, state.ranks
     place = load_checkpoint(run, state.updater.backend, settings.parallel, ranks)
     state.updater.updates = place.updates

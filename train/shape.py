@@ -44,7 +44,7 @@ class Shape:
 
 
 def config_source(model: ModelSettings) -> str:
-    """A folder with config.json, our own shape of a published model, or the hub id itself."""
+    """Return a folder with config.json, our own shape of a published model, or the hub id itself."""
     refuse_impossible(model)
     if not Path(model.path).exists():
         for file in sorted((ROOT / "models" / "shapes").glob("*.json")):

@@ -29,14 +29,14 @@ class Piece(NamedTuple):
 
 
 def whole_pieces(sizes: Mapping[str, int]) -> list[Piece]:
-    """Every parameter is a master of its own: plain torch, ZeRO 0."""
+    """Return every parameter is a master of its own: plain torch, ZeRO 0."""
     return [Piece(name, 0, size, master, 0) for master, (name, size) in enumerate(sizes.items())]
 
 
 def flat_pieces(
     sizes: Mapping[str, int], offsets: Sequence[int], part: int, rank: int, master: int = 0
 ) -> list[Piece]:
-    """All parameters in a row, cut into equal parts, one per rank: ZeRO 1 and 2."""
+    """Return all parameters in a row, cut into equal parts, one per rank: ZeRO 1 and 2."""
     begin, pieces = rank * part, []
     for (name, size), offset in zip(sizes.items(), offsets, strict=True):
         first, last = max(offset, begin), min(offset + size, begin + part)
@@ -46,7 +46,7 @@ def flat_pieces(
 
 
 def split_pieces(sizes: Mapping[str, int], parts: Sequence[int], rank: int, master: int = 0) -> list[Piece]:
-    """Every parameter cut into equal parts, a rank's parts in a row: ZeRO 3."""
+    """Return every parameter cut into equal parts, a rank's parts in a row: ZeRO 3."""
     at, pieces = 0, []
     for (name, size), part in zip(sizes.items(), parts, strict=True):
         length = min(part, size - rank * part)
@@ -57,7 +57,7 @@ def split_pieces(sizes: Mapping[str, int], parts: Sequence[int], rank: int, mast
 
 
 def pieces_metadata(pieces: Sequence[Piece]) -> dict[str, str]:
-    """What a shard says of its content."""
+    """Return what a shard says of its content."""
     return {"pieces": json.dumps(pieces)}
 
 
@@ -104,7 +104,7 @@ def masters_of(own: Sequence[Piece], sources: Mapping[str, Any], shape: torch.Si
 
 
 def numbers(file: Any, key: str, place: int, length: int) -> Tensor:
-    """Part of a stored tensor, as if it lay flat."""
+    """Return part of a stored tensor, as if it lay flat."""
     part = file.get_slice(key)
     if len(part.get_shape()) == 1:
         return part[place : place + length]

@@ -76,14 +76,14 @@ wait "$step"
 
 
 def checked_header(name: str, value: str) -> str:
-    """A value for an #SBATCH line, where no quoting helps."""
+    """Return a value for an #SBATCH line, where no quoting helps."""
     if not HEADER_VALUE.fullmatch(value):
         raise UserError(f"{name}={value!r} cannot stand in a Slurm header; use letters, digits and _./:,+- only")
     return value
 
 
 def header(settings: SlurmCommand) -> str:
-    """The #SBATCH lines."""
+    """Return the #SBATCH lines."""
     name = f"percept-{settings.scale}-{settings.method}".replace("/", "-")
     options = {
         "job-name": checked_header("job name", name),
@@ -108,7 +108,7 @@ def script_path(settings: SlurmCommand) -> Path:
 
 
 def script_text(settings: SlurmCommand, overrides: Sequence[str]) -> str:
-    """The whole script; everything a user gave is quoted."""
+    """Return the whole script; everything a user gave is quoted."""
     return SCRIPT.format(
         header=header(settings),
         script=checked_header("script", script_path(settings).as_posix()),
@@ -122,7 +122,9 @@ def script_text(settings: SlurmCommand, overrides: Sequence[str]) -> str:
 
 
 def deepspeed_command(settings: SlurmCommand, overrides: Sequence[str]) -> str:
-    """The same run without Slurm; our settings would not know the --local_rank that DeepSpeed adds unless told."""
+    """Return the same run without Slurm; our settings would not know the --local_rank that DeepSpeed adds
+    unless told.
+    """
     start = f"deepspeed --hostfile hosts --num_nodes {settings.nodes} --num_gpus {settings.gpus}"
     return f"{start} --no_local_rank --module train {shlex.join(overrides)}"
 

@@ -89,7 +89,7 @@ def rollout_frame(experience: Experience, step: int, advantage_NT: torch.Tensor)
 
 
 def side_by_side(original: Image.Image, corrupted: Image.Image) -> Image.Image:
-    """Two pictures of one size, a small gap between them."""
+    """Return two pictures of one size, a small gap between them."""
     both = Image.new("RGB", (2 * original.width + 8, original.height), "white")
     both.paste(original, (0, 0))
     both.paste(corrupted, (original.width + 8, 0))
@@ -114,7 +114,7 @@ class Tracker:
         return rows
 
     def start_wandb(self) -> Any:
-        """One W&B run per run folder, found again by its id after a stop."""
+        """Return one W&B run per run folder, found again by its id after a stop."""
         os.environ.setdefault("WANDB_SILENT", "true")
         os.environ.pop("WANDB_SERVICE", None)  # a parent's W&B service may still hold the run of a killed process
         import wandb
@@ -132,7 +132,7 @@ class Tracker:
         )
 
     def log(self, step: int, metrics: dict[str, float], timing: dict[str, float], tokens: int) -> None:
-        """One row per step in each file."""
+        """Append one row per step to each file."""
         metrics |= signals([*self.rows, metrics])
         seconds = timing["timing_s/step"]
         peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -68,7 +68,7 @@ def _same_answer(prediction: str, gold: str) -> tuple[bool, str]:
 
 @lru_cache(maxsize=1 << 12)
 def kind_of(gold: str) -> str:
-    """What a tidied gold is: "number", "math" or "text"."""
+    """Return what a tidied gold is: "number", "math" or "text"."""
     if _WHOLE.fullmatch(gold):
         return "number"
     try:
@@ -80,7 +80,7 @@ def kind_of(gold: str) -> str:
 
 
 def is_wordy(text: str) -> bool:
-    """Whether a tidied answer holds a real word or a letter of another script, so that it is not a formula."""
+    """Return whether a tidied answer holds a real word or a letter of another script, so that it is not a formula."""
     for word in _WORD.findall(_MACRO.sub(" ", text)):
         if len(word) > 2 or not word.isascii():
             if word.lower() not in FUNCTIONS:
@@ -118,7 +118,7 @@ def _same(gold: str, prediction: str, nesting: int) -> bool:
 
 
 def _with_point(text: str) -> str:
-    """The one number that a list of two is when its comma is a decimal comma."""
+    """Return the one number that a list of two is when its comma is a decimal comma."""
     number = _DECIMAL_COMMA.fullmatch(text)
     return f"{number[1].replace('.', '')}.{number[2]}" if number else text
 
@@ -152,7 +152,7 @@ def _same_single(gold: str, prediction: str, nesting: int) -> bool:
 
 
 def _same_conclusion(gold: str, prediction: str, nesting: int) -> bool:
-    """The last side of an equation or chain whose other sides name it or have its value."""
+    """Return the last side of an equation or chain whose other sides name it or have its value."""
     chain = conclusion(prediction)
     if chain is None or not all(_same_formula(chain[1], side) for side in chain[0]):
         return False
@@ -204,7 +204,7 @@ def _same_range(gold: str, prediction: str, nesting: int) -> bool:
 
 
 def _each_in(first: list[Range], second: list[Range], nesting: int) -> bool:
-    """Whether every range of the first union is one of the second."""
+    """Return whether every range of the first union is one of the second."""
     return all(
         any(
             not names_contradict(name, other_name) and _same_collection(interval, other, "", "", nesting)
@@ -223,7 +223,7 @@ def _same_text(gold: str, prediction: str) -> bool:
 
 
 def plain_text(text: str) -> str:
-    """Words only: lower case, no punctuation, no leading article."""
+    """Return words only: lower case, no punctuation, no leading article."""
     return _ARTICLE.sub("", _NOT_TEXT.sub(" ", text.casefold()).strip())
 
 
@@ -263,7 +263,7 @@ def _unfold(collection: Collection) -> Collection:
 
 
 def _has_names(collection: Collection) -> bool:
-    """Whether the elements are coordinates: x = 1, y = 2, but not x = 1, x = 2."""
+    """Return whether the elements are coordinates: x = 1, y = 2, but not x = 1, x = 2."""
     names = {(split_name(element)[0] or "").partition("_")[0] for element in collection.elements}
     return len(names) > 1 and "" not in names
 

@@ -143,7 +143,7 @@ class _Parser:
         return self.operand() if self.peek()[0] == "number" else self.argument()
 
     def argument(self) -> Any:
-        """What a TeX macro takes: a group, or one character (one digit of a number)."""
+        """Return what a TeX macro takes: a group, or one character (one digit of a number)."""
         kind, token = self.peek()
         if kind == "number" and len(token) > 1 and token.isdigit():
             self.tokens[self.position] = (kind, token[1:])
@@ -186,7 +186,9 @@ class _Parser:
         return int(token)
 
     def function(self, name: str) -> Any:
-        """A function's argument is a bracket, or factors side by side; a power of the function comes before it."""
+        """Return a function's argument is a bracket, or factors side by side; a power of the function comes
+        before it.
+        """
         base = exponent = None
         if self.peek()[1] == "_":
             self.take()

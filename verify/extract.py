@@ -41,7 +41,7 @@ Span = tuple[int, int, str]
 
 
 def boxes(text: str) -> list[Span]:
-    """All balanced boxes by where they open, with their contents."""
+    """Return all balanced boxes by where they open, with their contents."""
     found: list[Span] = []
     openings: list[tuple[int, int, bool]] = []
     for match in _BOX_TOKEN.finditer(text):
@@ -56,7 +56,7 @@ def boxes(text: str) -> list[Span]:
 
 
 def extract_boxed(text: str) -> str | None:
-    """Content of the balanced box that opens last.
+    """Return content of the balanced box that opens last.
 
     A box that is never closed holds no answer and does not hide the complete one before it; in a box inside a box the
     inner one is the answer.
@@ -66,7 +66,9 @@ def extract_boxed(text: str) -> str | None:
 
 
 def boxed_list(text: str, count: int) -> str | None:
-    """Content of the last box, with those that a comma, "and" or "or" joins to it; `count` boxes in all are a list."""
+    """Return content of the last box, with those that a comma, "and" or "or" joins to it; `count` boxes in all
+    are a list.
+    """
     found = boxes(text)
     if not found:
         return None
@@ -76,7 +78,9 @@ def boxed_list(text: str, count: int) -> str | None:
 
 
 def _joined(spans: list[Span], text: str, with_commas: bool) -> str:
-    """The last value together with those that stand before it in one list; without commas, "or" alone makes a list."""
+    """Return the last value together with those that stand before it in one list; without commas, "or" alone
+    makes a list.
+    """
     start, _, value = spans[-1]
     values = [value]
     for before, end, earlier in reversed(spans[:-1]):
@@ -89,26 +93,28 @@ def _joined(spans: list[Span], text: str, with_commas: bool) -> str:
 
 
 def final_part(response: str) -> str:
-    """What follows the thoughts; the thoughts themselves when nothing does."""
+    """Return what follows the thoughts; the thoughts themselves when nothing does."""
     head, closing, tail = response.rpartition("</think>")
     return (tail if tail.strip() else head).strip() if closing else response.strip()
 
 
 def is_unfinished(response: str) -> bool:
-    """Whether the response stops inside its thoughts or its box, so that a value at its end is no final answer."""
+    """Return whether the response stops inside its thoughts or its box, so that a value at its end is no final
+    answer.
+    """
     in_thoughts = "<think>" in response and "</think>" not in response
     return in_thoughts or ("\\boxed" in response and extract_boxed(response) is None)
 
 
 def tagged(text: str) -> str | None:
-    """Content of the last answer tag."""
+    """Return content of the last answer tag."""
     end = text.rfind("</answer>")
     start = text.rfind("<answer>", 0, end) if end >= 0 else -1
     return text[start + len("<answer>") : end].strip() if start >= 0 else None
 
 
 def after_phrase(text: str) -> str | None:
-    """What follows the last "the answer is", "Answer:" or the like, a few hundred characters at most."""
+    """Return what follows the last "the answer is", "Answer:" or the like, a few hundred characters at most."""
     last = None
     for match in _PHRASE.finditer(text):
         if text[match.end() : match.end() + _PHRASE_REACH].strip(" *\n\t:"):
@@ -117,7 +123,7 @@ def after_phrase(text: str) -> str | None:
 
 
 def until_phrase_ends(text: str) -> str:
-    """The value part of what follows an answer phrase."""
+    """Return the value part of what follows an answer phrase."""
     maths = _INLINE_MATHS.match(text)
     if maths:
         end = _END_OF_PHRASE.search(text, maths.end())
@@ -127,12 +133,12 @@ def until_phrase_ends(text: str) -> str:
 
 
 def gives_up(text: str) -> bool:
-    """Whether a text ends with words that it has no answer."""
+    """Return whether a text ends with words that it has no answer."""
     return _GIVES_UP.search(text[-_PHRASE_REACH:]) is not None
 
 
 def last_value(text: str, wants_list: bool = False) -> str | None:
-    """The last inline formula, tuple or bare number near the end of a text that is not denied there.
+    """Return the last inline formula, tuple or bare number near the end of a text that is not denied there.
 
     Several in a row are one answer when a list is wanted, or when "or" leaves open which of them is meant.
     """

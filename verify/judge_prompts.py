@@ -162,7 +162,7 @@ def template_of(case: Case) -> Template:
 
 
 def parts_of(case: Case) -> dict[str, str]:
-    """The texts of a case by the names that they have in the message."""
+    """Return the texts of a case by the names that they have in the message."""
     template = template_of(case)
     parts = {"question": case.question}
     if case.choices:
@@ -173,7 +173,9 @@ def parts_of(case: Case) -> dict[str, str]:
 
 
 def mark_of(parts: dict[str, str]) -> str:
-    """A mark that no part contains: it hangs on all the texts, so none of them could have been written around it."""
+    """Return a mark that no part contains: it hangs on all the texts, so none of them could have been written
+    around it.
+    """
     salt = 0
     while True:
         content = json.dumps([salt, parts]).encode()
@@ -184,7 +186,7 @@ def mark_of(parts: dict[str, str]) -> str:
 
 
 def messages(case: Case) -> list[dict[str, Any]]:
-    """The chat that asks about a case."""
+    """Return the chat that asks about a case."""
     template, parts = template_of(case), parts_of(case)
     mark = mark_of(parts)
     # The same for all cases of a benchmark, so that a server computes it once.
@@ -200,7 +202,7 @@ def messages(case: Case) -> list[dict[str, Any]]:
 
 
 def parse(kind: str | Template, raw: str) -> Judgement:
-    """The judgement in a reply; a leading block of thoughts and a code fence around it are allowed."""
+    """Return the judgement in a reply; a leading block of thoughts and a code fence around it are allowed."""
     reply = raw.strip()
     if reply.startswith("<think>"):
         reply = reply.partition("</think>")[2].strip()
@@ -223,7 +225,7 @@ def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def json_value(reply: str, key: str) -> Any:
-    """The value of a JSON object that has this key and no other, or an ellipsis, which no reader accepts."""
+    """Return the value of a JSON object that has this key and no other, or an ellipsis, which no reader accepts."""
     try:
         found = json.loads(reply, object_pairs_hook=only_once)
     except (ValueError, RecursionError, Unreadable):

@@ -34,7 +34,7 @@ class _Reader:
         self.position = 0
 
     def text_until_close(self, depth: int) -> str:
-        """Everything up to the brace that closes the current group, or to the end."""
+        """Return everything up to the brace that closes the current group, or to the end."""
         pieces = []
         while self.position < len(self.tokens):
             if self.tokens[self.position][1] == "}":
@@ -55,7 +55,7 @@ class _Reader:
         return plain if macro is None else self.expand(macro, depth)
 
     def argument(self, depth: int) -> str:
-        """A braced group, a macro, or a single character, as TeX takes it."""
+        """Return a braced group, a macro, or a single character, as TeX takes it."""
         while self.position < len(self.tokens):
             plain = self.tokens[self.position][2]
             if plain is None:
@@ -92,6 +92,6 @@ _LETTER_SYMBOLS = str.maketrans({"~": "\u00a0", "√": "sqrt", "π": "pi", "∞"
 
 
 def latex_to_text(latex: str) -> str:
-    """Plain text of a LaTeX answer; the space before each fraction keeps mixed numbers apart."""
+    """Return plain text of a LaTeX answer; the space before each fraction keeps mixed numbers apart."""
     latex = latex.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\frac", " \\frac")
     return _Reader(latex).text_until_close(0).translate(_LETTER_SYMBOLS).strip()

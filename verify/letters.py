@@ -63,7 +63,7 @@ def allowed_letters(choices: Sequence[str] | None) -> str:
 
 
 def gold_letters(gold: str, choices: tuple[str, ...] | None) -> str | None:
-    """Letters of the right option (several for "A, C"), sorted; None when the gold names no option."""
+    """Return letters of the right option (several for "A, C"), sorted; None when the gold names no option."""
     bare = tidy(gold)
     allowed = allowed_letters(choices)
     lone = _LONE.fullmatch(bare)
@@ -90,7 +90,7 @@ def several_letters(text: str, allowed: str) -> str | None:
 
 
 def letter_of_text(text: str, choices: tuple[str, ...]) -> str | None:
-    """The one option whose text equals this text."""
+    """Return the one option whose text equals this text."""
     options = option_texts(choices)
     wanted = _text_key(text)
     if not wanted:
@@ -102,7 +102,7 @@ def letter_of_text(text: str, choices: tuple[str, ...]) -> str | None:
 
 
 def first_alike(letter: str, choices: tuple[str, ...] | None) -> str:
-    """The letter itself, or that of an earlier option with the same text: a few rows offer an answer twice."""
+    """Return the letter itself, or that of an earlier option with the same text: a few rows offer an answer twice."""
     place = ord(letter) - 65
     if not choices or not 0 <= place < len(choices):
         return letter
@@ -111,7 +111,9 @@ def first_alike(letter: str, choices: tuple[str, ...] | None) -> str:
 
 
 def _text_key(text: str) -> str:
-    """What two spellings of an option share: the words of a phrase, the signs of a formula; "" for a long text."""
+    """Return what two spellings of an option share: the words of a phrase, the signs of a formula; "" for a
+    long text.
+    """
     if len(text) > MAXIMUM_LENGTH:
         return ""
     bare = tidy(text)
@@ -119,7 +121,7 @@ def _text_key(text: str) -> str:
 
 
 def read_letter(text: str, allowed: str, choices: tuple[str, ...] | None) -> str | None:
-    """The option that a short answer (the content of a box or tag, a whole line) stands for."""
+    """Return the option that a short answer (the content of a box or tag, a whole line) stands for."""
     if len(text) > MAXIMUM_LENGTH:
         return None
     bare = tidy(text).strip("*_\"' ")
@@ -151,7 +153,7 @@ def _letter_before_words(bare: str, allowed: str, choices: tuple[str, ...] | Non
 
 
 def is_hedged(text: str) -> bool:
-    """Whether the text starts with one option and goes on to another, as in "A or B"."""
+    """Return whether the text starts with one option and goes on to another, as in "A or B"."""
     bare = _undecorated(text)
     match = _OPENING.match(bare)
     return bool(match and _HEDGE.match(bare[match.end() :]))
@@ -163,7 +165,7 @@ def _undecorated(text: str) -> str:
 
 
 def letter_after_phrase(text: str, allowed: str, choices: tuple[str, ...] | None) -> str | None:
-    """The option at the start of what follows "the answer is"; an article there is no option."""
+    """Return the option at the start of what follows "the answer is"; an article there is no option."""
     bare = _undecorated(text)
     if is_hedged(bare):
         return None
@@ -191,7 +193,7 @@ def _letter_at_start(bare: str) -> str | None:
 
 
 def _only_option_mentioned(text: str, choices: tuple[str, ...]) -> str | None:
-    """The single option whose text occurs as whole words; a longer option hides the shorter ones inside it."""
+    """Return the single option whose text occurs as whole words; a longer option hides the shorter ones inside it."""
     text = _NEGATED_WORDS.sub("", text)
     words = f" {plain_text(text)} "
     found = {}

@@ -58,7 +58,7 @@ class Worker:
             raise UserError(f"The comparison worker failed ({cause}): install math-verify in this environment.")
 
     def ask(self, kind: Kind, gold: str, prediction: str, limit_s: float) -> Outcome:
-        """The worker's word, or why there is none; after anything but a word the worker is gone."""
+        """Return the worker's word, or why there is none; after anything but a word the worker is gone."""
         wall_s = limit_s * _WALL_FACTOR
         request = {"kind": kind, "gold": gold, "prediction": prediction, "limit_s": limit_s, "wall_s": wall_s}
         try:
@@ -75,7 +75,7 @@ class Worker:
         return cast(Outcome, answer)
 
     def _read_line(self, limit_s: float) -> str | None:
-        """One line, "" when the worker has ended, None when the time is over."""
+        """Return one line, "" when the worker has ended, None when the time is over."""
         deadline = time.monotonic() + limit_s
         line = b""
         with selectors.DefaultSelector() as selector:
@@ -101,7 +101,7 @@ _worker: Worker | None = None
 
 
 def compare(kind: Kind, gold: str, prediction: str, limit_s: float | None = None) -> Outcome:
-    """Whether prediction and gold are mathematically equal, decided within `limit_s` (default `LIMIT_S`)."""
+    """Return whether prediction and gold are mathematically equal, decided within `limit_s` (default `LIMIT_S`)."""
     limit_s = LIMIT_S if limit_s is None else limit_s
     if max(len(gold), len(prediction)) <= MAXIMUM_LENGTH:
         return _compare_cached(kind, gold, prediction, limit_s)
@@ -140,7 +140,7 @@ def close_worker() -> None:
 
 
 def _forget_after_fork() -> None:
-    """A forked copy shares the parent's pipes and perhaps a held lock: it starts afresh."""
+    """Reset a forked copy, which shares the parent's pipes and perhaps a held lock."""
     global _lock, _worker
     _lock = threading.Lock()
     _worker = None

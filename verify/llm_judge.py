@@ -69,7 +69,7 @@ class LlmJudge:
         return self.settings.model or self.endpoint.only_model()
 
     def ask(self, cases: Sequence[Case], progress: Progress = lambda done, note: None) -> list[Judgement]:
-        """A judgement for every case, in their order; equal cases share one request."""
+        """Return a judgement for every case, in their order; equal cases share one request."""
         keys = [self.key(case) if case.characters() <= self.settings.max_characters else "" for case in cases]
         new = {key: case for key, case in zip(keys, cases, strict=True) if key and not self.cache.get(key)}
         self.counts["cached"] += sum(key != "" and key not in new for key in keys)
@@ -106,12 +106,12 @@ class LlmJudge:
         return body
 
     def key(self, case: Case) -> str:
-        """Equal for cases that ask the same model the same thing in the same way."""
+        """Return equal for cases that ask the same model the same thing in the same way."""
         asked = json.dumps([template_of(case).version, self.body(case)], sort_keys=True)
         return hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
 
     def within_budget(self, new: dict[str, Case]) -> Iterator[tuple[str, Case]]:
-        """The cases that may still be asked about."""
+        """Yield the cases that may still be asked about."""
         for key, case in new.items():
             if self.counts["calls"] >= self.settings.max_calls or self.tokens >= self.settings.max_tokens:
                 return
@@ -123,7 +123,7 @@ class LlmJudge:
         return self.counts["prompt_tokens"] + self.counts["reply_tokens"]
 
     def chat(self, job: tuple[str, Case]) -> Chat | RequestFailed:
-        """One request, in a thread of its own."""
+        """Return one request, in a thread of its own."""
         try:
             return self.endpoint.chat(self.body(job[1]))
         except RequestFailed as failure:
@@ -155,7 +155,7 @@ class LlmJudge:
         return parse(case.kind, reply.text)
 
     def provenance(self) -> dict[str, Any]:
-        """What a result needs to say about its judge; `judgements` counts the cases by reason."""
+        """Return what a result needs to say about its judge; `judgements` counts the cases by reason."""
         names = ("calls", "cached", "prompt_tokens", "reply_tokens", "without_usage")
         return {
             "base_url": self.endpoint.base_url,
@@ -174,5 +174,5 @@ class LlmJudge:
 
 
 def judge_key(base_url: str) -> str:
-    """The judge's own key, or that of our server, which no other machine gets to see."""
+    """Return the judge's own key, or that of our server, which no other machine gets to see."""
     return key_from(JUDGE_KEY, SERVER_KEY) if is_loopback(base_url) else key_from(JUDGE_KEY)

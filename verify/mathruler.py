@@ -117,7 +117,7 @@ def prm_form(text: str) -> str:
 
 
 def _nearest_whole(text: str) -> int | None:
-    """The integer that a float literal stands for, if it is one to within 1e-7."""
+    """Return the integer that a float literal stands for, if it is one to within 1e-7."""
     try:
         value = float(text)
         nearest = round(value)

@@ -97,7 +97,7 @@ def _unwrap_words(text: str) -> str:
 
 @lru_cache(maxsize=1 << 13)
 def tidy(text: str) -> str:
-    """The common notation of an answer; idempotent on its own output."""
+    """Return the common notation of an answer; idempotent on its own output."""
     text = _unicode_to_latex(visible(text)).replace("{,}", ",").replace("{:}", ":")
     for signs, macro in (("<=", r"\le "), (">=", r"\ge "), ("!=", r"\ne ")):
         text = text.replace(signs, macro)

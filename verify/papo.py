@@ -31,7 +31,7 @@ def grade_papo(
 
 
 def last_box(text: str) -> str | None:
-    """Content of the last box by position; None if it never closes, even when an earlier one did."""
+    """Return content of the last box by position; None if it never closes, even when an earlier one did."""
     start = text.rfind(_BOX)
     if start < 0:
         return None
@@ -71,7 +71,9 @@ _same_cached = lru_cache(maxsize=1 << 13)(_same)
 
 
 def _same_element(gold: str, prediction: str) -> tuple[bool, str]:
-    """One element: fractions literally, an integer only against an integer, the rest by simplifying the difference."""
+    """Return one element: fractions literally, an integer only against an integer, the rest by simplifying the
+    difference.
+    """
     if mathruler.is_plain_fraction(gold) and mathruler.is_plain_fraction(prediction):
         return (True, "string") if gold == prediction else (False, "mismatch")
     if mathruler.is_whole_number(gold) != mathruler.is_whole_number(prediction):

@@ -38,7 +38,9 @@ def read_plain_expression(text: str) -> sympy.Expr:
 
 
 def is_zero(difference: sympy.Expr) -> bool:
-    """Whether sympy simplifies to zero; a value far from zero at one point answers no at a tenth of the cost."""
+    """Return whether sympy simplifies to zero; a value far from zero at one point answers no at a tenth of the
+    cost.
+    """
     names = sorted(difference.free_symbols, key=str)
     point = {name: sympy.Rational(7 + 4 * place, 5) for place, name in enumerate(names)}
     value = difference.evalf(subs=point)

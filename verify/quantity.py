@@ -63,7 +63,7 @@ def _long_decimals(body: str) -> int | None:
 
 
 def same_quantity(gold: Quantity, prediction: Quantity) -> bool:
-    """Equal after unit conversion; a percentage also equals its hundredth when only one side has the sign."""
+    """Return equal after unit conversion; a percentage also equals its hundredth when only one side has the sign."""
     factor = compatible_factor(gold.unit, prediction.unit)
     if factor is None:
         return False

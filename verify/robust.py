@@ -40,7 +40,7 @@ def grade_robust(
 
 
 def bare_gold(gold: str) -> str:
-    """The gold without the box that some data sets keep around it."""
+    """Return the gold without the box that some data sets keep around it."""
     boxed = extract.extract_boxed(gold) if "\\boxed" in gold else None
     return (boxed or gold).strip()
 
@@ -64,7 +64,7 @@ def _grade_choice(response: str, gold: str, options: tuple[str, ...] | None) -> 
 
 
 def find_choice(response: str, allowed: str, options: tuple[str, ...] | None, several: bool) -> str | None:
-    """The option letter of a response, or the raw text of a box or tag that names no option."""
+    """Return the option letter of a response, or the raw text of a box or tag that names no option."""
     final = extract.final_part(response)
     explicit = extract.extract_boxed(final) or extract.tagged(final)
     if explicit:
@@ -109,7 +109,7 @@ def _grade_value(response: str, gold: str) -> tuple[str | None, bool, str]:
 
 
 def find_value(response: str, gold: str) -> str | None:
-    """The final value of a response: boxes, tag, phrase, the whole of a short answer, or the last value."""
+    """Return the final value of a response: boxes, tag, phrase, the whole of a short answer, or the last value."""
     wanted = tidy(gold) if len(gold) <= _MAXIMUM_GOLD else ""
     kind = kind_of(wanted) if wanted else "number"
     expects_text = kind == "text"
@@ -149,7 +149,7 @@ def _is_quantity(text: str) -> bool:
 
 
 def _text_answer(text: str, gold: str) -> str | None:
-    """A one-line answer as it stands, or the first word of an answer to a yes-or-no question."""
+    """Return a one-line answer as it stands, or the first word of an answer to a yes-or-no question."""
     yes_no = _YES_NO.match(text)
     if yes_no and _YES_NO.fullmatch(gold):
         return yes_no[1]

@@ -57,7 +57,7 @@ Range = tuple[str | None, Collection | None]
 
 @lru_cache(maxsize=1 << 12)
 def split_collection(text: str) -> Collection | None:
-    """A list, tuple, interval or set in common notation; None for a single value."""
+    """Return a list, tuple, interval or set in common notation; None for a single value."""
     if text.isalnum():
         return None
     text = drop_thousands_commas(text.strip())
@@ -122,7 +122,8 @@ def split_name(text: str) -> tuple[str | None, str]:
 
 
 def conclusion(text: str) -> tuple[list[str], str] | None:
-    """The last side of a chain such as `|PQ| = 4` with the sides that must have its value; None for an equation.
+    """Return the last side of a chain such as `|PQ| = 4` with the sides that must have its value; None for an
+    equation.
 
     A side that names something needs no value: the value is what the chain says of it.
     """
@@ -134,7 +135,7 @@ def conclusion(text: str) -> tuple[list[str], str] | None:
 
 
 def _sides(text: str) -> list[str]:
-    """What stands between the equals signs that are in no bracket."""
+    """Return what stands between the equals signs that are in no bracket."""
     sides, depth = [""], 0
     for piece in _PIECE.findall(text):
         depth += (piece in _OPENING) - (piece in _CLOSING)
@@ -146,7 +147,7 @@ def _sides(text: str) -> list[str]:
 
 
 def as_union(text: str) -> list[Range]:
-    """Parts of `(1, 2) \\cup (3, 4)` or `x < 1 or x > 2`, each read by `as_interval`."""
+    """Return parts of `(1, 2) \\cup (3, 4)` or `x < 1 or x > 2`, each read by `as_interval`."""
     described = _SET_BUILDER.fullmatch(text)
     return [as_interval(part.strip()) for part in _UNION.split(described[2] if described else text)]
 
@@ -176,12 +177,12 @@ def as_interval(text: str) -> Range:
 
 
 def names_contradict(first: str | None, second: str | None) -> bool:
-    """Two different single letters name different things; longer names are taken as descriptions."""
+    """Return two different single letters name different things; longer names are taken as descriptions."""
     both_letters = first and second and _LETTER_NAME.fullmatch(first) and _LETTER_NAME.fullmatch(second)
     return bool(both_letters) and str(first).lower() != str(second).lower()
 
 
 def after_verb(text: str) -> str | None:
-    """What follows the last "is" of a sentence, or None when there is no such verb."""
+    """Return what follows the last "is" of a sentence, or None when there is no such verb."""
     matches = list(_SENTENCE.finditer(text))
     return text[matches[-1].end() :].strip() if matches else None

@@ -43,7 +43,7 @@ def has_symbol(value: Value, name: str) -> bool:
 
 
 def as_fraction(value: Value) -> Fraction | None:
-    """The value as a rational number, if it is one."""
+    """Return the value as a rational number, if it is one."""
     numerator, denominator = value
     if not numerator:
         return Fraction(0)

@@ -86,7 +86,7 @@ class Unit:
 
 @lru_cache(maxsize=1 << 12)
 def read_unit(text: str) -> Unit | None:
-    """The unit that a text stands for; None when it is not one."""
+    """Return the unit that a text stands for; None when it is not one."""
     text = text.replace(r"\cdot", " ").replace("*", " ").strip()
     if len(text) > 60 or text.count("/") > 1:
         return None
@@ -144,7 +144,7 @@ def _look_up(word: str) -> tuple[Fraction, str, int] | None:
 
 @lru_cache(maxsize=1 << 13)
 def split_unit(text: str) -> tuple[str, Unit | None]:
-    """An answer in common notation as (value part, unit); the longest tail that reads as a unit wins."""
+    """Return an answer in common notation as (value part, unit); the longest tail that reads as a unit wins."""
     starts = [match.start() for match in _TAIL_START.finditer(text)][:8]
     for start in starts:
         value, tail = text[:start].rstrip(), text[start:]
@@ -158,7 +158,7 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
 
 
 def compatible_factor(gold: Unit | None, prediction: Unit | None) -> Fraction | None:
-    """What the prediction's value is multiplied with before comparing; None when the units contradict."""
+    """Return what the prediction's value is multiplied with before comparing; None when the units contradict."""
     if gold is None or prediction is None or not gold.dimensions or not prediction.dimensions:
         return Fraction(1)
     if gold.dimensions != prediction.dimensions:

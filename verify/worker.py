@@ -104,7 +104,7 @@ def _serve(comparisons: dict[str, Comparison], request_end: int, reply_end: int,
 
 
 def _requests(source: int, parent: int) -> Iterator[bytes]:
-    """Lines from a pipe; ends with the pipe, or when the process has been inherited by another parent."""
+    """Yield lines from a pipe; ends with the pipe, or when the process has been inherited by another parent."""
     buffer = b""
     while True:
         readable, _, _ = select.select([source], [], [], _PARENT_CHECK_S)

@@ -37,14 +37,14 @@ class Chain:
 
 
 def odd_one(facts: dict[str, str]) -> str | None:
-    """The value that only one of the facts has, where the others agree."""
+    """Return the value that only one of the facts has, where the others agree."""
     counts = Counter(facts.values())
     alone = [value for value, count in counts.items() if count == 1]
     return alone[0] if len(alone) == 1 and len(counts) == 2 else None
 
 
 def next_in_row(facts: dict[str, str]) -> str | None:
-    """The value that continues the shortest period of the row."""
+    """Return the value that continues the shortest period of the row."""
     row = list(facts.values())
     for period in range(1, len(row)):
         if all(row[i] == row[i - period] for i in range(period, len(row))):
@@ -53,7 +53,7 @@ def next_in_row(facts: dict[str, str]) -> str | None:
 
 
 def arithmetic(step: str, facts: dict[str, str], last: str | None) -> tuple[str, str] | None:
-    """One `left sign right` step on the given facts: its text and its result."""
+    """Return one `left sign right` step on the given facts: its text and its result."""
     match = STEP.fullmatch(step)
     assert match, f"no such step: {step}"
     left, sign, right = match.groups()
@@ -89,7 +89,7 @@ def work(solution: str, facts: dict[str, str], last: str | None = None) -> Deriv
 
 
 def write_chain(mode: str, facts: dict[str, str], steps: Sequence[str], answer: str) -> str:
-    """A response in the mini world's language."""
+    """Return a response in the mini world's language."""
     stated = " , ".join(f"{name} = {value}" for name, value in facts.items())
     body = " . ".join([stated, *steps])
     return f"<think> {mode} : {body} </think> \\boxed{{{answer}}}"

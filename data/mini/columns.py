@@ -32,7 +32,7 @@ class Problem:
 
 
 def digit(rng: random.Random) -> int:
-    """A digit from 2 to 9, small ones more often."""
+    """Return a digit from 2 to 9, small ones more often."""
     return rng.choices(DIGITS, DIGIT_WEIGHTS)[0]
 
 
@@ -57,7 +57,7 @@ def glyph(character: object) -> Cell:
 
 
 def scatter(rng: random.Random, cells: list[Cell]) -> Scene:
-    """The given things in different random cells."""
+    """Return the given things in different random cells."""
     places = rng.sample([(row, column) for row in range(GRID) for column in range(GRID)], len(cells))
     return scene_from(dict(zip(places, cells, strict=True)))
 
@@ -100,7 +100,7 @@ def counting(rng: random.Random, size: int) -> Problem:
 
 
 def box_scene(rng: random.Random, width: int, height: int, extra: Cell = ()) -> Scene:
-    """A rectangle of 2 x 2 cells with its width above and its height on the left."""
+    """Return a rectangle of 2 x 2 cells with its width above and its height on the left."""
     row, column = rng.choice(((1, 1), (1, 2), (2, 1), (2, 2)))
     placed: dict[Place, Cell] = {
         (row, column): ("line", "nw"),
@@ -116,7 +116,7 @@ def box_scene(rng: random.Random, width: int, height: int, extra: Cell = ()) -> 
 
 
 def corner_scene(rng: random.Random, left: int, bottom: int, slope: int) -> Scene:
-    """A right triangle of 2 x 2 cells with a number at each side."""
+    """Return a right triangle of 2 x 2 cells with a number at each side."""
     row, column = rng.choice(((0, 1), (1, 1), (0, 2), (1, 2)))
     return scene_from(
         {

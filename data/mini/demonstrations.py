@@ -29,14 +29,14 @@ CLEAN = Noise(0, 0, 0, 0, 0, 0)
 
 
 def guessed_value(rng: random.Random, pool: tuple[str, ...]) -> str:
-    """A value one would expect without looking: small numbers first, words evenly."""
+    """Return a value one would expect without looking: small numbers first, words evenly."""
     if pool[0].isdigit():
         return rng.choices(pool, [1.0 / (1 + abs(int(value) - 3)) for value in pool])[0]
     return rng.choice(pool)
 
 
 def misread(rng: random.Random, value: str, pool: tuple[str, ...]) -> str:
-    """A wrong value; numbers are missed by one or two."""
+    """Return a wrong value; numbers are missed by one or two."""
     others = [other for other in pool if other != value]
     if value.isdigit():
         near = [other for other in others if abs(int(other) - int(value)) <= 2]
@@ -57,7 +57,7 @@ def guessed_facts(rng: random.Random, found: Problem) -> dict[str, str]:
 
 
 def slipped(rng: random.Random, steps: list[str], noise: Noise) -> list[str]:
-    """The steps with a wrong operation or a wrong result in one of them; what follows is left as it was."""
+    """Return the steps with a wrong operation or a wrong result in one of them; what follows is left as it was."""
     places = [i for i, step in enumerate(steps) if re.fullmatch(rf"{STEP.pattern} = \d+", step)]
     steps = list(steps)
     if not places:
@@ -76,7 +76,7 @@ def slipped(rng: random.Random, steps: list[str], noise: Noise) -> list[str]:
 
 
 def demonstrate(rng: random.Random, found: Problem, noise: Noise) -> str:
-    """One response to a problem, right or wrong as the noise has it."""
+    """Return one response to a problem, right or wrong as the noise has it."""
     guess = rng.random() < noise.guess
     facts = guessed_facts(rng, found) if guess else dict(found.facts)
     hidden = [name for name in found.facts if name not in found.given]
@@ -94,7 +94,7 @@ def demonstrate(rng: random.Random, found: Problem, noise: Noise) -> str:
 
 
 def some_answer(rng: random.Random, found: Problem) -> str:
-    """An answer of the right sort without a reason."""
+    """Return an answer of the right sort without a reason."""
     words = [value for pool in found.fact_pool.values() for value in pool if value.isalpha()]
     return rng.choice(found.choices or words or [str(number) for number in range(10)])
 

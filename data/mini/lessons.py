@@ -21,7 +21,7 @@ class Lesson:
 
 
 def probes(rng: random.Random, scene: Scene, count: int) -> list[tuple[str, str]]:
-    """What stands in a cell: asked twice as often where something stands."""
+    """Return what stands in a cell: asked twice as often where something stands."""
     weights = [2.0 if cell else 1.0 for cell in scene.cells]
     places = rng.choices(range(GRID * GRID), weights, k=count)
     return [(f"What is at row {p // GRID + 1} column {p % GRID + 1} ?", describe_cell(scene.cells[p])) for p in places]
@@ -62,7 +62,7 @@ def related(rng: random.Random, found: Problem, count: int) -> list[Problem]:
 
 
 def lesson(rng: random.Random, size: int, noise: Noise, probe_count: int = 4, often: Sequence[str] = ()) -> Lesson:
-    """One training picture of a random column with up to `size` objects; columns in `often` come up more."""
+    """Return one training picture of a random column with up to `size` objects; columns in `often` come up more."""
     draw = rng.choice([*COLUMNS.values(), *(COLUMNS[name] for name in often)])
     while True:
         found = draw(rng, rng.randint(max(1, size - 2), min(size, MAX_OBJECTS)))

@@ -59,7 +59,7 @@ Cells = tuple[Cell, ...]
 
 
 def draw_shape(draw: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, int]) -> None:
-    """One filled shape, centred in its cell."""
+    """Draw one filled shape, centred in its cell."""
     if shape == "circle":
         draw.ellipse((5, 5, 26, 26), fill=colour)
     elif shape == "square":
@@ -74,7 +74,7 @@ def draw_shape(draw: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, in
 
 
 def draw_glyph(draw: ImageDraw.ImageDraw, character: str) -> None:
-    """A digit, an option letter or an operation sign."""
+    """Draw a digit, an option letter or an operation sign."""
     if character == "+":
         draw.line((8, 16, 24, 16), fill=INK, width=3)
         draw.line((16, 8, 16, 24), fill=INK, width=3)
@@ -88,7 +88,7 @@ def draw_glyph(draw: ImageDraw.ImageDraw, character: str) -> None:
 
 
 def draw_lines(draw: ImageDraw.ImageDraw, edges: str) -> None:
-    """Parts of an outline: the named edges of the cell, or its falling diagonal."""
+    """Draw parts of an outline: the named edges of the cell, or its falling diagonal."""
     ends = {"n": (0, 1, 31, 1), "s": (0, 30, 31, 30), "w": (1, 0, 1, 31), "e": (30, 0, 30, 31), "d": (0, 0, 31, 31)}
     for edge in edges:
         draw.line(ends[edge], fill=INK, width=2)
@@ -96,7 +96,7 @@ def draw_lines(draw: ImageDraw.ImageDraw, edges: str) -> None:
 
 @lru_cache(maxsize=256)
 def sprite(cell: Cell) -> np.ndarray:
-    """The 32 x 32 pixels of one cell; cached, so a picture costs sixteen copies."""
+    """Return the 32 x 32 pixels of one cell; cached, so a picture costs sixteen copies."""
     image = Image.new("RGB", (CELL, CELL), PAPER)
     draw = ImageDraw.Draw(image)
     if cell and cell[0] == "shape":
@@ -111,7 +111,7 @@ def sprite(cell: Cell) -> np.ndarray:
 
 
 def describe_cell(cell: Cell) -> str:
-    """What a reader would say stands in a cell (the answer of a probe question)."""
+    """Return what a reader would say stands in a cell (the answer of a probe question)."""
     if not cell:
         return "nothing"
     if cell[0] == "shape":
@@ -138,10 +138,10 @@ class Scene:
         return Image.fromarray(self.pixels())
 
     def key(self) -> str:
-        """A text that is equal for equal pictures only."""
+        """Return a text that is equal for equal pictures only."""
         return "|".join("/".join(cell) for cell in self.cells)
 
 
 def scene_from(placed: dict[tuple[int, int], Cell]) -> Scene:
-    """A scene from {(row, column): cell}; every other cell is empty."""
+    """Return a scene from {(row, column): cell}; every other cell is empty."""
     return Scene(tuple(placed.get((row, column), ()) for row in range(GRID) for column in range(GRID)))

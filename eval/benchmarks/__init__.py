@@ -7,7 +7,7 @@ from eval.benchmark import Benchmark
 
 
 def discover() -> dict[str, Benchmark]:
-    """The benchmarks of all modules of this package, in the order of their names."""
+    """Return the benchmarks of all modules of this package, in the order of their names."""
     found: dict[str, Benchmark] = {}
     for info in iter_modules(__path__):
         module = import_module(f"{__name__}.{info.name}")

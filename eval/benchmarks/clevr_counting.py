@@ -41,7 +41,7 @@ def read_superclevr(row: Row, where: Where) -> Sample | str:
 
 
 def official_superclevr(sample: Sample, text: str, k: int) -> Verdict:
-    """The digits inside the answer tag as one integer; no tag is wrong."""
+    """Return the digits inside the answer tag as one integer; no tag is wrong."""
     number = integer_in_tag(text)
     correct = number == int(sample.answer)
     reason = "number" if correct else "no_answer" if number is None else "mismatch"

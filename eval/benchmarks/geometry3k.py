@@ -20,7 +20,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:
-    """The copy's authors give no rule; EasyR1 and PAPO compare the last box by mathruler."""
+    """Return the copy's authors give no rule; EasyR1 and PAPO compare the last box by mathruler."""
     return grade(text, sample.answer, grader="papo")
 
 

@@ -36,7 +36,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def facet(row: Row, where: Where, name: str) -> list[str]:
-    """A list of labels, which some copies keep as one word."""
+    """Return a list of labels, which some copies keep as one word."""
     value = row.get(name)
     return [value] if isinstance(value, str) and not value.startswith("[") else text_list(value, where, name)
 

@@ -38,7 +38,7 @@ def version_of(row: Row, where: Where) -> str:
 
 
 def read(row: Row, where: Where) -> Sample | str:
-    """An item with the authors' prompt that asks for reasons first."""
+    """Return an item with the authors' prompt that asks for reasons first."""
     gold = text_of(row["answer"])
     letters: str | None = None
     choices: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ def read_vision_dependent(row: Row, where: Where) -> Sample | str:
 
 
 def read_multiple_choice(row: Row, where: Where) -> Sample | str:
-    """An item as in PAPO's copy: the question alone and the gold as it is written."""
+    """Return an item as in PAPO's copy: the question alone and the gold as it is written."""
     if row["question_type"] != "multi-choice":
         return "free-form item"
     question, gold = text_of(row["question"]), text_of(row["answer"])
@@ -81,7 +81,7 @@ def _sample(
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
-    """The exact match that spares the judge; the authors let an LLM extract and another one compare."""
+    """Return the exact match that spares the judge; the authors let an LLM extract and another one compare."""
     answer = text.strip()
     if not answer:
         return verdict("mathverse", None, False, text, "no_answer")

@@ -45,7 +45,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
-    """The authors' rule in quick mode; None where their LLM would have to extract the answer."""
+    """Return the authors' rule in quick mode; None where their LLM would have to extract the answer."""
     question_type, answer_type = sample.tags["question_type"], sample.tags["answer_type"]
     extraction = mathvista_extract(text, question_type, answer_type, sample.choices, quick=True)
     return None if extraction is None else score_extraction(sample, extraction, text)

@@ -24,7 +24,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict | None:
-    """A boxed bare letter speaks for itself; for anything else the authors ask an LLM whether it agrees."""
+    """Return a boxed bare letter speaks for itself; for anything else the authors ask an LLM whether it agrees."""
     boxed = extract_boxed(text)
     if boxed is None or len(boxed) != 1 or not boxed.isupper():
         return None

@@ -44,7 +44,7 @@ _TAG = re.compile(r"<image (\d{1,2})>")
 
 
 def numbered_pictures(row: Row, where: Where) -> dict[int, ImageSource]:
-    """Pictures of the columns image_1, image_2 ... by their number."""
+    """Return pictures of the columns image_1, image_2 ... by their number."""
     columns = [(int(column[6:]), column) for column in row if re.fullmatch(r"image_\d{1,2}", column)]
     return {number: picture(row[column], where) for number, column in sorted(columns) if row[column]}
 
@@ -65,7 +65,9 @@ def place_pictures(
 
 
 def letter_or_guess(name: str, sample: Sample, text: str, k: int, letter: str | None) -> Verdict:
-    """The verdict on a letter; where the official script rolls dice, a guess that depends on item and k alone."""
+    """Return the verdict on a letter; where the official script rolls dice, a guess that depends on item and k
+    alone.
+    """
     if letter is None:
         guessed = guess(sample.id, k, list(lettered(sample.choices)))
         return verdict(name, guessed, guessed == sample.answer, text, "guessed")

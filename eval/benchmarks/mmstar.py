@@ -28,7 +28,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:
-    """The rule accepts or not and never says which letter it read."""
+    """Return the rule accepts or not and never says which letter it read."""
     correct = mmstar_accepts(text, sample.answer)
     return verdict("mmstar", sample.answer if correct else None, correct, text, "letter" if correct else "mismatch")
 

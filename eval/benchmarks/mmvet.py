@@ -21,7 +21,7 @@ def read(row: Row, where: Where) -> Sample | str:
 
 
 def official(sample: Sample, text: str, k: int) -> None:
-    """The authors' rule is a judge's grade for every response."""
+    """Score nothing: the authors' rule is a judge's grade for every response."""
     return None
 
 

@@ -74,7 +74,7 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
 
 
 def by_language(verdicts: pd.DataFrame) -> dict[str, float]:
-    """The mean of each group, and of a language's groups."""
+    """Return the mean of each group, and of a language's groups."""
     groups = verdicts.groupby(["language", "group"]).score.mean()
     means = {f"{language}/overall": float(part.mean()) for language, part in groups.groupby("language")}
     return means | {f"{language}/{group}": float(mean) for (language, group), mean in groups.items()}

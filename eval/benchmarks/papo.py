@@ -53,7 +53,7 @@ def without_instruction(question: str) -> str:
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:
-    """The last box against the gold by mathruler's rules; no format requirement, no judge."""
+    """Return the last box against the gold by mathruler's rules; no format requirement, no judge."""
     return grade(text, sample.answer, grader="papo")
 
 

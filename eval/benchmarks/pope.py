@@ -34,7 +34,7 @@ def share(part: int, whole: int) -> float:
 
 
 def yes_no_metrics(verdicts: pd.DataFrame) -> dict[str, float]:
-    """Accuracy, and what is known of binary tests where "yes" is the positive answer."""
+    """Return accuracy, and what is known of binary tests where "yes" is the positive answer."""
     # Another grader may keep the answer as it was written; no answer at all is not a yes.
     says_yes = verdicts.extracted.map(text_of).str.lower().str.rstrip(".") == "yes"
     is_yes = verdicts.gold == "yes"
@@ -50,7 +50,7 @@ def yes_no_metrics(verdicts: pd.DataFrame) -> dict[str, float]:
 
 
 def by_category(verdicts: pd.DataFrame) -> dict[str, float]:
-    """The metrics over everything, and for each of the three categories."""
+    """Return the metrics over everything, and for each of the three categories."""
     metrics = yes_no_metrics(verdicts)
     for category, part in verdicts.groupby("category"):
         metrics |= {f"{category}/{name}": value for name, value in yes_no_metrics(part).items()}

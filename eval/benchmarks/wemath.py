@@ -48,12 +48,12 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
 
 
 def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    """Class rates and score by both settings, and accuracies by number of steps, as means over rounds."""
+    """Return class rates and score by both settings, and accuracies by number of steps, as means over rounds."""
     return mean_over_responses(verdicts, metrics)
 
 
 def metrics(one_round: pd.DataFrame) -> dict[str, float]:
-    """The authors' metrics of one response an item; their 525 is the number of complete groups here.
+    """Return the authors' metrics of one response an item; their 525 is the number of complete groups here.
 
     A group that lacks an item belongs to no class and is only counted: the authors' script would count it as mastered.
     """
@@ -83,7 +83,7 @@ def class_of(all_steps: bool, enough_steps: bool, whole: bool) -> str:
 
 
 def rates(classes: list[str]) -> dict[str, float]:
-    """Shares of the classes (RM among the solved ones) and the score, which credits IG by half."""
+    """Return shares of the classes (RM among the solved ones) and the score, which credits IG by half."""
     if not classes:
         return dict.fromkeys(("IK", "IG", "CM", "RM", "score"), float("nan"))
     count = {name: classes.count(name) for name in ("IK", "IG", "CM", "RM")}

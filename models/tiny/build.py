@@ -31,7 +31,7 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer of the mini world's language."""
+    """Return the tokenizer of the mini world's language."""
     return PreTrainedTokenizerFast(
         tokenizer_file=str(TOKENIZER_FILE),
         eos_token="<|im_end|>",
@@ -43,7 +43,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
-    """The family's own processor, with 16-pixel patches merged 2 x 2: a 128-pixel picture is 16 tokens."""
+    """Return the family's own processor, with 16-pixel patches merged 2 x 2: a 128-pixel picture is 16 tokens."""
     sizes = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
     limits = {"shortest_edge": 128 * 128, "longest_edge": 256 * 256}
     half = [0.5, 0.5, 0.5]

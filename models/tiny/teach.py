@@ -125,7 +125,7 @@ class Teacher:
         return cross_entropy(logits_TV, targets_T), accuracy
 
     def lessons_of(self, step: int) -> list[Lesson]:
-        """The lessons of a step depend on course and step alone, so an interrupted run goes on exactly."""
+        """Return the lessons of a step depend on course and step alone, so an interrupted run goes on exactly."""
         settings, course = self.settings, COURSES[self.course]
         rng = random.Random(f"{settings.seed}/{step}" if self.course == 0 else f"{settings.seed}/{self.course}/{step}")
         size = min(MAX_OBJECTS, 1 + step // course.steps_per_object) if course.steps_per_object else MAX_OBJECTS
@@ -152,7 +152,7 @@ class Teacher:
         return loss.item(), accuracy
 
     def save(self, folder: Path) -> None:
-        """The base as ordinary transformers files, with the record of how it was made."""
+        """Write the base as ordinary transformers files, with the record of how it was made."""
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
         revisions = {"mini world": str(WORLD_VERSION), "model": f"sha256:{sha256_of(folder / 'model.safetensors')}"}
@@ -160,7 +160,7 @@ class Teacher:
 
 
 def keep_state(path: Path, teacher: Teacher, step: int) -> None:
-    """The checkpoint from which the same command goes on."""
+    """Write the checkpoint from which the same command goes on."""
     state = {
         "model": teacher.model.state_dict(),
         "optimizer": teacher.optimizer.state_dict(),
@@ -172,7 +172,7 @@ def keep_state(path: Path, teacher: Teacher, step: int) -> None:
 
 
 def restore(path: Path, teacher: Teacher) -> int:
-    """The step of the restored course to go on from; 0 where there is no checkpoint."""
+    """Return the step of the restored course to go on from; 0 where there is no checkpoint."""
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
@@ -183,7 +183,7 @@ def restore(path: Path, teacher: Teacher) -> int:
 
 
 def teach_course(teacher: Teacher, start: int, work: Path) -> None:
-    """The steps of one course, with a checkpoint every 200."""
+    """Run the steps of one course, with a checkpoint every 200."""
     began, steps = time.monotonic(), teacher.steps()
     title = f"course {teacher.course + 1} of {len(COURSES)}"
     with progress(title, steps, start) as advance, open(work / "metrics.jsonl", "a") as file:

@@ -30,7 +30,9 @@ BLOCK = 4
 
 
 def token_shares(lengths: Sequence[int], average: str, max_new_tokens: int) -> list[float]:
-    """The share of one token of each response, from the lengths of all responses of the mini-batch in their order."""
+    """Return the share of one token of each response, from the lengths of all responses of the mini-batch in
+    their order.
+    """
     count = len(lengths)
     if average == "response":
         return [1 / (count * max(length, 1)) for length in lengths]
@@ -62,5 +64,5 @@ def normalised(weight_NT: Tensor, shares_NT: Tensor, prompt_N: Tensor, denominat
 
 
 def weighted_sum(values_NT: Tensor, shares_NT: Tensor) -> Tensor:
-    """The part of the loss that these tokens make up; whatever stands at padding is ignored, NaN included."""
+    """Return the part of the loss that these tokens make up; whatever stands at padding is ignored, NaN included."""
     return (torch.where(shares_NT > 0, values_NT, 0.0) * shares_NT).sum()

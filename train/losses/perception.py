@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def perception_kl(
     logp_NT: Tensor, masked_logp_NT: Tensor, mask_NT: Tensor, accuracy_N: Tensor | None, settings: PerceptionKlSettings
 ) -> tuple[Tensor, Tensor]:
-    """The bounded k3 of every token that keeps the term, 0 elsewhere; and 1 where the bound acted."""
+    """Return the bounded k3 of every token that keeps the term, 0 elsewhere; and 1 where the bound acted."""
     k3_NT = perception_k3(logp_NT, masked_logp_NT, settings)
     value_NT = k3_NT.clamp(max=settings.bound) * kept_tokens(k3_NT, mask_NT, accuracy_N, settings)
     return value_NT, (k3_NT > settings.bound).float()

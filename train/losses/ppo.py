@@ -44,7 +44,7 @@ def log_ratio(logp_NT: Tensor, old_logp_NT: Tensor, mask_NT: Tensor, kind: str) 
 def ppo_loss(
     logp_NT: Tensor, old_logp_NT: Tensor, advantage_NT: Tensor, mask_NT: Tensor, settings: PpoSettings
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Per-token loss, and where the clips acted (1 where they did)."""
+    """Return per-token loss, and where the clips acted (1 where they did)."""
     ratio_NT = log_ratio(logp_NT, old_logp_NT, mask_NT, settings.ratio).exp()
     plain_NT = -advantage_NT * ratio_NT
     clipped_NT = -advantage_NT * ratio_NT.clamp(1 - settings.clip_low, 1 + settings.clip_high)

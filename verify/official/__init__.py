@@ -13,7 +13,9 @@ __all__ = ["guess", "verdict"]
 
 
 def guess(sample_id: str, k: int, letters: Sequence[str]) -> str:
-    """A letter drawn from (item, number of the response) alone; the verdict on it carries the reason "guessed"."""
+    """Return a letter drawn from (item, number of the response) alone; the verdict on it carries the reason
+    "guessed".
+    """
     digest = hashlib.blake2b(f"{sample_id}\n{k}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return letters[int.from_bytes(digest, "big") % len(letters)]
 

@@ -74,7 +74,7 @@ def _padded(text: str) -> str:
 
 
 def _letter_of_contained_text(padded: str, options: Mapping[str, str]) -> str | None:
-    """The option whose text occurs last, in a response of more than five words."""
+    """Return the option whose text occurs last, in a response of more than five words."""
     if len(padded.split()) <= _MORE_THAN_WORDS:
         return None
     lowered = padded.lower()

@@ -82,7 +82,7 @@ def _is_number(text: str) -> bool:
 
 
 def _after_phrases(text: str) -> str:
-    """The first sentence of the line after each answer phrase in turn."""
+    """Return the first sentence of the line after each answer phrase in turn."""
     for phrase in _ANSWER_PHRASES:
         start = text.lower().rfind(phrase)
         if start >= 0:

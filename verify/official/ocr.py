@@ -73,7 +73,7 @@ def ocrbench_score(kind: str, form: str, answers: Any, box: Sequence[Any], text:
 
 
 def _contained_or_near(text: str, golds: Sequence[str], chinese: bool = False, case_sensitive: bool = False) -> float:
-    """A short answer inside the response counts 1, a long one its likeness if that is at least a half."""
+    """Return a short answer inside the response counts 1, a long one its likeness if that is at least a half."""
     best = 0.0
     text = _plain(text, chinese, case_sensitive)
     for gold in golds:
@@ -112,7 +112,9 @@ def _contained_formula(text: str, golds: Sequence[str], drop_text_commands: bool
 
 
 def _count_score(text: str, gold: str, form: str) -> float:
-    """The count inside the response, or how near the first number of it is, if nearer than half of the count."""
+    """Return the count inside the response, or how near the first number of it is, if nearer than half of the
+    count.
+    """
     if form != "regression":
         return float(gold.lower().strip() in text)
     found = _NUMBER.search(text)
@@ -134,7 +136,7 @@ def _overlap(first: Any, second: Any) -> float:
 
 
 def _key_value_share(fields: dict[str, str], gold: str) -> float:
-    """The share of keys, of both sides, whose values are equal; a gold value may be a list of alternatives."""
+    """Return the share of keys, of both sides, whose values are equal; a gold value may be a list of alternatives."""
     wanted = _literal(gold.strip('"'))
     wanted = _literal(wanted) if isinstance(wanted, str) else wanted
     if not isinstance(wanted, dict):
@@ -153,7 +155,7 @@ def _squeezed(text: str) -> str:
 
 
 def _literal(text: str) -> Any:
-    """A JSON or Python literal, or None."""
+    """Return a JSON or Python literal, or None."""
     if len(text) > _LONGEST_LITERAL:
         return None
     for read in (json.loads, ast.literal_eval):
@@ -165,7 +167,7 @@ def _literal(text: str) -> Any:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """The key-value pairs of a reply: in a code fence, as a literal, or "key: value" wherever it stands."""
+    """Return the key-value pairs of a reply: in a code fence, as a literal, or "key: value" wherever it stands."""
     content = _fenced(text)
     found = _literal(content)
     if isinstance(found, dict):
@@ -174,7 +176,7 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _fenced(text: str) -> str:
-    """The content of the first code fence, or the whole text."""
+    """Return the content of the first code fence, or the whole text."""
     lowered = text.lower()
     for opening in ("```python\n", "```json\n", "```\n"):
         start = lowered.find(opening)

@@ -34,7 +34,7 @@ def same_at_two_decimals(gold: str, answer: str) -> bool:
 
 
 def _rounded_tuple(text: str) -> str:
-    """A tuple or interval with every element rounded; any other text as it is."""
+    """Return a tuple or interval with every element rounded; any other text as it is."""
     elements = text[1:-1].split(",")
     if len(elements) < 2 or (text[0], text[-1]) not in (("(", ")"), ("[", "]")):
         return text
@@ -56,7 +56,7 @@ def _parse(latex: str) -> sympy.Basic:
 
 
 def _value(tree: sympy.Basic) -> Number:
-    """What `eval(str(tree))` gives in the original, where the math module's names are known."""
+    """Return what `eval(str(tree))` gives in the original, where the math module's names are known."""
     if isinstance(tree, sympy.Integer):
         return int(tree)
     if isinstance(tree, sympy.Rational):

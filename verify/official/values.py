@@ -48,7 +48,9 @@ def mathvista_extract(
 def mathvista_normalise(
     extraction: str, question_type: str, answer_type: str, choices: Sequence[str] | None, precision: float | None
 ) -> str | None:
-    """The text that is compared with the gold; a multiple-choice extraction always becomes one of the options."""
+    """Return the text that is compared with the gold; a multiple-choice extraction always becomes one of the
+    options.
+    """
     try:
         if question_type == "multi_choice":
             return _option_text(extraction.strip(), choices or ())
@@ -96,7 +98,7 @@ def mmmu_open_accepts(text: str, golds: Sequence[str]) -> bool:
 
 
 def _mmmu_candidates(text: str) -> list[str]:
-    """The tails after words that announce an answer, or else the whole text, and all numbers in them."""
+    """Return the tails after words that announce an answer, or else the whole text, and all numbers in them."""
     lowered = text.strip().strip(".").lower()
     # The original also means to split at a full stop before a capital, but the text has no capitals any more.
     lines = lowered.split("\n")
@@ -155,7 +157,7 @@ def yes_no_words(text: str) -> str | None:
 
 
 def dynamath_short_answer(text: str) -> str | None:
-    """The value under "short answer" of the JSON object that DynaMath asks for; without JSON, the last line.
+    """Return the value under "short answer" of the JSON object that DynaMath asks for; without JSON, the last line.
 
     As in the authors' script for open models: backslashes go before parsing, and the line loses its last character.
     Their scripts for closed models leave such replies to a reader.
@@ -179,7 +181,7 @@ def dynamath_accepts(answer: str, gold: str, answer_type: str) -> bool:
 
 
 def _dynamath_number(text: str) -> float | None:
-    """The first token as a number; "2π" is a multiple of pi."""
+    """Return the first token as a number; "2π" is a multiple of pi."""
     first, *_ = text.split(" ")
     factor, pi, _ = first.partition("π")
     try:
