@@ -236,7 +236,7 @@ def test_a_kernel_is_this_interpreter_in_the_root_with_the_variables(tmp_path: P
 
 @pytest.mark.slow
 def test_a_failing_cell_is_one_sentence_and_leaves_the_file(tmp_path: Path) -> None:
-    failing = "from configs import UserError\nraise UserError('no such run;\\n make it')"
+    failing = "from common import UserError\nraise UserError('no such run;\\n make it')"
     path = small_notebook(tmp_path, "x = 1", failing)
     before = path.read_bytes()
     with pytest.raises(UserError, match=r"^notebook small stopped in cell x-2 by UserError: no such run; make it$"):
