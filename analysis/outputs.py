@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def run(settings: AnalysisSettings) -> None:
     if settings.task in ("report", "demo"):
         default = f"{settings.folder}/{settings.scale}/report"
     if settings.task == "demo":
-        settings.fill = True
+        settings = replace(settings, fill=True)
     out = Path(settings.out or default)
     gathered = gather(settings, clean=in_results(out) and settings.task != "errors")
     if gathered is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from configs import setting
 
 
-@dataclass
+@dataclass(frozen=True)
 class AnalysisSettings:
     """One analysis over run folders."""
 

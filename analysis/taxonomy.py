@@ -240,7 +240,7 @@ def markdown_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-@dataclass
+@dataclass(frozen=True)
 class TaxonomySettings:
     """The page of the error classes."""
 

@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def step_of(method: str, group: int, response: int, variant: str) -> Callable[[]
     """Return one policy-side step of a variant."""
     path, once, whole = VARIANTS[variant]
     settings = settings_of(method, group)
-    settings.model.scoring = "auto" if once else "plain"
+    settings = replace(settings, model=replace(settings.model, scoring="auto" if once else "plain"))
     model, reference = load(settings.model), load(settings.model)
     model.scoring_path = reference.scoring_path = path
     reference.module.requires_grad_(False)

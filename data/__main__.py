@@ -9,7 +9,7 @@ from configs import command, setting
 from data.views import AnyView, PatchBlack, apply_view
 
 
-@dataclass
+@dataclass(frozen=True)
 class DataCommand:
     """Draw samples and views, or corrupt one image."""
 

@@ -15,7 +15,7 @@ from data.columns import COLUMNS, check_column
 from data.sources import DataSettings, Samples
 
 
-@dataclass
+@dataclass(frozen=True)
 class BuildSettings:
     """Add a column to rows."""
 

@@ -43,7 +43,7 @@ MOST_PER_PICTURE = 8  # training pictures looked at closely, and listed, for one
 SHOWN, TILE, GAP, TEXT = 24, 160, 8, 44
 
 
-@dataclass
+@dataclass(frozen=True)
 class ContaminationSettings:
     """Two sources and when their pictures count as near."""
 

@@ -14,7 +14,7 @@ from configs import command, setting
 SUMMARY = "Rows of easy-vqa, for training and for its benchmark."
 
 
-@dataclass
+@dataclass(frozen=True)
 class EasyVqaCommand:
     """Write `train.jsonl` and the rows of the benchmark easy_vqa; pictures stay in the package."""
 

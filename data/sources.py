@@ -32,7 +32,7 @@ FEW = 10  # so many broken samples stop no run, as a share of few means nothing
 BLANK = b"-"  # stands for a picture where only their number counts
 
 
-@dataclass
+@dataclass(frozen=True)
 class StageSettings:
     """A part of the training that learns from some of the samples."""
 
@@ -40,7 +40,7 @@ class StageSettings:
     where: dict[str, str] = setting(factory=dict, help="what samples must have: a tag, column, answer_type or source")
 
 
-@dataclass
+@dataclass(frozen=True)
 class DataSettings:
     """The samples a run learns from."""
 

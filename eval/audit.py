@@ -24,7 +24,7 @@ STOPPED = ("time_limit", "memory_limit", "worker_died", "too_long")
 COUNTS = ("both_right", "only_first", "only_second", "both_wrong", "unscored")
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvalAuditSettings:
     """One audit of the verdicts on an evaluation."""
 

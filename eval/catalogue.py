@@ -36,7 +36,7 @@ JUDGE_QUESTIONS = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvalCatalogueSettings:
     """One page of all benchmarks."""
 
@@ -45,7 +45,7 @@ class EvalCatalogueSettings:
     dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvalCheckSettings:
     """Loaders and rules on real rows and recorded outputs."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEFT_OUT_HEADER = ["left out", "unscored in first", "unscored in second"]  # behind `items`, where any are left out
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvalCompareSettings:
     """One comparison of two evaluations; differences are second minus first."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def evaluate(settings: EvalSettings) -> None:
     names, out = check_names(settings), output_folder(settings)
     check_sampling(settings)
     if settings.run:
-        settings.model = trained_model(Path(settings.run), settings.model)
+        settings = replace(settings, model=trained_model(Path(settings.run), settings.model))
     tasks = tasks_of(settings)
     judge = LlmJudge(settings.judge) if settings.judge else None
     out.mkdir(parents=True, exist_ok=True)

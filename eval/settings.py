@@ -10,7 +10,7 @@ from models.server_settings import ServerSettings
 from verify.llm_judge import JudgeSettings
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvalSettings:
     """One evaluation of one model."""
 

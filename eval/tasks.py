@@ -1,7 +1,7 @@
 """Turn `bench=` and `data=` into tasks: checked samples with the rule and template that belong to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import UserError
@@ -155,5 +155,4 @@ def trained_model(run: Path, settings: ModelSettings) -> ModelSettings:
     final = run / "final"
     if not (final / "config.json").exists():
         raise UserError(f"{run} has no final weights yet; finish it with python -m train first")
-    settings.path = str(final)
-    return settings
+    return replace(settings, path=str(final))

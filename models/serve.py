@@ -29,7 +29,7 @@ POLL_S = 0.5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@dataclass
+@dataclass(frozen=True)
 class ServeSettings:
     """A server for one model."""
 

@@ -6,7 +6,7 @@ from common.endpoint import LOCAL_URL
 from configs import setting
 
 
-@dataclass
+@dataclass(frozen=True)
 class ServerSettings:
     """Where a server samples for us; its key is read from PERCEPT_SERVER_KEY."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 from configs import setting
 
 
-@dataclass
+@dataclass(frozen=True)
 class LoraSettings:
     """Low-rank adapters in place of full training."""
 
@@ -15,7 +15,7 @@ class LoraSettings:
     targets: Literal["language", "all"] = setting("language", "linear layers of the language model, or vision too")
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelSettings:
     """A model for the common loader."""
 
@@ -41,7 +41,7 @@ class ModelSettings:
     lora: LoraSettings | None = setting(None, "train adapters instead of the weights")
 
 
-@dataclass
+@dataclass(frozen=True)
 class SamplingSettings:
     """Neutral by default and always explicit: nothing is taken from a model's generation_config."""
 
@@ -54,7 +54,7 @@ class SamplingSettings:
     batch: int = setting(256, "responses sampled side by side", bounds="[1, inf)")
 
 
-@dataclass
+@dataclass(frozen=True)
 class EngineSettings:
     """What samples responses."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from configs import setting
 
 
-@dataclass
+@dataclass(frozen=True)
 class NotebookSettings:
     """One execution; what is empty keeps the defaults of the notebooks' own parameter cells."""
 

@@ -23,7 +23,7 @@ left out: no gradient, no advantage, no weight, and the denominators count the t
 every group is kept."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class ObjectiveCommand(TrainSettings):
     """A method's settings with two files; the coefficients are the paper's 3B rows unless a scale is named."""
 

@@ -33,7 +33,7 @@ else:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class LossSettings:
     """Which terms make up the loss, and how tokens are averaged."""
 
@@ -70,7 +70,7 @@ class LossSettings:
         yield from self.terms.values()
 
 
-@dataclass
+@dataclass(frozen=True)
 class AdvantageSettings:
     """From rewards to advantages."""
 
@@ -82,7 +82,7 @@ class AdvantageSettings:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class FilterSettings:
     """DAPO's dynamic sampling: keep prompts whose accuracy is mixed, sample more until the step is full."""
 
@@ -93,7 +93,7 @@ class FilterSettings:
     rounds: int = setting(20, "rounds before the run stops and says so")
 
 
-@dataclass
+@dataclass(frozen=True)
 class RolloutSettings:
     """How many answers are sampled, and how."""
 
@@ -106,7 +106,7 @@ class RolloutSettings:
     overlong: OverlongSettings | None = setting(None, "soft overlong penalty")
 
 
-@dataclass
+@dataclass(frozen=True)
 class OptimiserSettings:
     """AdamW and the size of its steps."""
 
@@ -122,7 +122,7 @@ class OptimiserSettings:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class ParallelSettings:
     """Who owns optimiser and sharding."""
 
@@ -131,7 +131,7 @@ class ParallelSettings:
     offload: Literal["none", "optimizer", "all"] = setting("none", "what lives in host memory (zero_stage 3: all)")
 
 
-@dataclass
+@dataclass(frozen=True)
 class KeepSettings:
     """What a run writes."""
 
@@ -143,7 +143,7 @@ class KeepSettings:
     wandb: Literal["offline", "online", "disabled"] = setting("offline", "whether and how W&B logs")
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrainSettings:
     """One training run."""
 

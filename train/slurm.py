@@ -19,7 +19,7 @@ from train.checks import check, check_shares
 from train.settings import TrainSettings
 
 
-@dataclass
+@dataclass(frozen=True)
 class SlurmCommand(TrainSettings):
     """A run's settings and what Slurm is asked for."""
 

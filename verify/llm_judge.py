@@ -27,7 +27,7 @@ FAILURES_IN_A_ROW = 16  # then the server, not a case, is the trouble
 Progress = Callable[[int, str], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class JudgeSettings:
     """Which model judges, and how much it may cost."""
 

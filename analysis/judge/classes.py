@@ -33,7 +33,7 @@ Value = TypeVar("Value")
 LABELS, RECORD, PAGE = "labels.jsonl", "judge_classes.json", "judge_classes.md"
 
 
-@dataclass
+@dataclass(frozen=True)
 class JudgeClassesSettings:
     """One classification of wrong responses by a judge."""
 

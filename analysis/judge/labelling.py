@@ -29,7 +29,7 @@ CONSTRUCTION = "construction"
 HEADER = ["first", "second", "responses", "equal, %", "kappa [95 %]", "alpha [95 %]"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class LabellingSettings:
     """One page to label on or, with `labels`, the agreement of what was saved there."""
 

@@ -23,13 +23,13 @@ class Prober:
     """Samples probe after probe with one model."""
 
     def __init__(self, settings: ProbeSettings, out: Path) -> None:
+        if settings.run:
+            settings = replace(settings, model=trained_model(Path(settings.run), settings.model))
         self.settings, self.out = settings, out
         self.sampler: sampling.Sampler | None = None  # loaded with the first response that is missing
         plain = evaluation(settings, "clean")
         sampling.check_sampling(plain)
         self.knows_its_world = only_world(plain) is not None
-        if settings.run:
-            settings.model = trained_model(Path(settings.run), settings.model)
         self.revision = revision_of(evaluation(settings, "clean"))
         self.tasks = tasks_of(plain)
         texts = read_texts(settings.captions)

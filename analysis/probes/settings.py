@@ -14,7 +14,7 @@ from models.settings import ModelSettings, SamplingSettings
 PROBES = ("clean", "masked", "blank", "swapped", "same_answer", "caption", "oracle")
 
 
-@dataclass
+@dataclass(frozen=True)
 class ProbeSettings:
     """Probes of one model on one item set; what is said as in python -m eval means the same."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from configs import setting
 
 
-@dataclass
+@dataclass(frozen=True)
 class ProtocolSettings:
     """Two evaluations of the same items; what is said of the second is said against the first."""
 

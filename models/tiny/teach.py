@@ -54,7 +54,7 @@ COURSES = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class BaseSettings:
     """How the shipped base is made; the courses themselves stand in models/tiny/teach.py."""
 

@@ -1,6 +1,7 @@
 """Probes: what each puts in an item's place, what it leaves out, what the tiny model can read, and the command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -272,7 +273,7 @@ def test_a_prompt_that_is_too_long_with_its_facts_is_left_out_and_counted(
     random_tiny_folder: Path, tmp_path: Path
 ) -> None:
     settings = small(random_tiny_folder, tmp_path)
-    settings.probes, settings.model.max_prompt_tokens = ["oracle"], 52
+    settings = replace(settings, probes=["oracle"], model=replace(settings.model, max_prompt_tokens=52))
     probe(settings)
     probes = json.loads((tmp_path / "probes.json").read_text())["probes"]
     lost = {name: entry["left_out"].get("prompt too long", 0) for name, entry in probes.items()}

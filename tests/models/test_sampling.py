@@ -1,6 +1,7 @@
 """Sampling: neutral, seeded, without forbidden tokens, with log-probs that the trainer agrees with."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_an_image_token_in_a_stored_response_is_refused(random_tiny):
 
 
 def test_long_prompts_are_left_out_and_named(random_tiny):
-    random_tiny.settings.max_prompt_tokens = 40
+    random_tiny.encoder.settings = replace(random_tiny.settings, max_prompt_tokens=40)
     samples = [sample("train", "counting", 0), sample("train", "word", 0)]
     kept, encoded, too_long = random_tiny.encoder.encode_within_limit(samples)
     assert [s.id for s in kept] == [samples[0].id] and len(encoded) == 1 and too_long == [samples[1].id]

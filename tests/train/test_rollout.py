@@ -1,6 +1,7 @@
 """Filling a step: dynamic sampling, refill, what is discarded away, the overlong penalty."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -96,14 +97,12 @@ def test_surplus_is_logged(random_tiny):
 def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
     settings, data, engine = prepared([], lambda sample, k: k == 0)
     lengths = [len(random_tiny.encoder.encode(s).ids) for s in data.take(0, 6)]
-    random_tiny.settings.max_prompt_tokens = sorted(lengths)[3]
+    limit = sorted(lengths)[3]
+    random_tiny.encoder.settings = replace(random_tiny.settings, max_prompt_tokens=limit)
     found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
-    assert (
-        len(found.samples) == 6
-        and max(block.prompt_tokens for block in found.blocks) <= random_tiny.settings.max_prompt_tokens
-    )
+    assert len(found.samples) == 6 and max(block.prompt_tokens for block in found.blocks) <= limit
     assert {t.why for t in found.discarded} == {"too_long"} and found.generated == 6 + len(found.discarded)
-    random_tiny.settings.max_prompt_tokens = 3
+    random_tiny.encoder.settings = replace(random_tiny.settings, max_prompt_tokens=3)
     with pytest.raises(UserError, match=r"found 0 of 6 prompts within model\.max_prompt_tokens"):
         collect(engine, random_tiny, data, 0, settings, 1, Ranks())
 
