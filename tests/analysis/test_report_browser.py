@@ -19,7 +19,7 @@ from tests.analysis.report_pages import (
 )
 from tests.browser import needs_chromium
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture
