@@ -108,7 +108,7 @@ def test_pictures_are_told_apart_by_any_pixel_and_by_shape(load_family):
     pictures = [one, changed, swapped, one.reshape(256, 128, 3), one.copy()]
     keys = [picture_prompt(model, Image.fromarray(picture)).picture_keys for picture in pictures]
     assert keys[0] == keys[4] and len({tuple(key) for key in keys}) == 4
-    assert [key[0][1:] for key in (keys[0], keys[3])] == [(1, 8, 16), (1, 16, 8)]
+    assert [key[0][-3:] for key in (keys[0], keys[3])] == [(1, 8, 16), (1, 16, 8)]
 
 
 def test_a_call_that_names_no_pictures_gets_what_the_tower_makes(load_family):
