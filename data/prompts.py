@@ -18,6 +18,8 @@ def user_text(sample: Sample, template: str) -> str:
     """Return the user's turn, image placeholders still in it."""
     if template not in TEMPLATES:
         raise UserError(f"no prompt template '{template}'; use one of {', '.join(TEMPLATES)}")
+    if sample.bare:
+        return sample.question
     # Not str.format: the instruction holds the braces of \boxed{}.
     return TEMPLATES[template].replace("{question}", sample.question)
 

@@ -24,6 +24,7 @@ class Sample:
     facts: dict[str, str] = field(default_factory=dict)  # what a correct reading of the pictures says
     solution: str = ""  # the operations that lead from facts to answer, see data.mini.chains
     tags: dict[str, str] = field(default_factory=dict)  # column, vision_need, version, subset ...
+    bare: bool = False  # the question is the whole prompt: no template is put around it
     columns: Mapping[str, Any] = field(default_factory=dict)  # further columns of its row, see data/columns.py
 
     def record(self) -> dict:

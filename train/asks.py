@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
+from common import UserError
 from data import Sample
+from data.sample import IMAGE_PLACEHOLDER
+from data.sources import image_source
 from models.response import Response
 from train.columns import ANSWER, CLEAN
 from verify import Verdict
@@ -17,8 +21,8 @@ class Ask:
 
     count: int
     role: str = ANSWER  # its reward terms and its branch of the loss
-    coef: float = 1.0  # of the branch; each role is averaged over its own tokens
     question: str | None = None  # None: the sample's own
+    bare: bool = False  # the question is the whole prompt, no instruction is put around it
     pictures: str = "own"  # own, none, or a column that holds pictures
     view: str = CLEAN  # what the sampler sees
     trained: str = "own"  # what the policy is scored behind: own (as sampled), clean, or "" = not trained on
@@ -26,6 +30,10 @@ class Ask:
     answer: str | None = None  # gold of this ask; None: the sample's own
     by: Literal["policy", "reader"] = "policy"
     parent: int | None = None  # the row of this prompt that it was made from
+
+    @property
+    def trained_view(self) -> str:
+        return self.view if self.trained == "own" else self.trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,4 +44,42 @@ class Row:
     ask: Ask
     response: Response
     verdict: Verdict
-    parent: int | None = None  # position among the rows of the same prompt
+    prompt: int = 0  # number of the problem within the round
+    place: int = 0  # position among the rows of the same problem, as `parent` counts
+    given: dict[str, list[float]] = field(default_factory=dict)  # judgements that came with it, see train.rewards
+
+    @property
+    def parent(self) -> int | None:
+        return self.ask.parent
+
+
+def pictures_of(sample: Sample, column: str) -> list:
+    """Return the pictures in a column of the sample's row."""
+    value = sample.columns.get(column)
+    if value is None:
+        raise UserError(f"a plan shows the pictures in column '{column}', which sample {sample.id} lacks")
+    values = value if isinstance(value, list | tuple) else [value]
+    return [one if hasattr(one, "open") else image_source(one, Path(), sample.id) for one in values]
+
+
+def sampler_id(sample: Sample, ask: Ask) -> str:
+    """Return the id that a response's random numbers hang on.
+
+    Answers keep the sample's, so that whatever else is asked leaves their random numbers alone.
+    """
+    if ask.role == ANSWER:
+        return sample.id
+    return f"{sample.id}#{ask.role}" + ("" if ask.parent is None else f".{ask.parent}")
+
+
+def asked_sample(sample: Sample, ask: Ask) -> Sample:
+    """Return a sample as an ask changes it: question, pictures, gold, id."""
+    images = {"own": sample.images, "none": ()}.get(ask.pictures)
+    images = pictures_of(sample, ask.pictures) if images is None else images
+    question = sample.question if ask.question is None else ask.question
+    if question.count(IMAGE_PLACEHOLDER) != len(images):
+        question = IMAGE_PLACEHOLDER * len(images) + question.replace(IMAGE_PLACEHOLDER, "")
+    found = replace(sample, id=sampler_id(sample, ask), question=question, images=images, bare=ask.bare)
+    if ask.answer is not None:  # another gold has neither the problem's type nor its options
+        found = replace(found, answer=ask.answer, answer_type=None, choices=())
+    return found

@@ -25,7 +25,7 @@ class Discarded:
 
     sample_id: str
     accuracy: float
-    why: str  # all_right, all_wrong, too_long, unjudged, gated or surplus
+    why: str  # all_right, all_wrong, too_long, unusable, unjudged, gated or surplus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +81,8 @@ class Experience:
 
     @cached_property
     def roles(self) -> list[str]:
-        """Return the roles that occur, the answer first."""
-        return sorted({block.role for block in self.blocks}, key=lambda role: (role != ANSWER, role))
+        """Return the answer's role and the others that occur."""
+        return sorted({ANSWER, *(block.role for block in self.blocks)}, key=lambda role: (role != ANSWER, role))
 
     @cached_property
     def role_N(self) -> Tensor:
@@ -104,6 +104,7 @@ class Experience:
         return sum(self.blocks[number].tokens for number in self.blocks_of_prompt[prompt])
 
     def mean_of_prompts(self, values_N: Tensor) -> list[float]:
-        """Return the mean over each problem's answer rows."""
+        """Return the mean over each problem's answer rows, for problems that have any."""
         answers_N = self.role_N == 0
-        return [values_N[answers_N & (self.prompt_N == g)].mean().item() for g in range(len(self.samples))]
+        found = [values_N[answers_N & (self.prompt_N == g)] for g in range(len(self.samples))]
+        return [own.mean().item() for own in found if len(own)]

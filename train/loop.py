@@ -29,7 +29,7 @@ from train.checks import check, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, start_ranks, stop_ranks
 from train.first_step import write_first_step
-from train.needs import needs_of
+from train.needs import check_columns, needs_of
 from train.rollout import collect, usable_prompts
 from train.scores import FrozenModel
 from train.settings import TrainSettings
@@ -157,6 +157,7 @@ def frozen(chosen: ModelSettings, settings: TrainSettings) -> FrozenModel:
 def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     """Load everything."""
     data = Samples(settings.data, settings.seed)
+    check_columns(settings, data)
     model = load(settings.model)
     model.module.train()
     if model.scoring_path == "shared":  # the loader itself says why a family is not

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from common import UserError
+from data.sources import Samples
 from train.columns import ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
 from train.settings import LossSettings, TrainSettings
 from train.weights import Weight
@@ -55,11 +56,40 @@ def check_pieces(settings: TrainSettings) -> None:
                 f"weights.{name} reads the reward '{term}', which is not among `rewards`; "
                 f"{_use(term, settings.rewards)}"
             )
-    views = settings.rollouts.plan.views()
-    for view in sorted(views - settings.views.keys()):
-        raise UserError(f"rollouts.plan names the view '{view}', which `views` lacks; {_use(view, settings.views)}")
+    check_plan(settings)
     if not emitted:
         raise UserError("losses has no term that is on; enable one, for example losses.ppo={}")
+
+
+def check_plan(settings: TrainSettings) -> None:
+    """Refuse views, roles and terms of the rollouts that are not there."""
+    plan, rules = settings.rollouts.plan, settings.rollouts.filter
+    for view in sorted(plan.views()):
+        if view not in settings.views:
+            raise UserError(
+                f"rollouts.plan names the view '{view}', which `views` lacks; {_use(view, settings.views)}"
+            )
+        if settings.views[view].draw != "per_prompt":
+            raise UserError(
+                f"rollouts.plan samples behind views.{view}, a picture per prompt; set its draw=per_prompt"
+            )
+    for name, piece in settings.rewards.items():
+        if piece.role not in plan.coefs():
+            raise UserError(
+                f"rewards.{name}.role is '{piece.role}', which the plan does not ask; {_use(piece.role, plan.coefs())}"
+            )
+    for name in rules.by if rules else ():
+        if name not in settings.rewards and name != "accuracy":
+            raise UserError(
+                f"rollouts.filter.by names '{name}', which is not among `rewards`; {_use(name, settings.rewards)}"
+            )
+
+
+def check_columns(settings: TrainSettings, data: Samples) -> None:
+    """Refuse data that lack a column which a piece reads, before a model is loaded."""
+    data.require(settings.rollouts.plan.columns(), "rollouts.plan")
+    for name, piece in settings.rewards.items():
+        data.require(piece.columns(), f"rewards.{name}")
 
 
 def check_score(name: ScoreName, settings: TrainSettings) -> None:

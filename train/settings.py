@@ -19,6 +19,7 @@ from train.plans.plain import Plain
 from train.rewards import REWARDS, OverlongSettings
 from train.rewards.basic import Accuracy, Format
 from train.weights import WEIGHTS
+from verify.llm_judge import JudgeSettings
 
 # A tagged union of all kinds of one sort: `kind` in a YAML chooses the dataclass.
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ class TrainSettings:
     advantage: AdvantageSettings = setting(factory=AdvantageSettings, help="baseline")
     weights: dict[str, AnyWeight] = setting(factory=dict, help="token and response weights by name")
     losses: LossSettings = setting(factory=LossSettings, help="loss terms")
+    judge: JudgeSettings | None = setting(None, "a server that rewards ask which facts a response expresses")
+    reader: JudgeSettings | None = setting(None, "a server that a plan asks to answer from text alone")
     teacher: ModelSettings | None = setting(
         None, "a second model that terms and weights may name as teacher, a file of configs/models", group="models"
     )

@@ -10,7 +10,7 @@ from data import Sample
 from train.asks import Ask, Row
 from train.columns import ANSWER
 
-Asking = Generator[list[Ask], list[Row], None]
+Asking = Generator[list[Ask], list[Row], str | None]  # it may return why the problem is discarded
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Plan:
         """Return the coefficient of each role's branch of the loss, the answer first."""
         return {ANSWER: 1.0}
 
+    def reads(self) -> str:
+        """Return who answers asks that are `by` the reader: a kind of train/tools.py, or empty."""
+        return ""
+
     def asks(self, sample: Sample, group: int, progress: float, chance: random.Random) -> Asking:
-        """Ask about one problem; `group` is rollouts.group, `chance` is seeded by run, step and sample."""
+        """Ask about one problem; `group` is rollouts.group, `chance` is seeded by run, step, round and sample."""
         raise NotImplementedError

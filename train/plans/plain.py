@@ -26,3 +26,4 @@ class Plain(Plan):
     def asks(self, sample: Sample, group: int, progress: float, chance: random.Random) -> Asking:
         """Ask once."""
         yield [Ask(count=group, view=self.view)]
+        return None

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from train.rewards.piece import Reward
 
 if TYPE_CHECKING:
     from train.asks import Row
+    from train.tools import Tools
 
 
 @dataclass(frozen=True)
 class Accuracy(Reward):
-    """1 for an answer that the grader accepts, else 0."""
+    """1 for an answer that the grader accepts, else 0; what lies between for graders that give partial credit."""
 
     kind: Literal["accuracy"] = "accuracy"
 
-    def score(self, rows: Sequence[Row], tools: Any) -> list[float | None]:
-        """Return the verdicts."""
-        return [float(row.verdict.correct) for row in rows]
+    def score(self, rows: Sequence[Row], tools: Tools) -> list[float | None]:
+        """Return the graders' credit."""
+        return [row.verdict.score for row in self.own(rows)]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,6 @@ class Format(Reward):
 
     kind: Literal["format"] = "format"
 
-    def score(self, rows: Sequence[Row], tools: Any) -> list[float | None]:
+    def score(self, rows: Sequence[Row], tools: Tools) -> list[float | None]:
         """Return whether the form is right."""
-        return [float(row.verdict.format_ok) for row in rows]
+        return [float(row.verdict.format_ok) for row in self.own(rows)]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from configs import setting
 from train.columns import ANSWER
 
 if TYPE_CHECKING:
     from train.asks import Row
+    from train.tools import Tools
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,14 @@ class Reward:
         """Return the columns of samples that it reads."""
         return set()
 
-    def score(self, rows: Sequence[Row], tools: Any) -> list[float | None]:
-        """Return one number per row of its role; `rows` holds every row of the round."""
+    def asks_judge(self) -> bool:
+        """Return whether it asks the judge of train/tools.py."""
+        return False
+
+    def own(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows that it judges."""
+        return [row for row in rows if row.ask.role == self.role]
+
+    def score(self, rows: Sequence[Row], tools: Tools) -> list[float | None]:
+        """Return one number per row of its role; `rows` holds every row of this rank's problems of the round."""
         raise NotImplementedError

@@ -1,0 +1,177 @@
+"""Drives the plans of many problems in step: one engine call per stage, view and count, until no plan asks more.
+
+Every rank drives its share of the problems and needs nobody meanwhile. Prompts are encoded where they are asked;
+pictures do not travel.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from common import UserError
+from data import Sample
+from models.encode import Encoded
+from models.engine import Engine
+from models.loader import VisionLanguageModel
+from models.response import Response
+from train.asks import Ask, Row, asked_sample, sampler_id
+from train.columns import CLEAN
+from train.plans.piece import Asking
+from train.settings import TrainSettings
+from train.tools import Tools
+from verify.samples import grade_sample
+
+
+@dataclass
+class Conversation:
+    """One problem while it is asked about."""
+
+    prompt: int  # number of the problem within the round
+    sample: Sample
+    asking: Asking
+    rows: list[Row] = field(default_factory=list)
+    waiting: list[Ask] = field(default_factory=list)  # the asks of the stage under way
+    asked: Counter[str] = field(default_factory=Counter)  # responses so far by sampler id
+    names: dict[tuple, str] = field(default_factory=dict)  # block ids by what is asked
+    tokens: dict[str, int] = field(default_factory=dict)  # of prompts, by block id
+    why: str = ""  # reason to discard the problem
+    note: str = ""  # sentence about pictures that could not be used
+
+    def listen(self, rows: list[Row] | None = None) -> None:
+        """Send graded rows to the plan and take down what it asks next; `rows` None begins."""
+        try:
+            self.waiting = next(self.asking) if rows is None else self.asking.send(rows)
+        except StopIteration as done:
+            self.waiting, self.why = [], self.why or done.value or ""
+
+    def give_up(self, why: str, note: str = "") -> None:
+        """Ask no more; the problem is discarded."""
+        self.asking.close()
+        self.waiting, self.why, self.note = [], why, note
+
+    def asked_sample(self, ask: Ask) -> Sample:
+        """Return the sample as asked; other questions and pictures under one sampler id get ids of their own."""
+        found = asked_sample(self.sample, ask)
+        content = (found.id, found.question, ask.pictures)
+        taken = sum(name == found.id or name.startswith(f"{found.id}+") for name in self.names.values())
+        name = self.names.setdefault(content, f"{found.id}+{taken}" if taken else found.id)
+        return replace(found, id=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """What every stage uses."""
+
+    engine: Engine
+    model: VisionLanguageModel
+    settings: TrainSettings
+    tools: Tools
+    view_seed: int  # the step's: views are drawn for the sampler as they are for scoring
+    seed: int  # the round's: a problem drawn twice in a step is answered anew
+    progress: float
+    encoded: dict[str, Encoded]  # clean prompts by block id, filled on the way
+
+    def drive(self, numbered: Sequence[tuple[int, Sample]]) -> list[Conversation]:
+        """Ask about problems, given with their numbers within the round, until no plan asks more."""
+        plan, group = self.settings.rollouts.plan, self.settings.rollouts.group
+        found = []
+        for number, sample in numbered:
+            chance = random.Random(f"{self.seed}/{sample.id}")
+            asking = plan.asks(sample, group, self.progress, chance)
+            found.append(Conversation(prompt=number, sample=sample, asking=asking))
+            found[-1].listen()
+        while open_ones := [one for one in found if one.waiting]:
+            self.stage(open_ones)
+        return found
+
+    def stage(self, conversations: Sequence[Conversation]) -> None:
+        """Have one stage's asks answered and hand the rows back."""
+        for one in conversations:
+            self.encode(one)
+        going = [one for one in conversations if one.waiting]
+        answers = self.sampled(going) | self.read(going)
+        for one in going:
+            rows: list[Row] = []
+            for number, ask in enumerate(one.waiting):
+                responses = answers[one.prompt, number]
+                if responses is None:
+                    one.give_up("unjudged")
+                    break
+                sample = one.asked_sample(ask)
+                for response in responses:
+                    verdict = grade_sample(sample, response.text, self.settings.grader)
+                    place = len(one.rows) + len(rows)
+                    rows.append(
+                        Row(
+                            sample=sample,
+                            ask=ask,
+                            response=response,
+                            verdict=verdict,
+                            prompt=one.prompt,
+                            place=place,
+                        )
+                    )
+            else:
+                one.rows += rows
+                one.listen(rows)
+
+    def encode(self, one: Conversation) -> None:
+        """Encode the prompts of a stage that the policy answers or learns from; give up what does not fit."""
+        for ask in one.waiting:
+            if ask.by != "policy" and not ask.trained:
+                continue
+            sample = one.asked_sample(ask)
+            try:
+                prompt = self.encoded.get(sample.id) or self.model.encoder.encode(sample)
+            except UserError as error:  # a picture that cannot be opened: counted, and too many stop the run
+                return one.give_up("unusable", str(error))
+            if not self.model.encoder.fits(prompt):
+                return one.give_up("too_long")
+            self.encoded[sample.id] = prompt
+            one.tokens[sample.id] = len(prompt.ids)
+        return None
+
+    def sampled(self, going: Sequence[Conversation]) -> dict[tuple[int, int], list[Response] | None]:
+        """Return the policy's responses by (problem, number of the ask)."""
+        calls: dict[tuple[str, int, int], list[tuple[Conversation, int, Ask]]] = {}
+        for one in going:
+            for number, ask in enumerate(one.waiting):
+                if ask.by == "policy":
+                    name = sampler_id(one.sample, ask)
+                    calls.setdefault((ask.view, one.asked[name], ask.count), []).append((one, number, ask))
+                    one.asked[name] += ask.count
+        found: dict[tuple[int, int], list[Response] | None] = {}
+        for (view, start, count), asks in calls.items():
+            prompts = self.prompts(view, [(one, ask) for one, _, ask in asks])
+            before = {(prompt.sample_id, k) for prompt in prompts for k in range(start)}  # answered in an earlier call
+            responses = self.engine.sample(
+                prompts, start + count, self.settings.rollouts.sampling, self.seed, view, skip=before
+            )
+            for place, (one, number, _) in enumerate(asks):
+                found[one.prompt, number] = responses[place * count : (place + 1) * count]
+        return found
+
+    def prompts(self, view: str, asks: Sequence[tuple[Conversation, Ask]]) -> list[Encoded]:
+        """Return prompts as the sampler sees them, with the ids that its random numbers hang on."""
+        samples = [one.asked_sample(ask) for one, ask in asks]
+        prompts = [self.encoded[sample.id] for sample in samples]
+        if view != CLEAN:
+            seen = [(sample, prompt, 0) for sample, prompt in zip(samples, prompts, strict=True)]
+            prompts = self.model.encoder.see_all(seen, self.settings.views[view], self.view_seed)
+        names = [sampler_id(one.sample, ask) for one, ask in asks]
+        pairs = zip(prompts, names, strict=True)
+        return [prompt if prompt.sample_id == name else replace(prompt, sample_id=name) for prompt, name in pairs]
+
+    def read(self, going: Sequence[Conversation]) -> dict[tuple[int, int], list[Response] | None]:
+        """Return the frozen reader's responses by (problem, number of the ask); None where it failed."""
+        asks = [(one, number, ask) for one in going for number, ask in enumerate(one.waiting) if ask.by == "reader"]
+        if not asks:
+            return {}
+        assert self.tools.reader is not None, "a plan that asks the reader says so in `reads`"
+        texts = self.tools.reader.read([one.asked_sample(ask) for one, _, ask in asks])
+        found: dict[tuple[int, int], list[Response] | None] = {}
+        for (one, number, ask), text in zip(asks, texts, strict=True):
+            name = sampler_id(one.sample, ask)
+            found[one.prompt, number] = None if text is None else [Response(name, 0, ask.view, text)]
+        return found
