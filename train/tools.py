@@ -132,11 +132,12 @@ def client(settings: JudgeSettings | None, name: str) -> LlmJudge:
     return LlmJudge(settings)
 
 
-def make_tools(settings: TrainSettings) -> Tools:
-    """Return what the run's pieces ask for, and no more."""
+def make_tools(settings: TrainSettings, rows: Sequence[Row] = ()) -> Tools:
+    """Return what the run's pieces ask for, and no more; no judge where all `rows` bring their judgements along."""
     kind = settings.rollouts.plan.reads()
     reader: Reader | None = RuleReader() if kind == "rule" else None
     if kind == "server":
         reader = ServerReader(client(settings.reader, "reader"))
-    asked = any(piece.asks_judge() for piece in settings.rewards.values())
+    given = bool(rows) and all(row.given for row in rows)
+    asked = not given and any(piece.asks_judge() for piece in settings.rewards.values())
     return Tools(ServerJudge(client(settings.judge, "judge")) if asked else None, reader)

@@ -128,8 +128,8 @@ def test_blind_training_samples_and_trains_behind_the_same_picture(random_tiny):
 # Vision-SR1, RACRO
 
 
-def seeing(settings: TrainSettings, right_first: bool = True) -> Say:
-    """Describe with tags in answers 0 and 1, without in 2 and 3; the reader finds the answer where one is described."""
+def seeing(settings: TrainSettings) -> Say:
+    """Describe with tags in answers 0 and 1, without in 2 and 3; the reader is always right."""
     known = golds(settings)
 
     def say(name: str, k: int, view: str) -> str:
@@ -241,7 +241,7 @@ def checklists(settings: TrainSettings, right: Callable[[int, int], bool]) -> Sa
     return say
 
 
-PEARL = ["method=pearl", "rollouts.plan={kind: checklist}", "rollouts.filter.prompts=4", "rollouts.filter.rounds=6"]
+PEARL = ["method=pearl", "rollouts.plan.ask=together", "rollouts.filter.prompts=4", "rollouts.filter.rounds=6"]
 
 
 def test_the_checklist_gates_problems_and_has_a_branch_of_its_own(random_tiny):
