@@ -90,6 +90,8 @@ def check_columns(settings: TrainSettings, data: Samples) -> None:
     data.require(settings.rollouts.plan.columns(), "rollouts.plan")
     for name, piece in settings.rewards.items():
         data.require(piece.columns(), f"rewards.{name}")
+    for name, view in settings.views.items():
+        data.require(view.columns(), f"views.{name}")
 
 
 def check_score(name: ScoreName, settings: TrainSettings) -> None:

@@ -47,6 +47,10 @@ class View:
         if self.source not in ("own", "unrelated", "none") and not self.source.startswith(COLUMN):
             raise UserError(f"view '{name}' has source '{self.source}'; use own, unrelated, none or column:<name>")
 
+    def columns(self) -> set[str]:
+        """Return the columns of samples that it reads."""
+        return {self.source.removeprefix(COLUMN)} if self.source.startswith(COLUMN) else set()
+
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         """Return the corrupted picture: RGB like the given one, and of its size."""
         return image

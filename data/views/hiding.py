@@ -115,6 +115,9 @@ class Evidence(View):
     kind: Literal["evidence"] = "evidence"
     show: bool = setting(False, "false: black cells hide the evidence; true: all other cells are black")
 
+    def columns(self) -> set[str]:
+        return super().columns() | {"evidence"}
+
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         if "evidence" not in look.sample.columns:
             raise UserError(f"view evidence needs the column 'evidence', which sample {look.sample.id} lacks")

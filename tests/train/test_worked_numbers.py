@@ -114,7 +114,32 @@ def test_visual_advantage_weighs_distillation_per_prompt():
     torch.testing.assert_close(out["grad_kl_teacher"], out["weights"] * given["mask"] / 2)  # two prompts
 
 
+def test_pearl_has_a_branch_of_its_own_for_checklists():
+    given = step() | {
+        "reward": torch.tensor([1.0, 0, 0.5, 1], dtype=torch.float64),
+        "reward_checklist": torch.tensor([0.0, 0, 0.5, 1], dtype=torch.float64),
+        "prompt": torch.zeros(4, dtype=torch.long),
+        "role": torch.tensor([0, 0, 1, 1]),
+    }
+    out = run(given, "method=pearl")
+    assert out["weights"][:2].unique().tolist() == [0.75] and out["weights"][2:][
+        given["mask"][2:] > 0
+    ].unique().tolist() == [1.0]
+    assert out["loss"].item() == pytest.approx(0.010101, abs=1e-6)
+
+
+def test_rewards_in_channels_of_their_own_add_their_clipped_losses():
+    given = step() | {
+        "reward_accuracy": torch.tensor([1.0, 0, 0, 1], dtype=torch.float64),
+        "reward_reread": torch.tensor([1.0, 1, 0, 1], dtype=torch.float64),
+    }
+    plain = ["losses.reference_kl=null", "losses.ppo.clip_low=0.2", "rewards.format=0"]
+    assert run(given, "method=vision_sr1_e", *plain)["loss"].item() == pytest.approx(0.094281, abs=1e-6)
+
+
 NEUTRAL = {
+    "perception_r1": (["rewards.facts=null", "rewards.repetition=null"], [], "grpo_no_kl", None),
+    "noisyrollout": (["losses.entropy=null"], [], "grpo_no_kl", None),
     "vppo": (["weights.trajectory.low=1", "weights.tokens.share=1"], ["masked"], "dapo_entropy", 0.06),
     "pepo_d": ([], [], "dapo", None),  # progress 0
     "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
@@ -125,7 +150,7 @@ NEUTRAL = {
 @pytest.mark.parametrize("name", NEUTRAL)
 def test_neutral_settings_are_the_base_bit_for_bit(name):
     options, views, base, eta = NEUTRAL[name]
-    same = ["losses.ppo.clip_low=0.2", "losses.reference_kl=null"]
+    same = ["losses.ppo.clip_low=0.2", "losses.ppo.clip_high=0.28", "losses.reference_kl=null"]
     entropy = [f"losses.entropy.coef={eta}"] if eta else []
     masked = ["losses.entropy.masked_coef=0"] if name == "fine_r1" else []
     found = run(step(*views), f"method={name}", *same, *options, *masked)
