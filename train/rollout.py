@@ -21,7 +21,8 @@ from train.experience import Discarded, Experience
 from train.judging import Answered, judged
 from train.settings import TrainSettings
 from train.step import step_seed
-from train.tools import Tools, make_tools
+from train.tool_factory import make_tools
+from train.tools import Tools
 
 REFILL_ROUNDS = 20  # without dynamic sampling: how often discarded prompts are replaced
 UNFIT = {

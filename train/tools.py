@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from common import UserError
 from data import Sample
 from data.mini.chains import work
 from verify.judge_prompts import Case, Judgement, Template, json_value
-from verify.llm_judge import JudgeSettings, LlmJudge
+from verify.llm_judge import LlmJudge
 
 if TYPE_CHECKING:
     from train.asks import Row
-    from train.settings import TrainSettings
 
 TICK = (
     "The reference is a numbered list of facts that a picture shows. Find out which of them the response clearly "
@@ -123,21 +121,3 @@ class Tools:
 
     def at(self, progress: float) -> Tools:
         return replace(self, progress=progress)
-
-
-def client(settings: JudgeSettings | None, name: str) -> LlmJudge:
-    """Return a client for a judge or reader; refuse a run whose pieces ask one that it does not name."""
-    if settings is None:
-        raise UserError(f"a piece asks a {name}, but the run has none; add {name}.base_url=<address of a server>")
-    return LlmJudge(settings)
-
-
-def make_tools(settings: TrainSettings, rows: Sequence[Row] = ()) -> Tools:
-    """Return what the run's pieces ask for, and no more; no judge where all `rows` bring their judgements along."""
-    kind = settings.rollouts.plan.reads()
-    reader: Reader | None = RuleReader() if kind == "rule" else None
-    if kind == "server":
-        reader = ServerReader(client(settings.reader, "reader"))
-    given = bool(rows) and all(row.given for row in rows)
-    asked = not given and any(piece.asks_judge() for piece in settings.rewards.values())
-    return Tools(ServerJudge(client(settings.judge, "judge")) if asked else None, reader)
