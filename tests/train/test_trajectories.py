@@ -6,8 +6,6 @@ import pytest
 
 from tests.train.record_trajectories import FOLDER, METHODS, SHARDED, run_method
 
-GAP = "rollout/engine_gap"  # of sampler and scorer: rounding alone, which a change of the order of sums may move
-
 
 def committed(name: str) -> list[dict]:
     return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
