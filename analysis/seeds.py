@@ -1,7 +1,7 @@
 """Which runs are seeds of one method, and what a mean over seeds is worth.
 
 A run is a seed if its folder is called seed0, seed1 ...; the seeds that lie in one folder are of one method, which has
-that folder's name. Every other run is a method of its own, with one run that nobody trained again.
+that folder's name. Every other run is a method of its own, with one run that was not trained again.
 """
 
 from collections.abc import Mapping, Sequence

@@ -106,7 +106,7 @@ class Endpoint:
         self.now, self.pause = now, pause or self.stopped.wait
         self.reached = False
         self.tries = 0
-        self._jitter = random.Random()  # its own, so that nobody's seeded numbers move
+        self._jitter = random.Random()  # its own, so that seeded numbers elsewhere do not move
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
 

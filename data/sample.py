@@ -11,7 +11,7 @@ IMAGE_PLACEHOLDER = "<image>"
 
 @dataclass(frozen=True)
 class Sample:
-    """A question about pictures; `facts` and `solution` are empty where nobody knows them."""
+    """A question about pictures; `facts` and `solution` are empty where they are unknown."""
 
     id: str
     source: str

@@ -62,7 +62,7 @@ def expected_majority(answers: tuple[tuple[int, float], ...], silent: int, k: in
 
     For every answer that may win and every number of votes it may win with, count the ways to draw the other votes:
     ways[s, r] draws s of them so that no other answer gets more votes and r others get equally many.
-    `silent` responses give no answer and have no vote; where nobody votes, nothing right is elected.
+    `silent` responses give no answer and have no vote; without votes the item is wrong.
     """
     total = 0.0
     for place, (count, right) in enumerate(answers):

@@ -95,7 +95,7 @@ def bootstrap_weights(strata_I: np.ndarray, clusters_I: np.ndarray, seed: int) -
 
 @lru_cache(maxsize=2)
 def drawn_weights(strata: tuple, clusters: tuple, seed: int) -> np.ndarray:
-    """Return a page of results asks for the same draw again and again; nobody may write into it."""
+    """Return the weights of all resamples, cached and read-only: a page of results needs one draw many times."""
     strata_I, clusters_I = np.array(strata, dtype=object), np.array(clusters, dtype=object)
     rng = np.random.default_rng(seed)
     weights_BI = np.zeros((BOOTSTRAPS, len(strata_I)), dtype=np.int16)

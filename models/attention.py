@@ -85,7 +85,7 @@ def group_attention(
 
 
 def side_by_side(pieces: Sequence[Tensor]) -> Tensor:
-    """[length, heads, D] each -> [G, heads, T, D], zeros on the right, which nobody before them sees."""
+    """[length, heads, D] each -> [G, heads, T, D], zeros on the right, which no earlier token attends to."""
     longest = max(map(len, pieces))
     filled = [pad(x, (0, 0, 0, 0, 0, longest - len(x))) if len(x) < longest else x for x in pieces]
     return torch.stack(filled).transpose(1, 2)

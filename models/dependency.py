@@ -41,7 +41,7 @@ def entropy_change(entropy_NT: Tensor, masked_entropy_NT: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ViewScores:
-    """One response under two views, as long as its tokens and on the CPU; None where nobody asked."""
+    """One response under two views, as long as its tokens and on the CPU; None where not asked for."""
 
     sample_id: str
     token_ids: tuple[int, ...]

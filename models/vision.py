@@ -77,7 +77,7 @@ class PictureTower:
     def forward(self, hidden_states: Tensor, grid_thw: Tensor, **options: Any) -> Any:
         """Features of all pictures of a call in their order, as the tower itself would give them."""
         keys, self.expected = self.expected, None
-        if not keys:  # nobody said which pictures come
+        if not keys:  # the call named no pictures
             return self.run(hidden_states, grid_thw=grid_thw, **options)
         brought = list(dict.fromkeys(keys))
         rows = hidden_states.split([math.prod(key[-3:]) for key in brought])

@@ -27,7 +27,7 @@ CPU_BLOCK = 32  # tokens per cache block: a group shares the whole blocks of its
 
 
 def processor_options(model: VisionLanguageModel) -> dict[str, Any]:
-    """Return pictures are within limits already: vLLM's processor must not scale them, and profiles with the
+    """Return options that stop vLLM's processor from scaling: pictures are within limits, and it profiles with the
     largest one.
     """
     image_processor = model.processor.image_processor

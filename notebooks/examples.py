@@ -46,7 +46,7 @@ class Example:
 
 
 def examples(views: Sequence[OpenedRun], count: int, state: str = "perception", run: int = 0) -> list[Example]:
-    """Responses of one run in a state: the first of each column in turn, by id, so that nobody has chosen them.
+    """Responses of one run in a state: the first of each column in turn, by id, so that they are not hand-picked.
 
     Items whose sample is no longer in the data are passed over.
     """

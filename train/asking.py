@@ -1,6 +1,6 @@
 """Drives the plans of many problems in step: one engine call per stage, view and count, until no plan asks more.
 
-Every rank drives its share of the problems and needs nobody meanwhile. Prompts are encoded where they are asked;
+Every rank drives its share of the problems without waiting for others. Prompts are encoded where they are asked;
 pictures do not travel.
 """
 

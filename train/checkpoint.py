@@ -49,7 +49,7 @@ def shard_name(ranks: Ranks) -> str:
 
 @contextmanager
 def disk_trouble(run: Path, step: int, work: Path) -> Iterator[None]:
-    """Yield a full disk gets a sentence and leaves nothing half-written."""
+    """Turn a full disk into one sentence that leaves nothing half-written."""
     try:
         yield
     except (OSError, SafetensorError) as error:

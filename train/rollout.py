@@ -1,6 +1,6 @@
 """One step's experience: problems are asked about, judged and filtered, and more are drawn until the step is full.
 
-Every rank asks about its share of the problems and tells the others what came out. Pictures do not travel: whoever
+Every rank asks about its share of the problems and all-gathers the responses. Pixels are not sent: a rank that
 needs an encoded prompt makes it from the sample, and keeps it for the step.
 """
 

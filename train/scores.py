@@ -161,8 +161,8 @@ def model_scores(
     model: VisionLanguageModel, prompts: Prompts, names: Sequence[ScoreName], scoring: Scoring, first: int
 ) -> dict[tuple[str, str], Rows]:
     """Return all scores of one model; of the clean view those of the problems from `first` on."""
-    everybody = range(len(prompts.experience.samples))
-    asked: dict[str, set[str]] = {CLEAN: {"logp"}} if first < len(everybody) or first == 0 else {}
+    problems = range(len(prompts.experience.samples))
+    asked: dict[str, set[str]] = {CLEAN: {"logp"}} if first < len(problems) or first == 0 else {}
     for name in names:
         asked.setdefault(name.view, set()).add(name.quantity)
     paired = {view: quantities for view, quantities in asked.items() if quantities & set(PAIRED)}
@@ -172,11 +172,11 @@ def model_scores(
         asked = {view: quantities - {q for q, v in found if v == view} for view, quantities in asked.items()}
     states = {CLEAN: asked.get(CLEAN, set()) & set(STATES)}
     if states[CLEAN]:  # in a pass of their own: their rows are longer by a token
-        found |= separate_scores(model, prompts, {CLEAN: (everybody, {"logp", *asked[CLEAN]})}, scoring)
+        found |= separate_scores(model, prompts, {CLEAN: (problems, {"logp", *asked[CLEAN]})}, scoring)
         asked[CLEAN] = set()
     order = [CLEAN, *(view for view in prompts.views if view in asked)]
     wanted = {
-        view: (everybody[first:] if view == CLEAN else everybody, asked[view]) for view in order if asked.get(view)
+        view: (problems[first:] if view == CLEAN else problems, asked[view]) for view in order if asked.get(view)
     }
     return found | separate_scores(model, prompts, wanted, scoring) if wanted else found
 

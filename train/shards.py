@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
 
 def whole_pieces(sizes: Mapping[str, int]) -> list[Piece]:
-    """Return every parameter is a master of its own: plain torch, ZeRO 0."""
+    """Return the parameters themselves as masters: plain torch, ZeRO 0."""
     return [Piece(name, 0, size, master, 0) for master, (name, size) in enumerate(sizes.items())]
 
 

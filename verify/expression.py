@@ -186,7 +186,7 @@ class _Parser:
         return int(token)
 
     def function(self, name: str) -> Any:
-        """Return a function's argument is a bracket, or factors side by side; a power of the function comes
+        """Return a function's argument, a bracket or factors side by side; a power of the function comes
         before it.
         """
         base = exponent = None

@@ -96,7 +96,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Template:
-    """A kind of question to the judge; whoever changes a word raises the version, because replies are cached."""
+    """A kind of question to the judge; a changed word needs a new version, because replies are cached."""
 
     version: str
     rules: str

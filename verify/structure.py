@@ -177,7 +177,7 @@ def as_interval(text: str) -> Range:
 
 
 def names_contradict(first: str | None, second: str | None) -> bool:
-    """Return two different single letters name different things; longer names are taken as descriptions."""
+    """Return whether two single letters differ, which name different things; longer names are descriptions."""
     both_letters = first and second and _LETTER_NAME.fullmatch(first) and _LETTER_NAME.fullmatch(second)
     return bool(both_letters) and str(first).lower() != str(second).lower()
 

@@ -100,7 +100,7 @@ def word_classes(texts: Sequence[str], mini: bool) -> list[str]:
 
 
 def error_of(row: Mapping[str, Any], sample: Sample) -> str:
-    """`right`, the class of the error, `unclassified` where nobody classified it, `unjudged` without a verdict."""
+    """`right`, the class of the error, `unclassified` where it was not classified, `unjudged` without a verdict."""
     if pd.isna(row["correct"]):
         return "unjudged"
     if row["correct"]:

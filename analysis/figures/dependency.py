@@ -28,7 +28,7 @@ def checked(profiles: dict[str, pd.DataFrame], column: str) -> None:
 
 @paper_style
 def position_figure(profiles: dict[str, pd.DataFrame], score: str) -> Figure:
-    """Mean score along the answer, with its 95 % interval as a band; a bin that nobody has is a gap."""
+    """Mean score along the answer, with its 95 % interval as a band; an empty bin is a gap."""
     checked(profiles, "position")
     figure = canvas(COLUMN, 2.2)
     axes = figure.subplots()
@@ -50,7 +50,7 @@ def position_figure(profiles: dict[str, pd.DataFrame], score: str) -> Figure:
 
 @paper_style
 def word_class_figure(profiles: dict[str, pd.DataFrame], score: str) -> Figure:
-    """Mean score of each kind of word with its interval; kinds that nobody uses are left out."""
+    """Mean score of each kind of word with its interval; unused kinds are left out."""
     from analysis.dependency.profile import WORD_CLASSES  # which imports torch
 
     checked(profiles, "word_class")

@@ -34,7 +34,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Labelled:
-    """Items with the share of their labels in each class; `truth_I` is None where nobody knows it."""
+    """Items with the share of their labels in each class; `truth_I` is None where it is unknown."""
 
     shares_IJ: np.ndarray
     cluster_I: np.ndarray

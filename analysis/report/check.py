@@ -1,4 +1,4 @@
-"""What the records of a report must agree on; a contradiction is a mistake of whoever filled them."""
+"""What the records of a report must agree on; a contradiction is a mistake in what filled them."""
 
 import math
 from collections import Counter

@@ -67,7 +67,7 @@ class Other:
 class Answer:
     """The first response of one run; `state` is "right" or the class of the error.
 
-    `tokens` is empty where nobody scored them, and `note` then says why; `others` are responses k = 1, 2, ...
+    `tokens` is empty where they were not scored, and `note` then says why; `others` are responses k = 1, 2, ...
     """
 
     run: str

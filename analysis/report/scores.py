@@ -152,7 +152,9 @@ def scored_rows(
     found.notes = {name: f"{UNSCORED}: {reason}" for name, reason in reasons.items() if reason}
     if good:
         kept = first.set_index("sample_id", drop=False).loc[list(good)]
-        kept = kept.assign(error_class=kept.state.where(kept.state != RIGHT, None))  # so that nobody diagnoses again
+        kept = kept.assign(
+            error_class=kept.state.where(kept.state != RIGHT, None)
+        )  # so that they are not diagnosed again
         found.frame = token_frame(kept, samples, list(good.values()), list(texts.values()))
     return good
 

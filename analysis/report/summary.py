@@ -69,7 +69,7 @@ def errors_sentence(numbers: Numbers, name: str) -> str:
         return f"{start}."
     if share is None or share.value is None:
         known = [one for one in errors.shares if one != WRONG]
-        return f"{start}; {'none is a perception error' if known else 'nobody has classified them'}."
+        return f"{start}; {'none is a perception error' if known else 'they are not classified'}."
     return (
         f"{start}; {points(share)} % of them ({errors.counts[PERCEPTION]:,}) are perception errors: the response says "
         "something of the picture that is not so."

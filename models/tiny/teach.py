@@ -125,7 +125,7 @@ class Teacher:
         return cross_entropy(logits_TV, targets_T), accuracy
 
     def lessons_of(self, step: int) -> list[Lesson]:
-        """Return the lessons of a step depend on course and step alone, so an interrupted run goes on exactly."""
+        """Return the lessons of a step, which depend on course and step alone, so that a run resumes exactly."""
         settings, course = self.settings, COURSES[self.course]
         rng = random.Random(f"{settings.seed}/{step}" if self.course == 0 else f"{settings.seed}/{self.course}/{step}")
         size = min(MAX_OBJECTS, 1 + step // course.steps_per_object) if course.steps_per_object else MAX_OBJECTS
