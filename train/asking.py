@@ -158,7 +158,8 @@ class Asker:
         prompts = [self.encoded[sample.id] for sample in samples]
         if view != CLEAN:
             seen = [(sample, prompt, 0) for sample, prompt in zip(samples, prompts, strict=True)]
-            prompts = self.model.encoder.see_all(seen, self.settings.views[view], self.view_seed)
+            chosen = self.settings.views[view]
+            prompts = self.model.encoder.see_all(seen, chosen, self.view_seed, progress=self.progress)
         names = [sampler_id(one.sample, ask) for one, ask in asks]
         pairs = zip(prompts, names, strict=True)
         return [prompt if prompt.sample_id == name else replace(prompt, sample_id=name) for prompt, name in pairs]

@@ -34,6 +34,8 @@ from train.rollout import collect, usable_prompts
 from train.scores import FrozenModel
 from train.settings import TrainSettings
 from train.step import make_step
+from train.tool_factory import make_tools
+from train.tools import Tools
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
 from train.wandb_login import check_login
@@ -54,6 +56,7 @@ class TrainState:
     engine: Engine
     updater: Updater
     watch: GapWatch
+    tools: Tools  # one judge for the run: it holds the budget and the count of failures
 
 
 def run_folder(settings: TrainSettings) -> Path:
@@ -106,7 +109,9 @@ def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Pro
     settings, ranks = state.settings, state.ranks
     with timed(timing, "step"):
         with timed(timing, "gen"):
-            experience = collect(state.engine, state.model, state.data, place.position, settings, number, ranks)
+            experience = collect(
+                state.engine, state.model, state.data, place.position, settings, number, ranks, state.tools
+            )
             state.engine.sleep()
         with timed(timing, "score"):
             step = make_step(state.models, experience, settings, ranks, number)
@@ -158,6 +163,7 @@ def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     """Load everything."""
     data = Samples(settings.data, settings.seed)
     check_columns(settings, data)
+    tools = make_tools(settings)
     model = load(settings.model)
     model.module.train()
     if model.scoring_path == "shared":  # the loader itself says why a family is not
@@ -171,7 +177,7 @@ def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     )
     updater = Updater(model, backend, settings, ranks)
     watch = GapWatch(gap_bound(settings.rollouts.engine, settings.model.dtype))
-    return TrainState(settings, ranks, data, model, models, engine, updater, watch)
+    return TrainState(settings, ranks, data, model, models, engine, updater, watch, tools)
 
 
 def check_parity(state: TrainState) -> None:

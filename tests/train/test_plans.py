@@ -110,6 +110,16 @@ def test_without_noise_noisy_rollouts_are_the_plain_ones(random_tiny):
             assert prompt.key == other.encoded[name].key
 
 
+def test_the_recipe_stops_adding_noise_in_time(random_tiny):
+    """At the end of training the noisy picture is the clean one, at the beginning it is not."""
+    settings = settings_of("method=noisyrollout")
+    for step, alike in ((1, False), (settings.steps, True)):
+        _, engine = run(random_tiny, settings, half_right(settings), step=step)
+        seen = {(view, prompt.sample_id): prompt.key for view, prompt in engine.prompts}
+        clean = [name for view, name in seen if view == "clean"]
+        assert [seen["clean", name] == seen["noisy", name] for name in clean] == [alike] * 4
+
+
 # Blind training
 
 
