@@ -31,16 +31,18 @@ from train.settings import TrainSettings
 from train.step import Step
 
 PICTURES = 4  # shown on W&B
+JUDGED = ("all_right", "all_wrong", "surplus")  # reasons to discard a problem whose answers were judged
+DISCARDED = (*JUDGED, "too_long", "unusable", "unjudged", "gated")
 
 
 def experience_metrics(experience: Experience) -> dict[str, float]:
-    """Rewards, lengths, cut responses of one step, and what the group filter threw away."""
+    """Return rewards, lengths and cut responses of one step, and what was discarded and why."""
     rewards, responses = experience.reward_N, experience.responses
     lengths = torch.tensor([len(response.token_ids) for response in responses], dtype=torch.float32)
     cut = sum(response.finish_reason == "length" for response in responses)
     groups = [rewards[experience.group_N == g] for g in experience.group_N.unique()]
     why = Counter(discarded.why for discarded in experience.discarded)
-    judged = [t.accuracy for t in experience.discarded if t.why not in ("too_long", "unusable")]
+    judged = [t.accuracy for t in experience.discarded if t.why in JUDGED]
     kept = experience.mean_of_prompts(experience.accuracy_N)
     metrics = {
         "critic/rewards/mean": rewards.mean().item(),
@@ -54,12 +56,20 @@ def experience_metrics(experience: Experience) -> dict[str, float]:
         "filter/generated": float(experience.generated),
         "filter/rounds": float(experience.rounds),
         "filter/accuracy_all": sum(judged + kept) / len(judged + kept),
-        **{
-            f"filter/{name}": float(why[name])
-            for name in ("all_right", "all_wrong", "surplus", "too_long", "unusable")
-        },
+        **{f"filter/{name}": float(why[name]) for name in DISCARDED},
     }
-    return metrics | {f"reward/{name}": value.mean().item() for name, value in experience.reward_terms.items()}
+    return metrics | reward_metrics(experience)
+
+
+def reward_metrics(experience: Experience) -> dict[str, float]:
+    """Return the mean of every reward term, and by data source where there are several."""
+    terms = experience.reward_terms
+    found = {f"reward/{name}": value.mean().item() for name, value in terms.items()}
+    sources = [block.sample.source for block in experience.blocks for _ in block.rows]
+    for source in sorted(set(sources)) if len(set(sources)) > 1 else ():
+        own_N = torch.tensor([one == source for one in sources])
+        found |= {f"reward/{name}/{source}": value[own_N].mean().item() for name, value in terms.items()}
+    return found
 
 
 def engine_gap(responses: list[Response], old: Rows, ranks: Ranks) -> dict[str, float]:
