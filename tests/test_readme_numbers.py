@@ -1,0 +1,98 @@
+"""Every result that the README states lies in a committed record and is what the record says."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def record(name: str) -> Any:
+    return json.loads((ROOT / name).read_text())
+
+
+def cells(first: str) -> list[str]:
+    """The cells of the README's table row that begins with a text."""
+    row = next(line for line in README.splitlines() if line.startswith(f"| {first}"))
+    return [cell.strip() for cell in row.strip("|").split("|")][1:]
+
+
+def test_table_1_is_the_committed_one():
+    with (ROOT / "results/table1_mini/table.csv").open() as file:
+        rows = {(row["method"], row["heading"]): row for row in csv.DictReader(file)}
+    named = {"five general columns": "general", "four vision columns": "vision", "all nine": "overall"}
+    for first, heading in named.items():
+        found = [rows[method, heading] for method in ("base", "grpo", "papo_g")]
+        wanted = [f"{float(r['value']):.1f} [{float(r['low']):.1f}, {float(r['high']):.1f}]" for r in found]
+        # Half a tenth may be printed either way.
+        shown = [list(map(float, re.findall(r"[\d.]+", cell))) for cell in cells(first)]
+        for one, other in zip(shown, wanted, strict=True):
+            numbers = map(float, re.findall(r"[\d.]+", other))
+            assert all(abs(a - b) < 0.11 for a, b in zip(one, numbers, strict=True)), first
+    assert {row["seeds"] for (method, _), row in rows.items() if method != "base"} == {"3"} and "3 seeds" in README
+
+
+def test_error_shares_and_differences_are_the_committed_ones():
+    with (ROOT / "results/table1_mini/errors.csv").open() as file:
+        rows = {row[""]: {n: float(v) for n, v in row.items() if n} for row in csv.DictReader(file)}
+    classes = ("perception", "reasoning", "calculation", "inconsistency", "format", "grader")
+    shares = [100 * row["perception"] / sum(row[name] for name in classes) for row in rows.values()]
+    assert cells("wrong answers that are perception errors") == [f"{share:.0f} %" for share in shares]
+    guesses = [100 * row["guess"] for row in rows.values()]
+    shown = [float(cell.removesuffix(" %")) for cell in cells("answers that begin by guessing")]
+    assert all(abs(a - b) < 0.5 for a, b in zip(shown, guesses, strict=True))
+    table = (ROOT / "results/table1_mini/table.md").read_text()
+    for text in ("+33.4 [+31.5, +35.3]", "+0.2 [-0.7, +1.1]"):
+        assert text in table
+    assert "33.4 points [31.5, 35.3]" in README and "+0.2 points [-0.7, +1.1]" in README
+
+
+def test_the_protocols_numbers_are_the_committed_ones():
+    found = record("results/protocol_mini/protocol.json")
+    repaired, beyond, back = (
+        found["followed"][0]["repaired"],
+        found["forward"][0]["difference"],
+        found["backward"][0]["difference"],
+    )
+    line = next(one for one in found["lines"] if "perception" in one.values())
+    wanted = [
+        f"{100 * repaired['value']:.1f} % [{100 * repaired['low']:.1f}, {100 * repaired['high']:.1f}]",
+        f"{100 * beyond['value']:.1f} points [{100 * beyond['low']:.1f}, {100 * beyond['high']:.1f}]",
+        f"{100 * back['value']:.1f}",
+        f"from {100 * line['first']:.1f} to {100 * line['second']:.1f} %",
+    ]
+    assert [text for text in wanted if text not in " ".join(README.split())] == []
+
+
+def test_speeds_are_the_committed_ones():
+    rows = {
+        row["method"]: row for row in record("bench/step.json")["table"] if (row["group"], row["response"]) == (8, 32)
+    }
+    names = {
+        "one row per response": "plain",
+        "each distinct picture through the tower once": "vision once",
+        "and the prompt once for its group": "shared",
+        "and the logits in chunks": "shared + chunked",
+    }
+    for first, variant in names.items():
+        for cell, method in zip(cells(first), ("grpo", "papo_g"), strict=True):
+            seconds = float(cell.split()[0])
+            assert abs(seconds - rows[method]["seconds"][variant]) < 0.0051, (first, method)
+    ratios = [row["trl_over_ours"] for row in record("bench/peers.json")["rows"]]
+    assert f"{min(ratios):.1f} to {max(ratios):.1f} times" in README
+
+
+def test_real_rows_are_the_committed_ones():
+    found = record("results/benchmarks/real_rows.json").values()
+    verdicts = [one["verdicts"] for one in found if one.get("verdicts")]
+    rows, opened = sum(one["rows"] for one in found), sum(one["pictures"]["opened"] for one in found)
+    compared, agree, guessed, left = (
+        sum(one[n] for one in verdicts) for n in ("compared", "agree", "guessed", "left_open")
+    )
+    text = " ".join(README.split())
+    assert f"{rows:,} real rows of {len(found)} benchmark readings" in text and f"{opened} real pictures" in text
+    assert f"On {compared:,} recorded" in text and f"verdicts in {agree:,}" in text
+    assert f"{guessed} more roll dice" in text and f"{left} of BLINK" in text
