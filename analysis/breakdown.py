@@ -33,7 +33,7 @@ class Errors:
 
 
 def errors_of(states: States, draw: Resampling, inside_I: np.ndarray | None = None) -> Errors:
-    """Counts of a run's wrong responses by class, and each class's share of them; of some items or of all."""
+    """Return counts of a run's wrong responses by class, and each class's share of them; of some items or of all."""
     inside_I = np.ones(len(states.column_I), dtype=bool) if inside_I is None else inside_I
     state_Ik = states.state_Ik[inside_I]
     places = [place for place, name in enumerate(states.names) if name != RIGHT]
@@ -47,7 +47,8 @@ def errors_of(states: States, draw: Resampling, inside_I: np.ndarray | None = No
 def class_shares(
     views: Sequence[OpenedRun], of: str = PERCEPTION, by: str | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """One row per run and part: responses, wrong ones, those of the class, and their share among the wrong ones.
+    """Return one row per run and part: responses, wrong ones, those of the class, and their share among the wrong
+    ones.
 
     `by` is a column of the predictions with one value per item; items without one are the part "(none)".
     """
@@ -55,7 +56,7 @@ def class_shares(
 
 
 def parts_of(view: OpenedRun, ids: Sequence[str], by: str | None) -> np.ndarray:
-    """The part of every item."""
+    """Return the part of every item."""
     if by is None:
         return np.full(len(ids), WHOLE)
     if by not in view.predictions:
@@ -87,21 +88,21 @@ def shares_of_run(view: OpenedRun, of: str, by: str | None, seed: int) -> pd.Dat
 
 
 def share_text(row: "pd.Series") -> str:
-    """A share in percent with its interval, and of how many; a dash where nothing is wrong."""
+    """Return a share in percent with its interval, and of how many; a dash where nothing is wrong."""
     if pd.isna(row.share):
         return "—"
     return f"{points(Share(row.share, row.low, row.high))} of {row.wrong:,}"
 
 
 def share_table(shares: pd.DataFrame, name: str = "part") -> pd.DataFrame:
-    """A line per part, a column of text per run; `name` heads the parts."""
+    """Return a line per part, a column of text per run; `name` heads the parts."""
     texts = shares.assign(text=shares.apply(share_text, axis=1)).pivot(index="part", columns="run", values="text")
     texts = texts.loc[shares.part.unique(), shares.run.unique()]
     return texts.rename_axis(index=name, columns=None).reset_index()
 
 
 def balance_sentence(found: Findings, names: Sequence[str], of: str = PERCEPTION) -> str:
-    """What repairs and new errors of a class come to: its share of all responses under both runs."""
+    """Return what repairs and new errors of a class come to: its share of all responses under both runs."""
     line = next((line for line in found.lines if line.part == of), None)
     if line is None:
         return f"Neither {names[0]} nor {names[1]} makes a {of} error."

@@ -84,7 +84,7 @@ def error_shares(classified: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def provenance(experiments: list[Experiment]) -> list[dict]:
-    """One short record per evaluated run."""
+    """Return one short record per evaluated run."""
     rows = []
     for experiment in experiments:
         record = experiment.record()

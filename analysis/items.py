@@ -26,7 +26,7 @@ class Items:
         return {method: np.mean(list(seeds.values()), axis=0) for method, seeds in self.per_seed.items()}
 
     def masks(self, columns: Sequence[str]) -> dict[str, np.ndarray]:
-        """Which items belong to each table column; a subset column is a part of another."""
+        """Return which items belong to each table column; a subset column is a part of another."""
         frame = self.frame
         return {c: ((frame.column == c) | (frame.subset == c)).to_numpy() for c in columns}
 
@@ -51,7 +51,7 @@ class Items:
 
 
 def collect_items(predictions: pd.DataFrame) -> Items:
-    """Items that every method and seed has answered; different item sets are refused."""
+    """Return items that every method and seed has answered; different item sets are refused."""
     keys = ["method", "seed", "sample_id"]
     means = predictions.groupby(keys, sort=True).correct.mean().unstack("sample_id")
     if means.isna().any().any():

@@ -62,7 +62,7 @@ def refuse_dirty(records: Sequence[dict[str, Any]]) -> None:
 
 
 def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
-    """The table for a terminal, then the findings in words."""
+    """Print the table for a terminal, then the findings in words."""
     from rich.console import Console
     from rich.table import Table
 

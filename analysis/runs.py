@@ -102,7 +102,7 @@ class OpenedRun:
         return pd.read_json(path, lines=True) if path.exists() else None
 
     def samples(self, ids: Sequence[str]) -> dict[str, Sample]:
-        """The samples behind the ids, without those that are no longer in the data."""
+        """Return the samples behind the ids, without those that are no longer in the data."""
         return samples_of(self.evaluation, ids)
 
     def load_model(self) -> VisionLanguageModel:
@@ -142,7 +142,7 @@ def evaluation_of(folder: Path) -> Path:
 
 
 def same_at_start(parts: Sequence[Sequence[str]]) -> int:
-    """How many of the first parts all have in common."""
+    """Return how many of the first parts all have in common."""
     alike = [len(set(names)) == 1 for names in zip(*parts, strict=False)]
     return alike.index(False) if False in alike else len(alike)
 

@@ -38,13 +38,13 @@ class Method:
 
     @property
     def counted(self) -> str:
-        """How many runs it has, in words."""
+        """Return how many runs it has, in words."""
         count = len(self.runs)
         return f"{count} seed{'s' * (count > 1)}" if self.is_seeded else "1 run"
 
 
 def place_of(view: OpenedRun) -> tuple[Path, Path, int | None]:
-    """The folder of a run's method, which of its evaluations was opened (empty: the only one), and the seed."""
+    """Return the folder of a run's method, which of its evaluations was opened (empty: the only one), and the seed."""
     folder, evaluation = view.folder.resolve(), Path()
     if folder.parent.name == "eval":
         folder, evaluation = folder.parent.parent, Path("eval", folder.name)
@@ -53,7 +53,7 @@ def place_of(view: OpenedRun) -> tuple[Path, Path, int | None]:
 
 
 def methods_of(views: Sequence[OpenedRun]) -> list[Method]:
-    """The methods in the order of their first runs, each with its seeds in theirs."""
+    """Return the methods in the order of their first runs, each with its seeds in theirs."""
     found: dict[tuple[Path, Path, bool], dict[int, OpenedRun]] = {}
     for view in views:
         home, evaluation, seed = place_of(view)
@@ -74,7 +74,9 @@ def method_names(methods: Sequence[Method]) -> dict[str, str]:
 
 
 def pairs_of(first: Method, second: Method) -> dict[int, tuple[OpenedRun, OpenedRun]]:
-    """The runs of two methods by the seed that both have; a run that is no seed goes with every seed of the other."""
+    """Return the runs of two methods by the seed that both have; a run that is no seed goes with every seed of
+    the other.
+    """
     if first.is_seeded and second.is_seeded:
         return {seed: (view, second.runs[seed]) for seed, view in first.runs.items() if seed in second.runs}
     seeds = (first if first.is_seeded else second).runs
@@ -97,7 +99,7 @@ def same_seed_baselines(methods: Sequence[Method]) -> dict[str, str]:
 
 
 def finished_beside(method: Method) -> dict[int, Path]:
-    """The training curves of the method's other seeds whose training has come to its end."""
+    """Return the training curves of the method's other seeds whose training has come to its end."""
     if not method.is_seeded:
         return {}
     folders = {
@@ -110,7 +112,7 @@ def finished_beside(method: Method) -> dict[int, Path]:
 
 
 def unlike_settings(method: Method) -> list[str]:
-    """The settings besides the seed in which a method's trainings differ, as far as their folders tell."""
+    """Return the settings besides the seed in which a method's trainings differ, as far as their folders tell."""
     paths = [method.home / f"seed{seed}" / "config.yaml" for seed in method.runs if method.is_seeded]
     told = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
     if len(told) < 2:
@@ -120,7 +122,9 @@ def unlike_settings(method: Method) -> list[str]:
 
 
 def mean_over_seeds(values: Sequence[float], bounds: tuple[float, float]) -> Share:
-    """The mean of trainings with Student's 95 % interval; none of one training, nor of several that agree exactly."""
+    """Return the mean of trainings with Student's 95 % interval; none of one training, nor of several that
+    agree exactly.
+    """
     mean = fmean(values)
     if len(values) < 2 or np.ptp(values) < ROUNDING:
         return Share(mean, None, None)

@@ -44,7 +44,7 @@ def ordered(paper: dict) -> list[str]:
 
 
 def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
-    """One row per method and heading: value and interval in percent."""
+    """Return one row per method and heading: value and interval in percent."""
     rows = []
     for method in methods:
         for heading in ordered(paper):
@@ -58,7 +58,7 @@ def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
 
 
 def paper_rows(paper: dict) -> pd.DataFrame:
-    """The paper's values in the same shape, without intervals (it prints none)."""
+    """Return the paper's values in the same shape, without intervals (it prints none)."""
     rows, names = [], names_of(paper)
     for row in paper["published"]:
         values = dict(zip([c["id"] for c in paper["columns"]], row["values"], strict=True)) | row["averages"]
@@ -68,7 +68,7 @@ def paper_rows(paper: dict) -> pd.DataFrame:
 
 
 def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Comparison]:
-    """Every method against its baseline of the paper (and trained baselines against the base)."""
+    """Return every method against its baseline of the paper (and trained baselines against the base)."""
     found, names = [], names_of(paper)
     for method in methods:
         baseline = paper["baselines"].get(method, "base")
@@ -97,7 +97,7 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
 
 
 def paper_gains(paper: dict, method: str, group: str) -> str:
-    """The paper's own difference in points at each size, recomputed from its values."""
+    """Return the paper's own difference in points at each size, recomputed from its values."""
     baseline = paper["baselines"].get(method)
     if baseline is None:
         return ""
@@ -156,7 +156,7 @@ def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[s
 
 
 def verdict(c: Comparison) -> str:
-    """One sentence a reader can rely on."""
+    """Return one sentence a reader can rely on."""
     name, baseline = c.method, c.baseline
     runs = "one training run each" if c.seeds == 1 else f"{c.seeds} seeds"
     runs = f"{runs}; the interval covers problems, not trainings"

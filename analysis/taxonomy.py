@@ -201,12 +201,12 @@ PRIMACY_RULE = (
 
 
 def comes_before(name: str) -> tuple[str, ...]:
-    """The classes that are only secondary beside this one; grader stands alone."""
+    """Return the classes that are only secondary beside this one; grader stands alone."""
     return tuple(other for other in PRIMACY[PRIMACY.index(name) + 1 :] if other != GRADER.name)
 
 
 def class_lines(one: ErrorClass) -> list[str]:
-    """One class as Markdown."""
+    """Return one class as Markdown."""
     return [
         f"## {one.title} (`{one.name}`)",
         "",
@@ -220,7 +220,7 @@ def class_lines(one: ErrorClass) -> list[str]:
 
 
 def markdown_page() -> str:
-    """The page docs/error_classes.md."""
+    """Return the page docs/error_classes.md."""
     missing = ", ".join(f"`{one.name}`" for one in TAXONOMY if not one.constructed)
     lines = [
         "# Error classes",

@@ -113,7 +113,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """The picture as PNG, for reports and tables."""
+    """Return the picture as PNG, for reports and tables."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -57,7 +57,7 @@ class DataSettings:
 
 
 def image_source(value: Any, folder: Path, row: str) -> ImageSource:
-    """Whatever stands in an images column, as something that opens."""
+    """Return whatever stands in an images column, as something that opens."""
     if isinstance(value, str):
         return FileImage(folder / value, row)
     if isinstance(value, bytes):
@@ -72,14 +72,16 @@ def image_source(value: Any, folder: Path, row: str) -> ImageSource:
 
 
 def message_text(content: Any) -> str:
-    """A turn's content as text; image parts become placeholders."""
+    """Return a turn's content as text; image parts become placeholders."""
     if isinstance(content, str):
         return content
     return "".join(IMAGE_PLACEHOLDER if part.get("type") == "image" else part.get("text") or "" for part in content)
 
 
 def turns_by_role(messages: Any, where: str) -> dict[str, str]:
-    """The text of each turn; a conversation of several questions is refused, because one alone lacks its context."""
+    """Return the text of each turn; a conversation of several questions is refused, because one alone lacks
+    its context.
+    """
     try:
         turns = {turn["role"]: message_text(turn["content"]) for turn in messages}
     except (AttributeError, KeyError, TypeError):
@@ -105,7 +107,7 @@ def question_and_answer(row: dict[str, Any], where: str) -> tuple[str, str]:
 
 
 def sample_from_row(row: dict[str, Any], number: int, source: str, folder: Path) -> Sample:
-    """One row of either schema; pictures without a placeholder are put in front of the question."""
+    """Return one row of either schema; pictures without a placeholder are put in front of the question."""
     where = f"row {number} of {source}"
     question, answer = question_and_answer(row, where)
     values = row.get("images")
@@ -164,7 +166,7 @@ class ArrowRows(Sequence[dict[str, Any]]):
         return self.table[int(number)].to_pylist()[0]
 
     def light(self) -> Iterator[dict[str, Any]]:
-        """Every row with only the number of its pictures: blanks stand for them, their bytes are not read."""
+        """Yield every row with only the number of its pictures: blanks stand for them, their bytes are not read."""
         if "images" not in self.table.column_names:
             yield from self
             return
@@ -181,7 +183,7 @@ class ArrowRows(Sequence[dict[str, Any]]):
 
 
 def parquet_rows(path: Path) -> ArrowRows:
-    """Rows of a Parquet file, kept as a table that can be mapped in the cache of `datasets`."""
+    """Return rows of a Parquet file, kept as a table that can be mapped in the cache of `datasets`."""
     if not path.exists():
         raise UserError(f"the data file {path} does not exist; check data.source")
     import datasets
@@ -274,7 +276,7 @@ class Samples:
             print(f"data.source {self.settings.source}: {first}", file=sys.stderr)
 
     def __len__(self) -> int:
-        """Samples of an epoch; the mini world has no end."""
+        """Return samples of an epoch; the mini world has no end."""
         return len(self.usable)
 
     def sample(self, place: int) -> Sample:

@@ -43,7 +43,7 @@ def verdicts(judged: pd.DataFrame, scorer: str) -> pd.Series:
 
 
 def agreement_of(first: pd.Series, second: pd.Series) -> dict[str, Any]:
-    """Counts, share of equal verdicts and Cohen's kappa; None where the verdicts leave it undefined."""
+    """Return counts, share of equal verdicts and Cohen's kappa; None where the verdicts leave it undefined."""
     from statsmodels.stats.inter_rater import cohens_kappa
 
     scored = first.notna() & second.notna()
@@ -62,7 +62,7 @@ def agreement_of(first: pd.Series, second: pd.Series) -> dict[str, Any]:
 
 
 def agreement_table(judged: pd.DataFrame, scorers: Sequence[str]) -> pd.DataFrame:
-    """One line per column and pair of scorers, and the whole at the end."""
+    """Return one line per column and pair of scorers, and the whole at the end."""
     parts = {str(name): judged.column == name for name in judged.column.unique()}
     if len(parts) == 1:
         parts = {}
@@ -77,7 +77,7 @@ def agreement_table(judged: pd.DataFrame, scorers: Sequence[str]) -> pd.DataFram
 
 
 def disputed(judged: pd.DataFrame, scorers: Sequence[str]) -> list[dict[str, Any]]:
-    """Responses that one scorer calls right and another wrong, with what each of them read."""
+    """Return responses that one scorer calls right and another wrong, with what each of them read."""
     table = pd.DataFrame({name: verdicts(judged, name) for name in scorers})
     chosen = judged[(table.max(axis=1) != table.min(axis=1)).fillna(False).astype(bool)]
     return [
@@ -140,7 +140,7 @@ def write_audit(
 
 
 def sample_of(row: Any) -> Sample:
-    """What the graders need to know of a problem, from a line of the predictions."""
+    """Return what the graders need to know of a problem, from a line of the predictions."""
     choices, answer_type = getattr(row, "choices", None), getattr(row, "answer_type", None)
     return Sample(
         row.sample_id,
@@ -165,7 +165,7 @@ def check_scorers(names: Sequence[str]) -> None:
 
 
 def what_changed(judged: pd.DataFrame, scorers: Sequence[str]) -> list[str]:
-    """Sentences on verdicts that differ from those the evaluation recorded with the same grader."""
+    """Return sentences on verdicts that differ from those the evaluation recorded with the same grader."""
     found = []
     for name in scorers if {"grader", "correct"} <= set(judged.columns) else ():
         same = judged[judged.grader.str.startswith(f"{name}/")]

@@ -61,7 +61,9 @@ class Line:
 
 
 def lines_of(results: "list[PairedResult]", left_out: "dict[str, LeftOut]") -> list[Line]:
-    """All lines that the two evaluations have, also those of which nothing is left; the last one is the whole."""
+    """Return all lines that the two evaluations have, also those of which nothing is left; the last one is the
+    whole.
+    """
     from eval.paired import LeftOut
 
     whole = Line(results[-1].part, results[-1], LeftOut.total(left_out.values()))
@@ -77,7 +79,7 @@ def lines_of(results: "list[PairedResult]", left_out: "dict[str, LeftOut]") -> l
 def notes(
     settings: EvalCompareSettings, items: "PairedItems", results: "list[PairedResult]", lines: list[Line], graded: bool
 ) -> list[str]:
-    """What the numbers mean and what they do not cover."""
+    """Return what the numbers mean and what they do not cover."""
     overall, scored = results[-1], [line.part for line in lines[:-1] if line.result]
     which = (
         "the lines above it" if len(scored) == len(lines) - 1 else f"those lines that have items: {', '.join(scored)}"
@@ -105,7 +107,7 @@ def notes(
 
 
 def left_out_notes(settings: EvalCompareSettings, lines: list[Line]) -> list[str]:
-    """How many items are left out, whose they are, and which lines have nothing left."""
+    """Return how many items are left out, whose they are, and which lines have nothing left."""
     gap = lines[-1].left_out
     if not gap.left_out:
         return []

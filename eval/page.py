@@ -44,7 +44,7 @@ def response_data(row: Mapping[str, Any], scorers: list[str]) -> dict[str, Any]:
 
 
 def page_data(predictions: pd.DataFrame, samples: Mapping[str, Sample], items: int = ITEMS) -> dict[str, Any]:
-    """What the page's script works on; a picture that several items share is stored once."""
+    """Return what the page's script works on; a picture that several items share is stored once."""
     scorers = [name.removeprefix(PREFIX) for name in predictions.columns if name.startswith(PREFIX)]
     if not scorers:
         raise UserError(f"these predictions hold no verdicts; a page needs a column {PREFIX}<scorer> or more")
@@ -88,7 +88,7 @@ def count_sentence(data: Mapping[str, Any]) -> str:
 
 
 def render_page(predictions: pd.DataFrame, samples: Mapping[str, Sample], title: str, items: int = ITEMS) -> str:
-    """The whole page as text."""
+    """Return the whole page as text."""
     data = page_data(predictions, samples, items)
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

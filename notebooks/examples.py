@@ -36,7 +36,7 @@ class Example:
 
     @property
     def picture(self) -> Image.Image | None:
-        """The first picture; None where it cannot be opened any more."""
+        """Return the first picture; None where it cannot be opened any more."""
         from common import UserError
 
         try:
@@ -46,7 +46,8 @@ class Example:
 
 
 def examples(views: Sequence[OpenedRun], count: int, state: str = "perception", run: int = 0) -> list[Example]:
-    """Responses of one run in a state: the first of each column in turn, by id, so that they are not hand-picked.
+    """Return responses of one run in a state: the first of each column in turn, by id, so that they are not
+    hand-picked.
 
     Items whose sample is no longer in the data are passed over.
     """
@@ -70,7 +71,9 @@ def example(views: Sequence[OpenedRun], run: str, row: "pd.Series", sample: Samp
 
 
 def example_table(found: Sequence[Example]) -> pd.DataFrame:
-    """A line per example: asked, answered, what it states against the truth, and how often each run is right."""
+    """Return a line per example: asked, answered, what it states against the truth, and how often each run is
+    right.
+    """
     rows = []
     for number, one in enumerate(found, start=1):
         facts = [
@@ -93,7 +96,7 @@ def example_table(found: Sequence[Example]) -> pd.DataFrame:
 
 @paper_style
 def examples_figure(found: Sequence[Example]) -> Figure:
-    """The pictures of the examples with what was asked, answered and misread."""
+    """Return the pictures of the examples with what was asked, answered and misread."""
     columns = max(1, min(PANELS, len(found)))
     lines = -(-max(1, len(found)) // columns)
     figure = canvas(PAGE, 2.85 * lines)

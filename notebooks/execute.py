@@ -24,7 +24,7 @@ NEEDED = "the notebooks need nbclient, nbformat, ipykernel and nbconvert; run ma
 
 
 def notebooks_of(names: str) -> list[Path]:
-    """The notebooks named by number or name; all of them without a name."""
+    """Return the notebooks named by number or name; all of them without a name."""
     there = sorted(HERE.glob("[0-9]*.ipynb"))
     wanted = [name.strip().removesuffix(".ipynb") for name in names.split(",") if name.strip()]
     found = []
@@ -42,7 +42,7 @@ def absolute(paths: str) -> str:
 
 
 def environment(settings: NotebookSettings) -> dict[str, str]:
-    """What tells a notebook its runs, its folder and a judge's labels."""
+    """Return what tells a notebook its runs, its folder and a judge's labels."""
     given = {"PERCEPT_RUNS": settings.runs, "PERCEPT_OUT": settings.out, "PERCEPT_LABELS": settings.labels}
     return {name: absolute(paths) for name, paths in given.items() if paths}
 
@@ -59,7 +59,9 @@ def read(path: Path) -> "NotebookNode":
 
 
 def kernel_of(folder: Path) -> Any:
-    """A kernel of this interpreter, whatever kernels the machine has registered, behind sockets that are files."""
+    """Return a kernel of this interpreter, whatever kernels the machine has registered, behind sockets that
+    are files.
+    """
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 
@@ -73,7 +75,7 @@ def kernel_of(folder: Path) -> Any:
 
 
 def execute(path: Path, variables: dict[str, str], timeout_s: int = 900) -> "NotebookNode":
-    """The notebook with fresh outputs; a failure is one sentence with notebook, cell and exception."""
+    """Return the notebook with fresh outputs; a failure is one sentence with notebook, cell and exception."""
     notebook = read(path)
     try:
         from nbclient import NotebookClient
@@ -143,7 +145,7 @@ def write(notebook: "NotebookNode", path: Path) -> None:
 
 
 def html_of(notebook: "NotebookNode", title: str) -> str:
-    """The notebook as one page that needs no network."""
+    """Return the notebook as one page that needs no network."""
     try:
         from nbconvert import HTMLExporter
     except ImportError:

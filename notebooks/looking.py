@@ -46,7 +46,7 @@ class Scored:
     left_out: list[str]  # sentences
 
     def asked(self, sample_id: str) -> VisionLanguageModel:
-        """The model, set to ask this item as it was asked."""
+        """Return the model, set to ask this item as it was asked."""
         set_template(self.model, self.templates, self.samples[sample_id].source)
         return self.model
 
@@ -80,12 +80,12 @@ def score_run(view: OpenedRun, items: int, seed: int) -> Scored:
 
 
 def score_runs(views: Sequence[OpenedRun], items: int, seed: int = 0) -> list[Scored]:
-    """The same items under every run, as the report scores them."""
+    """Return the same items under every run, as the report scores them."""
     return [score_run(view, items, seed) for view in views]
 
 
 def score_sentences(scored: Sequence[Scored], score: str = "k1") -> list[str]:
-    """What a token costs without the picture, on average over responses, in words."""
+    """Return what a token costs without the picture, on average over responses, in words."""
     said = []
     for one in scored:
         row = profile(one.tokens.assign(whole="all"), score, ["whole"]).iloc[0]
@@ -97,7 +97,9 @@ def score_sentences(scored: Sequence[Scored], score: str = "k1") -> list[str]:
 
 
 def shared_example(scored: Sequence[Scored]) -> str:
-    """The first of the drawn items, with a picture, in whose response every run states a fact; or just the first."""
+    """Return the first of the drawn items, with a picture, in whose response every run states a fact; or just
+    the first.
+    """
     stating = [set(one.tokens[one.tokens.word_class == FACT].sample_id) for one in scored]
     ids = [name for name in scored[0].scores if all(name in one.scores for one in scored)]
     if not ids:
@@ -117,7 +119,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def token_table(scored: Scored, sample_id: str) -> pd.DataFrame:
-    """Every token of one response with its log-probs and scores, as text."""
+    """Return every token of one response with its log-probs and scores, as text."""
     tokens, scores = scored.of(sample_id), scored.scores[sample_id]
     values = {"log p": scores.logprobs_T.tolist(), "log p, masked": scores.masked_logprobs_T.tolist()}
     values |= {title: tokens[name].tolist() for name, title in TABLE.items() if name in tokens}
@@ -126,12 +128,12 @@ def token_table(scored: Scored, sample_id: str) -> pd.DataFrame:
 
 
 def profiles(scored: Sequence[Scored], cut: Callable[..., pd.DataFrame], score: str) -> dict[str, pd.DataFrame]:
-    """A cut of analysis.dependency.profile for every run."""
+    """Return a cut of analysis.dependency.profile for every run."""
     return {one.run: cut(one.tokens, score) for one in scored}
 
 
 def profile_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The cuts of all runs below each other, means with their intervals as text."""
+    """Return the cuts of all runs below each other, means with their intervals as text."""
     frame = pd.concat([part.assign(run=run) for run, part in found.items()], ignore_index=True)
     texts = [nats(row["mean"], row["low"], row["high"]) for _, row in frame.iterrows()]
     by = [name for name in frame.columns if name not in ("mean", "low", "high", "run", "clusters")]
@@ -151,7 +153,7 @@ class PatchEffects:
 
 
 def leaning_fact(tokens: pd.DataFrame) -> int:
-    """The place of the stated fact that masking the picture costs most; the first token where none is stated.
+    """Return the place of the stated fact that masking the picture costs most; the first token where none is stated.
 
     What the question says already is stated without a look, so the first fact would often be none of the picture's.
     """
@@ -160,7 +162,7 @@ def leaning_fact(tokens: pd.DataFrame) -> int:
 
 
 def fact_effects(scored: Scored, sample_id: str, grid: tuple[int, int] = (4, 4)) -> PatchEffects:
-    """The map of the stated fact of a response that leans most on the picture."""
+    """Return the map of the stated fact of a response that leans most on the picture."""
     tokens, sample = scored.of(sample_id), scored.samples[sample_id]
     position, texts = leaning_fact(tokens), tokens.text.tolist()
     effects = patch_effects(scored.asked(sample_id), sample, scored.scores[sample_id].token_ids, position, grid)
@@ -169,7 +171,7 @@ def fact_effects(scored: Scored, sample_id: str, grid: tuple[int, int] = (4, 4))
 
 
 def patch_sentence(found: PatchEffects) -> str:
-    """Which cell counts most, in words."""
+    """Return which cell counts most, in words."""
     most = int(found.effects.argmax())
     row, column = np.unravel_index(most, found.effects.shape)
     rest = np.delete(found.effects.ravel(), most)
@@ -192,7 +194,7 @@ def attention_rows(scored: Sequence[Scored], responses: int) -> pd.DataFrame:
 
 
 def attention_tokens(scored: Scored, responses: int) -> pd.DataFrame:
-    """One row per token and layer of the first responses."""
+    """Return one row per token and layer of the first responses."""
     chosen = list(scored.scores)[:responses]
     groups = [Group(scored.encode(name), [list(scored.scores[name].token_ids)]) for name in chosen]
     starts = range(0, len(groups), AT_ONCE)
@@ -207,7 +209,7 @@ def attention_tokens(scored: Scored, responses: int) -> pd.DataFrame:
 
 
 def attention_sentence(rows: pd.DataFrame) -> str:
-    """Whether runs attend alike, layer by layer: the widest gap in mass."""
+    """Return whether runs attend alike, layer by layer: the widest gap in mass."""
     mass = rows[rows.measure == "mass"].pivot(index="layer", columns="run", values="mean")
     said = (
         f"Over {len(mass)} layers and {len(mass.columns)} runs, between {mass.min().min():.2f} and "

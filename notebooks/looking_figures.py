@@ -20,7 +20,7 @@ MEASURES = {"mass": "attention on the picture", "entropy": "evenness there (0 to
 
 
 def draw_tokens(axes: Axes, texts: Sequence[str], scores: Sequence[float], most: float, lines: int) -> None:
-    """Words one after the other, each on a box of its score's shade; one that fits no line starts a new one."""
+    """Draw words one after the other, each on a box of its score's shade; one that fits no line starts a new one."""
     shades = matplotlib.colormaps[SHADES]
     column, line = 0, 0
     for text, score in zip(texts, scores, strict=True):
@@ -50,7 +50,7 @@ def lines_of(texts: Sequence[str]) -> int:
 
 @paper_style
 def heat_figure(scored: Sequence[Scored], sample_id: str, score: str = "k1") -> Figure:
-    """The tokens of one item's response under every run, shaded by a score on one scale."""
+    """Return the tokens of one item's response under every run, shaded by a score on one scale."""
     parts = [one.of(sample_id) for one in scored]
     if any(part.empty for part in parts):
         raise UserError(f"a run has no scored response to {sample_id}; take another item")
@@ -72,7 +72,7 @@ def heat_figure(scored: Sequence[Scored], sample_id: str, score: str = "k1") -> 
 
 @paper_style
 def effects_figure(found: Sequence[PatchEffects]) -> Figure:
-    """The picture, and over it for every run what each blackened cell costs one token."""
+    """Return the picture, and over it for every run what each blackened cell costs one token."""
     most = max(LEAST_SCALE, *(float(np.abs(one.effects).max()) for one in found))
     figure = canvas(PAGE, 0.55 + PAGE / (len(found) + 1))
     grid = figure.subplots(1, len(found) + 1, squeeze=False).ravel()
@@ -113,7 +113,7 @@ def effects_figure(found: Sequence[PatchEffects]) -> Figure:
 
 @paper_style
 def attention_figure(rows: pd.DataFrame) -> Figure:
-    """Attention on the picture by layer, and how evenly it is spread there; bands are 95 % intervals."""
+    """Return attention on the picture by layer, and how evenly it is spread there; bands are 95 % intervals."""
     figure = canvas(PAGE, 2.1)
     looks, handles = run_looks(rows.run), {}
     for axes, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):

@@ -69,7 +69,7 @@ class Shown:
 
 
 def table(content: Table | pd.DataFrame, caption: str = "") -> Shown:
-    """A table of the report, or a frame whose cells are ready to be read."""
+    """Return a table of the report, or a frame whose cells are ready to be read."""
     if isinstance(content, Table):
         title = caption or f"{content.title}. {content.caption}"
         return Shown(title, content.header, content.rows, content.emphasis)

@@ -49,7 +49,7 @@ class Habits:
 
 
 def confusion_of(habits: Habits) -> pd.DataFrame:
-    """How often the judge says each class (rows) of each true class (columns); columns sum to 1."""
+    """Return how often the judge says each class (rows) of each true class (columns); columns sum to 1."""
     table = pd.DataFrame(0.0, index=pd.Index(CLASSES, name="judge"), columns=pd.Index(CLASSES, name="truth"))
     for truth in CLASSES:
         others = [name for name in CLASSES if name != truth]
@@ -63,7 +63,7 @@ def confusion_of(habits: Habits) -> pd.DataFrame:
 
 
 def reply_of(rng: random.Random, habits: Habits, label: str) -> Judgement:
-    """The reply with a label, read as a real one; now and then one without."""
+    """Return the reply with a label, read as a real one; now and then one without."""
     if rng.random() < habits.silent:
         return Judgement(None, UNPARSED, "(the simulated judge says nothing)")
     reply = json.dumps({"primary": label, "secondary": [], "quote": None})
@@ -71,7 +71,7 @@ def reply_of(rng: random.Random, habits: Habits, label: str) -> Judgement:
 
 
 def simulate(items: Sequence[WrongItem], habits: Habits, seed: int = 0) -> pd.DataFrame:
-    """Two blinded passes over responses of known class, in the rows that analysis.judge.classes writes."""
+    """Return two blinded passes over responses of known class, in the rows that analysis.judge.classes writes."""
     table = confusion_of(habits)
     passes: list[list[Judgement]] = [[] for _ in range(PASSES)]
     unknown = sum(item.truth is None for item in items)
@@ -96,30 +96,32 @@ def errors_of(views: Sequence[OpenedRun], items: int, seed: int, balanced: bool 
 
 
 def true_shares(items: Sequence[WrongItem]) -> dict[str, float]:
-    """What the judge is to find out: the share of every class among the responses."""
+    """Return what the judge is to find out: the share of every class among the responses."""
     counts = Counter(str(item.truth) for item in items)
     return {name: counts[name] / len(items) for name in CLASSES}
 
 
 def record_of(rows: pd.DataFrame, calibration: pd.DataFrame | None = None, seed: int = 0) -> dict[str, Any]:
-    """All numbers of labels, as analysis.judge.classes writes them."""
+    """Return all numbers of labels, as analysis.judge.classes writes them."""
     reasons = {str(n): dict(Counter(part.reason)) for n, part in rows.groupby("pass")}
     return summary_of(rows, calibration, seed) | {"reasons": reasons}
 
 
 def labels_sentences(record: dict[str, Any]) -> list[str]:
-    """Agreement of the two passes, in words."""
+    """Return agreement of the two passes, in words."""
     return [line.removeprefix("- ") for line in agreement_sentences(record)]
 
 
 def confusion_frame(record: dict[str, Any]) -> pd.DataFrame:
-    """What the judge said (rows) of every true class (columns), counted; an item's labels share a weight of 1."""
+    """Return what the judge said (rows) of every true class (columns), counted; an item's labels share a
+    weight of 1.
+    """
     table = pd.DataFrame(record["confusion"], index=pd.Index(CLASSES, name="truth"), columns=CLASSES)
     return table.rename_axis(columns="judge").T.loc[:, lambda frame: frame.sum() > 0]
 
 
 def percent_table(table: pd.DataFrame) -> pd.DataFrame:
-    """A confusion in percent, as text, with its row names as a column."""
+    """Return a confusion in percent, as text, with its row names as a column."""
     texts = table.map(lambda share: f"{100 * share:.1f}" if share else "")
     return texts.reset_index(names=f"{table.index.name} says")
 
@@ -145,7 +147,7 @@ def rate_frame(record: dict[str, Any], truth: dict[str, float]) -> pd.DataFrame:
 
 
 def rate_table(rates: pd.DataFrame) -> pd.DataFrame:
-    """The rates as text, in percent."""
+    """Return the rates as text, in percent."""
     said, corrected = (
         [points(Share(*line)) for line in rates[names].to_numpy(dtype=float)]
         for names in (["said", "said_low", "said_high"], ["corrected", "low", "high"])
@@ -168,7 +170,7 @@ def holds_truth(rates: pd.DataFrame, low: str, high: str) -> int:
 
 
 def rate_sentences(rates: pd.DataFrame, of: str = "perception") -> list[str]:
-    """How far off the judge's word is, and what the correction makes of it."""
+    """Return how far off the judge's word is, and what the correction makes of it."""
     row = rates.set_index("class").loc[of]
     said, corrected = Share(row.said, row.said_low, row.said_high), Share(row.corrected, row.low, row.high)
     naive, mended = holds_truth(rates, "said_low", "said_high"), holds_truth(rates, "low", "high")
@@ -195,7 +197,7 @@ def rate_errors(rates: pd.DataFrame) -> pd.DataFrame:
 def coverage(
     calibration: Sequence[WrongItem], target: Sequence[WrongItem], habits: Habits, trials: int, of: str = "perception"
 ) -> pd.DataFrame:
-    """The same judge again and again: rates of one class in every trial, with the truth beside them."""
+    """Return the same judge again and again: rates of one class in every trial, with the truth beside them."""
     truth = true_shares(target)
     rows = []
     for trial in range(trials):
@@ -206,7 +208,7 @@ def coverage(
 
 
 def coverage_sentence(trials: pd.DataFrame) -> str:
-    """How often the intervals hold the truth, in words."""
+    """Return how often the intervals hold the truth, in words."""
     name, mean = trials["class"].iloc[0], np.abs(trials.corrected - trials.truth).mean()
     naive, mended = holds_truth(trials, "said_low", "said_high"), holds_truth(trials, "low", "high")
     return (
@@ -217,7 +219,7 @@ def coverage_sentence(trials: pd.DataFrame) -> str:
 
 
 def real_sentences(folder: str) -> list[str]:
-    """What a real judge's labels say, if there are any."""
+    """Return what a real judge's labels say, if there are any."""
     if not folder or not (Path(folder) / LABELS).exists():
         there = f"{Path(folder).name} holds no {LABELS}" if folder else "PERCEPT_LABELS names no folder"
         return [f"No labels of a real judge here: {there}; python -m analysis.judge writes them."]
@@ -230,7 +232,7 @@ def real_sentences(folder: str) -> list[str]:
 
 
 def habits_sentence(habits: Habits) -> str:
-    """The judge in words."""
+    """Return the judge in words."""
     shares = {name: f"{100 * value:.0f} %" for name, value in asdict(habits).items() if isinstance(value, float)}
     return (
         f"SIMULATED judge: says the true class in {shares['right']} of its labels; {shares['pull']} of its errors are "

@@ -24,7 +24,7 @@ AS_IT_IS = Unchanged()
 
 
 def without_cell(image: Image.Image, grid: tuple[int, int], row: int, column: int) -> Image.Image:
-    """The picture with one cell of a grid over it blackened."""
+    """Return the picture with one cell of a grid over it blackened."""
     (rows, columns), (width, height) = grid, image.size
     masked = image.copy()
     left, right = (round(width * edge / columns) for edge in (column, column + 1))
@@ -34,7 +34,7 @@ def without_cell(image: Image.Image, grid: tuple[int, int], row: int, column: in
 
 
 def blackened_views(image: Image.Image, grid: tuple[int, int]) -> list[Image.Image]:
-    """The picture once per cell of the grid with that cell blackened, row by row."""
+    """Return the picture once per cell of the grid with that cell blackened, row by row."""
     rows, columns = grid
     if not (0 < rows <= image.height and 0 < columns <= image.width):
         raise UserError(
@@ -44,7 +44,7 @@ def blackened_views(image: Image.Image, grid: tuple[int, int]) -> list[Image.Ima
 
 
 def cell_views(model: VisionLanguageModel, sample: Sample, grid: tuple[int, int], picture: int = 0) -> list[Encoded]:
-    """The prompt as it is, then with one cell after the other of a picture blackened, row by row.
+    """Return the prompt as it is, then with one cell after the other of a picture blackened, row by row.
 
     The cells lie on picture number `picture` at the size at which the processor gets it.
     """
@@ -69,7 +69,7 @@ def patch_effects(
     grid: tuple[int, int],
     picture: int = 0,
 ) -> np.ndarray:
-    """What blackening each cell of a rows x columns grid costs token `position` in log-prob, [rows, columns].
+    """Return what blackening each cell of a rows x columns grid costs token `position` in log-prob, [rows, columns].
 
     Positive: the token was likelier with that cell to be seen. All cells pass the model in one call, and only what
     stands before the token. With the shipped tiny base a stated fact's own cell was above the median cell in 20 of 20

@@ -22,7 +22,7 @@ VIEWS_AT_ONCE = 32  # prompts with their pictures that pass the model together
 def patch_maps(
     model: VisionLanguageModel, sample: Sample, token_ids: Sequence[int], grid: tuple[int, int], picture: int = 0
 ) -> np.ndarray:
-    """What blackening each cell of a rows x columns grid costs each token in log-prob, [T, rows, columns].
+    """Return what blackening each cell of a rows x columns grid costs each token in log-prob, [T, rows, columns].
 
     Positive: the token was likelier with that cell to be seen. The response stays as it was given, so a token late in
     it may be explained by what stands before it as well as by the picture.

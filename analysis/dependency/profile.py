@@ -55,7 +55,7 @@ Span = tuple[int, int, str]
 
 
 def chain_spans(text: str) -> list[Span]:
-    """Kinds of the mini world's words; of all characters where the text does not begin with a chain."""
+    """Return kinds of the mini world's words; of all characters where the text does not begin with a chain."""
     match = CHAIN.match(text)
     if not match:
         return [(0, len(text), "unreadable")]
@@ -72,7 +72,7 @@ def chain_spans(text: str) -> list[Span]:
 
 
 def text_spans(text: str) -> list[Span]:
-    """Kinds of words in any other text; later ones win."""
+    """Return kinds of words in any other text; later ones win."""
     spans = [(*m.span(), "number") for m in NUMBER.finditer(text)]
     spans += [(*m.span(), "operation") for m in OPERATION.finditer(text)]
     for sentence in SENTENCE.finditer(text):
@@ -86,7 +86,7 @@ def text_spans(text: str) -> list[Span]:
 
 
 def word_classes(texts: Sequence[str], mini: bool) -> list[str]:
-    """The kind of every token, from what each adds to the text."""
+    """Return the kind of every token, from what each adds to the text."""
     whole = "".join(texts)
     kinds = np.full(len(whole), "other", dtype=object)
     for start, end, kind in chain_spans(whole) if mini else text_spans(whole):
@@ -112,7 +112,7 @@ def error_of(row: Mapping[str, Any], sample: Sample) -> str:
 
 
 def answer_frame(rows: Mapping[int, Mapping[str, Any]], samples: Mapping[str, Sample]) -> pd.DataFrame:
-    """One row per response, by its number: what all its tokens have in common."""
+    """Return one row per response, by its number: what all its tokens have in common."""
     columns = {
         "response": list(rows),
         "sample_id": [row["sample_id"] for row in rows.values()],
@@ -124,7 +124,7 @@ def answer_frame(rows: Mapping[int, Mapping[str, Any]], samples: Mapping[str, Sa
 
 
 def score_columns(scores: Sequence[ViewScores]) -> dict[str, np.ndarray]:
-    """Every score that there is, token by token of all responses; not a number where a response lacks one."""
+    """Return every score that there is, token by token of all responses; not a number where a response lacks one."""
     found = [one.token_scores() for one in scores]
     gaps = [torch.full((len(one.token_ids),), torch.nan) for one in scores]
     names = dict.fromkeys(name for one in found for name in one)
@@ -158,7 +158,7 @@ def token_frame(
     scores: Sequence[ViewScores],
     texts: Sequence[Sequence[str]],
 ) -> pd.DataFrame:
-    """One row per token: where it stands, what it is, how its answer ended, and every score that there is.
+    """Return one row per token: where it stands, what it is, how its answer ended, and every score that there is.
 
     `responses` are rows of an evaluation's predictions (sample_id, text, correct; cluster and error_class where they
     have them), `texts` what each token adds to the text (`model.token_texts`). Errors of the mini world are classified

@@ -11,7 +11,9 @@ from common import UserError
 
 @paper_style
 def table_figure(ours: pd.DataFrame, headings: list[str]) -> Figure:
-    """Accuracy per column and average with its interval (percent), one point per method; averages are set off."""
+    """Return accuracy per column and average with its interval (percent), one point per method; averages are
+    set off.
+    """
     figure = canvas(PAGE, 2.5)
     axes = figure.subplots()
     looks = run_looks(ours.method)
@@ -42,7 +44,7 @@ def table_figure(ours: pd.DataFrame, headings: list[str]) -> Figure:
 
 @paper_style
 def probes_figure(rows: pd.DataFrame) -> Figure:
-    """Accuracy under each probe with its interval, and that on the clean picture of the same items (shares)."""
+    """Return accuracy under each probe with its interval, and that on the clean picture of the same items (shares)."""
     if "by" in rows and (rows.by == "overall").any():
         rows = rows[rows.by == "overall"]
     if rows.empty:

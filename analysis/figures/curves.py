@@ -19,7 +19,7 @@ WINDOW = 8
 
 
 def seeds_of(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
-    """One smoothed column per seed that has the metric, indexed by the steps that all of them have."""
+    """Return one smoothed column per seed that has the metric, indexed by the steps that all of them have."""
     series = [
         frame.drop_duplicates("step", keep="last").set_index("step")[name].astype(float)
         for frame in frames
@@ -30,7 +30,7 @@ def seeds_of(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
 
 
 def chosen_panels(metrics: dict[str, list[pd.DataFrame]]) -> dict[str, str]:
-    """The panels that any run has numbers for."""
+    """Return the panels that any run has numbers for."""
     return {
         name: title
         for name, title in PANELS.items()

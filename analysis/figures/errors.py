@@ -52,7 +52,7 @@ def share_frame(frames: dict[str, pd.DataFrame], seed: int = 0) -> pd.DataFrame:
 
 
 def classes_in(shares: pd.DataFrame) -> list[str]:
-    """The error classes that any run has, in the taxonomy's order."""
+    """Return the error classes that any run has, in the taxonomy's order."""
     names = [str(name) for name in shares.columns]
     classes = [n for n in names if n not in NOT_CLASSES and not n.endswith(("_low", "_high"))]
     return in_order(name for name in classes if shares[name].fillna(0).gt(0).any())
@@ -60,7 +60,7 @@ def classes_in(shares: pd.DataFrame) -> list[str]:
 
 @paper_style
 def errors_figure(shares: pd.DataFrame) -> Figure:
-    """Share of all responses in each error class, stacked, one bar per run; the whole bar is what is wrong."""
+    """Return share of all responses in each error class, stacked, one bar per run; the whole bar is what is wrong."""
     figure = canvas(PAGE, 0.95 + 0.34 * len(shares))
     axes = figure.subplots()
     names, places = classes_in(shares), np.arange(len(shares))
@@ -160,7 +160,7 @@ def draw_share(axes: Axes, share: Share, place: float, marker: str, colour: str,
 
 
 def repair_handles(repairs: dict[str, Repair], first: str, second: str) -> list[Line2D]:
-    """What the markers mean; no control with one response per item and no second sampling."""
+    """Return what the markers mean; no control with one response per item and no second sampling."""
     again = f"right under {first}, asked again"
     handles = [Line2D([], [], marker="o", color=INK, ms=4.5, lw=1.1, label=f"right under {second}")]
     if any(line.control.value is not None for line in repairs.values()):
@@ -232,13 +232,15 @@ def why_wrong_figure(found: Findings, shares: pd.DataFrame, names: tuple[str, st
 
 
 def count_text(count: float) -> str:
-    """Labels of several passes share an item's weight, so a count may be broken."""
+    """Return counts of labels; those of several passes share an item's weight, so a count may be broken."""
     return f"{count:.0f}" if float(count).is_integer() else f"{count:.1f}"
 
 
 @paper_style
 def confusion_figure(matrix: pd.DataFrame) -> Figure:
-    """Counts of what the judge said (rows) of each true class (columns), shaded by their share of the true class."""
+    """Return counts of what the judge said (rows) of each true class (columns), shaded by their share of the
+    true class.
+    """
     if matrix.index.name == "truth" and matrix.columns.name != "truth":  # analysis.judge.calibration has truth in rows
         matrix = matrix.T
     counts = matrix.fillna(0).to_numpy(dtype=float)

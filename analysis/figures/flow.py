@@ -49,7 +49,7 @@ class Ribbon:
 
     @property
     def look(self) -> dict[str, Any]:
-        """What stays is pale, what comes right is full, what was right is hatched."""
+        """Return what stays is pale, what comes right is full, what was right is hatched."""
         colour = state_colour(self.end if self.begin == RIGHT else self.begin)
         if self.begin == self.end:
             return {"facecolor": to_rgba(colour, 0.4), "edgecolor": to_rgba(colour, 0.5), "zorder": 1}
@@ -59,7 +59,7 @@ class Ribbon:
         return {"facecolor": to_rgba(colour, 0.6), "edgecolor": to_rgba(colour, 0.8), "zorder": 3}
 
     def middle(self, t: float) -> tuple[float, float]:
-        """The ribbon's middle line; t runs from 0 (left) to 1 (right)."""
+        """Return the ribbon's middle line; t runs from 0 (left) to 1 (right)."""
         x = 3 * (1 - t) * t * t * 0.5 + 3 * (1 - t) * (1 - t) * t * 0.5 + t**3
         rise = 3 * t * t - 2 * t**3
         return x, self.left_y + self.share / 2 + (self.right_y - self.left_y) * rise
@@ -83,7 +83,7 @@ class Ribbon:
 
 
 def shares_between(found: Findings, comparison: str) -> dict[tuple[str, str], float]:
-    """Share of all pairs from each state to each; what could not be counted is 0."""
+    """Return share of all pairs from each state to each; what could not be counted is 0."""
     if comparison not in found.flow:
         raise UserError(f"there is no flow '{comparison}'; there are {', '.join(found.flow)}")
     cells = {
@@ -97,7 +97,7 @@ def shares_between(found: Findings, comparison: str) -> dict[tuple[str, str], fl
 
 
 def stacked(totals: dict[str, float]) -> dict[str, float]:
-    """The lower edge of each state's bar: errors above, `right` at the bottom."""
+    """Return the lower edge of each state's bar: errors above, `right` at the bottom."""
     edges, height = {}, 0.0
     for state in reversed(totals):
         edges[state] = height
@@ -106,7 +106,7 @@ def stacked(totals: dict[str, float]) -> dict[str, float]:
 
 
 def ribbons(cells: dict[tuple[str, str], float], order: list[str]) -> tuple[list[Ribbon], list[dict[str, float]]]:
-    """The ribbons, and the lower edges of the bars on both sides."""
+    """Return the ribbons, and the lower edges of the bars on both sides."""
     left = stacked({state: sum(cells[state, end] for end in order) for state in order})
     right = stacked({state: sum(cells[begin, state] for begin in order) for state in order})
     found, used_left, used_right = [], dict(left), dict(right)
@@ -121,7 +121,7 @@ def ribbons(cells: dict[tuple[str, str], float], order: list[str]) -> tuple[list
 
 
 def draw_bars(axes: Axes, x: float, edges: dict[str, float], totals: dict[str, float], outside: int) -> None:
-    """One bar per state with its name and percent beside it; labels that would meet are moved apart."""
+    """Draw one bar per state with its name and percent beside it; labels that would meet are moved apart."""
     shown = [state for state in edges if totals[state] > 0]
     for state in shown:
         axes.add_patch(

@@ -16,7 +16,7 @@ def excludes_zero(low: float, high: float) -> bool:
 
 
 def difference_text(value: float, low: float, high: float) -> str:
-    """A difference with its interval; what is not known is a dash."""
+    """Return a difference with its interval; what is not known is a dash."""
     if not np.isfinite(value):
         return "—"
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -46,7 +46,9 @@ def right_column(axes: Axes, places: list[float], texts: list[str], heading: str
 
 @paper_style
 def forest_figure(rows: pd.DataFrame, axis_label: str = LABEL) -> Figure:
-    """Rows of label, group, difference, low, high in points; markers are filled where the interval excludes zero."""
+    """Return rows of label, group, difference, low, high in points; markers are filled where the interval
+    excludes zero.
+    """
     if rows.empty:
         raise UserError("there is no difference to draw; give at least one row")
     groups = rows.group.fillna("").astype(str) if "group" in rows else pd.Series("", index=rows.index)

@@ -147,7 +147,7 @@ class Look:
 
 
 def shortened(name: str, most: int = LONGEST_NAME) -> str:
-    """A name of at most `most` characters on one line; what is left out is in the middle."""
+    """Return a name of at most `most` characters on one line; what is left out is in the middle."""
     name = " ".join(str(name).split()) or "(no name)"
     if len(name) <= most:
         return name
@@ -156,7 +156,7 @@ def shortened(name: str, most: int = LONGEST_NAME) -> str:
 
 
 def display_names(names: Iterable[str], most: int = LONGEST_NAME) -> list[str]:
-    """Names as papers print them; two that look alike once shortened get a number."""
+    """Return names as papers print them; two that look alike once shortened get a number."""
     found: list[str] = []
     for name in names:
         label = shortened("/".join(NAMES.get(part, part) for part in str(name).split("/")), most)
@@ -205,7 +205,7 @@ def contrast(first: str, second: str) -> float:
 
 
 def ink_on(colour: str) -> str:
-    """The colour of text on a colour: one of white and black always reads, the usual ink where it can."""
+    """Return the colour of text on a colour: one of white and black always reads, the usual ink where it can."""
     return next(ink for ink in (INK, "#ffffff", "#000000") if contrast(ink, colour) >= READABLE)
 
 
@@ -228,14 +228,14 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def canvas(width: float, height: float) -> Figure:
-    """An empty figure that keeps everything inside its edges."""
+    """Return an empty figure that keeps everything inside its edges."""
     figure = PaperFigure(figsize=(width, height))
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
     return figure
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """One legend for the figure, in as many columns as fit its width; every further line makes the figure higher."""
+    """Put one legend above the figure, in as many columns as fit; every further line makes the figure higher."""
     if not labels:
         return
     size = matplotlib.rcParams["legend.fontsize"]
@@ -276,7 +276,7 @@ def close(figure: Figure) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a picture; closes it."""
+    """Return the figure as a picture; closes it."""
     found = bytes_of(figure, "png")
     close(figure)
     return found

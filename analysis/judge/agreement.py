@@ -66,13 +66,13 @@ def ratio(above_B: np.ndarray, below_B: np.ndarray) -> np.ndarray:
 
 
 def counts_of(labels: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """How many raters (columns) gave each unit (row) each class."""
+    """Return how many raters (columns) gave each unit (row) each class."""
     values = labels.to_numpy(dtype=object)
     return np.stack([(values == name).sum(axis=1) for name in classes], axis=1)
 
 
 def table_of(first: pd.Series, second: pd.Series, classes: Sequence[str]) -> pd.DataFrame:
-    """Counts of the label pairs; units that one of the two left open are not in it."""
+    """Return counts of the label pairs; units that one of the two left open are not in it."""
     table = pd.crosstab(first, second)
     return table.reindex(index=list(classes), columns=list(classes), fill_value=0)
 
@@ -92,7 +92,7 @@ def finite(value: float) -> float | None:
 def agreement(
     labels: pd.DataFrame, classes: Sequence[str], clusters: Sequence[str] | None = None, seed: int = 0
 ) -> Agreement:
-    """Agreement of the raters, one column each, on the units, one row each."""
+    """Return agreement of the raters, one column each, on the units, one row each."""
     given = labels.notna().sum(axis=1).to_numpy()
     kept = labels[given > 1]
     if kept.empty:
@@ -119,7 +119,7 @@ def agreement(
 
 
 def tables_of(kept: pd.DataFrame, classes: Sequence[str], weights_BU: np.ndarray) -> np.ndarray:
-    """The table of two columns in every resample."""
+    """Return the table of two columns in every resample."""
     first_UC, second_UC = (np.equal.outer(kept.iloc[:, n].to_numpy(), np.array(classes, object)) for n in (0, 1))
     cells_UX = (first_UC[:, :, None] & second_UC[:, None, :]).reshape(len(kept), -1)
     return (weights_BU.astype(float) @ cells_UX).reshape(len(weights_BU), len(classes), len(classes))

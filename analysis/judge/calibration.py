@@ -76,7 +76,7 @@ class Rate:
 
 
 def labelled(rows: pd.DataFrame) -> Labelled:
-    """Items from rows of key, cluster, label and, where known, truth; unscored labels (None) are left out."""
+    """Return items from rows of key, cluster, label and, where known, truth; unscored labels (None) are left out."""
     scored = rows[rows.label.notna()]
     if scored.empty:
         raise UserError("no response has a label, so there are no rates; see why the judge's replies are unscored")
@@ -98,7 +98,7 @@ def truth_of(items: Labelled) -> np.ndarray:
 
 
 def confusion(items: Labelled) -> pd.DataFrame:
-    """Weights of the labels (columns) that items of each true class (rows) got."""
+    """Return weights of the labels (columns) that items of each true class (rows) got."""
     truth_I = truth_of(items)
     rows = [items.shares_IJ[truth_I == name].sum(axis=0) for name in CLASSES]
     return pd.DataFrame(rows, index=pd.Index(CLASSES, name="truth"), columns=pd.Index(CLASSES, name="judge"))
@@ -196,7 +196,7 @@ def extremes(statistic: Callable[[np.ndarray], float], best_T: np.ndarray) -> li
 
 
 def calibrated_classes(calibration: Labelled) -> list[str]:
-    """The true classes with enough items; refuses a calibration that lacks one of the mini world's."""
+    """Return the true classes with enough items; refuses a calibration that lacks one of the mini world's."""
     truth_I = truth_of(calibration)
     known = [name for name in CLASSES if (truth_I == name).sum() >= FEWEST]
     missing = [name for name in CLASSES if name not in known and name not in NOT_IN_THE_MINI_WORLD]
@@ -209,7 +209,7 @@ def calibrated_classes(calibration: Labelled) -> list[str]:
 
 
 def corrected_rates(calibration: Labelled, target: Labelled, seed: int = 0) -> list[Rate]:
-    """Class shares of the target set, freed from the judge's known habits."""
+    """Return class shares of the target set, freed from the judge's known habits."""
     truth_I, known = truth_of(calibration), calibrated_classes(calibration)
     said_J = target.shares_IJ.mean(axis=0)
     trusted = [name for name in CLASSES if name not in known]

@@ -51,7 +51,7 @@ class JudgeClassesSettings:
 
 
 def two_orders(values: Sequence[Value], name: str) -> list[list[Value]]:
-    """Two shuffled orders, different ones wherever there are two values or more."""
+    """Return two shuffled orders, different ones wherever there are two values or more."""
     rng = random.Random(name)
     first, second = (rng.sample(values, len(values)) for _ in range(PASSES))
     while first == second and len(values) > 1:
@@ -78,7 +78,7 @@ def classify(
 
 
 def rows_of(items: Sequence[WrongItem], passes: Sequence[Sequence[Judgement]]) -> list[dict[str, Any]]:
-    """One row per response and pass; the reply itself is kept where it gave no label."""
+    """Return one row per response and pass; the reply itself is kept where it gave no label."""
     rows = []
     for number, judgements in enumerate(passes, start=1):
         for item, judgement in zip(items, judgements, strict=True):
@@ -105,7 +105,7 @@ def rows_of(items: Sequence[WrongItem], passes: Sequence[Sequence[Judgement]]) -
 
 
 def read_labels(folder: Path) -> pd.DataFrame:
-    """The labels that this command has written to a folder."""
+    """Return the labels that this command has written to a folder."""
     rows = read_jsonl(folder / LABELS)
     needed = {"key", "pass", "cluster", "truth", "label", "reason"}
     if not rows or not needed <= rows[0].keys():
@@ -117,7 +117,7 @@ def read_labels(folder: Path) -> pd.DataFrame:
 
 
 def check_calibration(settings: JudgeClassesSettings, judge: LlmJudge) -> pd.DataFrame | None:
-    """The calibrating labels, if any; those of another judge or prompt say nothing about this one."""
+    """Return the calibrating labels, if any; those of another judge or prompt say nothing about this one."""
     from analysis.judge.calibration import calibrated_classes, labelled
 
     if not settings.calibration:

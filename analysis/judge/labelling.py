@@ -46,7 +46,7 @@ class LabellingSettings:
 
 
 def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any], list[WrongItem]]:
-    """What the page's script works on, and the items whose pictures cannot be shown."""
+    """Return what the page's script works on, and the items whose pictures cannot be shown."""
     pictures: dict[str, int] = {}
     rows, unseen = [], []
     for item in items:
@@ -78,7 +78,7 @@ def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any]
 
 
 def render(data: dict[str, Any]) -> str:
-    """The whole page as text."""
+    """Return the whole page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -91,7 +91,7 @@ def render(data: dict[str, Any]) -> str:
 
 
 def read_saved(path: Path, keys: set[str]) -> tuple[str, pd.Series]:
-    """The labeller's name and labels, None where the person was unsure; a file of another page is refused."""
+    """Return the labeller's name and labels, None where the person was unsure; a file of another page is refused."""
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -122,7 +122,9 @@ def construction(rows: pd.DataFrame) -> pd.Series:
 
 
 def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Series]:
-    """Labels by key, a column for each person, each pass of the judge and the construction; the people; clusters."""
+    """Return labels by key, a column for each person, each pass of the judge and the construction; the people;
+    clusters.
+    """
     from analysis.judge.classes import read_labels
     from analysis.judge.summary import both_passes
 
@@ -147,7 +149,7 @@ def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Ser
 
 
 def agreement_page(table: pd.DataFrame, people: list[str], clusters: pd.Series, seed: int) -> str:
-    """Agreement of every pair of raters, and of all people together, as Markdown."""
+    """Return agreement of every pair of raters, and of all people together, as Markdown."""
     from analysis.judge.agreement import agreement
     from analysis.judge.summary import number_text
     from eval.output import MISSING, markdown

@@ -37,7 +37,7 @@ class Label:
 
 
 def read_label(reply: str) -> Label | None:
-    """The label in a reply, or None for everything that is not exactly what was asked for."""
+    """Return the label in a reply, or None for everything that is not exactly what was asked for."""
     try:
         found = json.loads(reply, object_pairs_hook=only_once)
     except (ValueError, RecursionError, Unreadable):
@@ -66,7 +66,7 @@ CLASSIFY = Template(f"classify/1, taxonomy/{VERSION}", RULES, read_classify, fra
 
 
 def class_list(order: Sequence[str]) -> str:
-    """The definitions in the order given."""
+    """Return the definitions in the order given."""
     parts = []
     for name in order:
         one, later = BY_NAME[name], comes_before(name)
@@ -89,7 +89,7 @@ def case_of(item: WrongItem, order: Sequence[str], pictures: Sequence[str]) -> C
 
 
 def label_of(judgement: Judgement) -> Label | None:
-    """The label that `read_classify` found; None where the judgement is unscored."""
+    """Return the label that `read_classify` found; None where the judgement is unscored."""
     if judgement.answer is None:
         return None
     values: dict[str, Any] = json.loads(judgement.answer)
@@ -97,5 +97,5 @@ def label_of(judgement: Judgement) -> Label | None:
 
 
 def quote_stands(label: Label, text: str) -> bool | None:
-    """Whether the quoted statement is in the response, blanks aside; None without a quote."""
+    """Return whether the quoted statement is in the response, blanks aside; None without a quote."""
     return None if label.quote is None else " ".join(label.quote.split()) in " ".join(text.split())

@@ -12,13 +12,13 @@ from eval.statistics import mean_variance, share_interval
 
 
 def both_passes(rows: pd.DataFrame) -> pd.DataFrame:
-    """A line per response with the label of each pass, None where it has none."""
+    """Return a line per response with the label of each pass, None where it has none."""
     table = rows.pivot(index="key", columns="pass", values="label")
     return table.astype(object).where(table.notna(), None)
 
 
 def said_rates(items: Labelled) -> list[dict[str, Any]]:
-    """The shares of the labels themselves, with intervals over problems; nothing is corrected here."""
+    """Return the shares of the labels themselves, with intervals over problems; nothing is corrected here."""
     rates, clusters = [], items.cluster_I.tolist()
     for name, shares_I in zip(CLASSES, items.shares_IJ.T, strict=True):
         interval = share_interval(shares_I, clusters, mean_variance(shares_I, clusters))
@@ -27,7 +27,7 @@ def said_rates(items: Labelled) -> list[dict[str, Any]]:
 
 
 def summary_of(rows: pd.DataFrame, calibration: pd.DataFrame | None, seed: int) -> dict[str, Any]:
-    """All numbers on the labels; those on the judge's quality only where the truth is known."""
+    """Return all numbers on the labels; those on the judge's quality only where the truth is known."""
     pairs = both_passes(rows)
     clusters = rows.drop_duplicates("key").set_index("key").cluster.loc[pairs.index]
     quotes = rows.quote_stands.dropna()
@@ -116,7 +116,7 @@ def quality_table(record: dict[str, Any]) -> str:
 
 
 def page_of(record: dict[str, Any], drawn: str) -> str:
-    """The summary for people."""
+    """Return the summary for people."""
     lines = [
         "# Error classes by a judge",
         "",

@@ -37,7 +37,7 @@ class WrongItem:
 
     @property
     def question(self) -> str:
-        """The question as text; pictures come along by themselves."""
+        """Return the question as text; pictures come along by themselves."""
         several = len(self.sample.images) > 1
         return self.sample.question.replace(IMAGE_PLACEHOLDER, "[picture] " if several else "").strip()
 
@@ -69,7 +69,7 @@ def digest(*parts: object) -> str:
 
 
 def wrong_rows(folder: Path, verdict: str) -> tuple[pd.DataFrame, int]:
-    """A folder's wrong responses with their keys, and how many responses have no verdict."""
+    """Return a folder's wrong responses with their keys, and how many responses have no verdict."""
     predictions = read_predictions(folder, [*COLUMNS, verdict])
     right = predictions[verdict].astype("boolean")
     made_by = sha256_of(judged_file(folder))
@@ -128,7 +128,7 @@ def draw(folders: Iterable[Path], items: int, seed: int, verdict: str = "correct
 
 
 def pictures_of(item: WrongItem, side: int) -> list[str] | None:
-    """All pictures of an item, or None where one of them cannot be opened any more."""
+    """Return all pictures of an item, or None where one of them cannot be opened any more."""
     try:
         return [picture_uri(image.open(), side) for image in item.sample.images]
     except UserError:
@@ -136,7 +136,7 @@ def pictures_of(item: WrongItem, side: int) -> list[str] | None:
 
 
 def told(drawn: Drawn, unseen: Iterable[WrongItem]) -> str:
-    """One sentence on what was drawn and what is missing from it."""
+    """Return one sentence on what was drawn and what is missing from it."""
     missing = [item.sample.id for item in unseen]
     parts = [f"{count} {reason}" for reason, count in drawn.left_out.items()]
     if missing:

@@ -14,7 +14,7 @@ READABLE = "items it can read"
 
 
 def probe_rows(clean: pd.DataFrame, frame: pd.DataFrame, name: str, seed: int) -> list[dict[str, Any]]:
-    """Accuracy of a probe and its difference to clean on the same items: by column, by vision need, overall."""
+    """Return accuracy of a probe and its difference to clean on the same items: by column, by vision need, overall."""
     same = clean[clean.sample_id.isin(frame.sample_id)]
     rows = []
     for by in ("column", "vision_need"):
@@ -61,7 +61,9 @@ def with_states(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def why_wrong(clean: pd.DataFrame, oracle: pd.DataFrame, seed: int) -> dict[str, Share]:
-    """Shares of the wrong responses on the clean picture, as analysis/probes/run.py defines them; they sum to 1."""
+    """Return shares of the wrong responses on the clean picture, as analysis/probes/run.py defines them; they
+    sum to 1.
+    """
     ids = sorted(oracle.sample_id.unique())
     names = ("right", "wrong", "misread")
     before, told = (states_of(with_states(f[f.sample_id.isin(ids)]), names, ids) for f in (clean, oracle))

@@ -21,7 +21,7 @@ class Language:
 
 
 def form_of(question: str) -> str:
-    """A question with any number, colour and shape standing for all of its kind."""
+    """Return a question with any number, colour and shape standing for all of its kind."""
     stands_for = dict.fromkeys(COLOURS, "red") | dict.fromkeys(SHAPES, "circle")
     stands_for |= {f"{shape}s": "circles" for shape in SHAPES}
     words = question.replace(IMAGE_PLACEHOLDER, "").split()

@@ -33,7 +33,7 @@ class Probed:
 
 
 def merged(parts: Iterable[Probed]) -> Probed:
-    """The probes of several tasks as one."""
+    """Return the probes of several tasks as one."""
     whole = Probed([])
     for part in parts:
         whole.samples += part.samples
@@ -70,7 +70,7 @@ class Material:
 
     @cached_property
     def seen(self) -> dict[str, ProbeItem]:
-        """Every picture is opened once for all swaps."""
+        """Return what each picture shows of itself (size, key), opened once for all swaps."""
         return {sample.id: look(sample) for sample in self.samples}
 
 

@@ -13,7 +13,7 @@ NEW = 0.01  # share of tokens or question forms new to the model above which the
 
 
 def page(settings: ProbeSettings, found: dict, split: dict[str, dict[str, Share]], prober: Prober) -> str:
-    """The result as one Markdown page."""
+    """Return the result as one Markdown page."""
     header = ["probe", "items", "accuracy, %", "clean on the same items, %", "difference, points", "p (Holm)"]
     tables: dict[str, list[list[str]]] = {}
     for name, entry in found.items():
@@ -97,7 +97,7 @@ def split_sentences(split: dict[str, Share], where: str, mini: bool) -> list[str
 
 
 def readings(found: dict, split: dict[str, dict[str, Share]], mini: bool) -> list[str]:
-    """What follows from the numbers, in sentences."""
+    """Return what follows from the numbers, in sentences."""
     sentences = []
     if READABLE in split:
         count, total = len(found["oracle"]["legibility"]["readable"]), overall(found["oracle"]["rows"])["items"]
@@ -116,7 +116,7 @@ def readings(found: dict, split: dict[str, dict[str, Share]], mini: bool) -> lis
 
 
 def warnings(name: str, entry: dict[str, Any], speaks_mini: bool) -> list[str]:
-    """What the model cannot be expected to read, with the measured shares."""
+    """Return what the model cannot be expected to read, with the measured shares."""
     legible, found = entry["legibility"], []
     if legible and max(legible["unknown_tokens"], legible["unknown_forms"] or 0) > NEW:
         forms = legible["unknown_forms"]

@@ -43,7 +43,7 @@ class Prober:
 
     @cached_property
     def language(self) -> Language | None:
-        """What the model was taught to read, where that is known: the mini world's own language."""
+        """Return what the model was taught to read, where that is known: the mini world's own language."""
         return mini_language(self.tokenizer) if self.knows_its_world else None
 
     def probed(self, name: str) -> tuple[pd.DataFrame, Probed]:
@@ -81,7 +81,7 @@ class Prober:
 
 
 def entry_of(name: str, clean: pd.DataFrame, frame: pd.DataFrame, made: Probed, prober: Prober) -> dict[str, Any]:
-    """Everything about one probe: its lines, what was left out, how legible its text is."""
+    """Return everything about one probe: its lines, what was left out, how legible its text is."""
     seed = prober.settings.seed
     legible = legibility(prober.tokenizer, made, prober.language) if any(made.added.values()) else None
     rows = [] if frame.empty else probe_rows(clean, frame, name, seed)

@@ -42,7 +42,7 @@ class ProbeSettings:
 
 
 def checked_probes(settings: ProbeSettings) -> list[str]:
-    """The probes in their order, clean first."""
+    """Return the probes in their order, clean first."""
     unknown = [name for name in settings.probes if name not in PROBES]
     if unknown:
         raise UserError(f"no probe '{unknown[0]}'; use {', '.join(PROBES)}")
@@ -56,7 +56,7 @@ def output_folder(settings: ProbeSettings) -> Path:
 
 
 def evaluation(settings: ProbeSettings, probe: str) -> EvalSettings:
-    """The settings of eval under which a probe is sampled."""
+    """Return the settings of eval under which a probe is sampled."""
     views: dict[str, AnyView] = {"masked": settings.masked, "blank": Blank()}
     own = {field.name for field in fields(settings)} - {"config_version", "dry_run"}
     shared = {field.name: getattr(settings, field.name) for field in fields(EvalSettings) if field.name in own}

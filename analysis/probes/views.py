@@ -35,7 +35,7 @@ def told_facts(sample: Sample, texts: Texts) -> tuple[str, str] | None:
 
 
 def beside_pictures(question: str, text: str) -> str:
-    """The text between the leading pictures and the question."""
+    """Return the text between the leading pictures and the question."""
     if not text:
         return question
     leading = LEADING_PICTURES.match(question)
@@ -44,7 +44,7 @@ def beside_pictures(question: str, text: str) -> str:
 
 
 def oracle(material: Material) -> Probed:
-    """What a correct reading of the picture says, in words beside the picture."""
+    """Return what a correct reading of the picture says, in words beside the picture."""
     found = Probed([])
     for sample in material.samples:
         told = told_facts(sample, material.texts)
@@ -58,7 +58,7 @@ def oracle(material: Material) -> Probed:
 
 
 def caption(material: Material) -> Probed:
-    """A text in the picture's place: a caption from the file, else the facts."""
+    """Return a text in the picture's place: a caption from the file, else the facts."""
     found = Probed([])
     for sample in material.samples:
         given = material.texts.get(sample.id, {}).get("caption")
@@ -112,7 +112,7 @@ def first_partner(
     cluster: Callable[[Sample], str],
     fits: Callable[[Sample, Sample], bool],
 ) -> Sample | None:
-    """The first other item that fits, one with pictures of the same size before any other."""
+    """Return the first other item that fits, one with pictures of the same size before any other."""
     spare, mine = None, seen[sample.id]
     for other in others:
         if seen[other.id].digest == mine.digest or cluster(other) == cluster(sample) or not fits(sample, other):
@@ -141,13 +141,13 @@ def with_other_pictures(material: Material, fits: Callable[[Sample, Sample], boo
 
 
 def swapped(material: Material) -> Probed:
-    """The picture of another item of the column with another answer."""
+    """Return the picture of another item of the column with another answer."""
     reason = "no partner with another picture and another answer"
     return with_other_pictures(material, lambda one, other: one.answer != other.answer, reason)
 
 
 def same_answer(material: Material) -> Probed:
-    """The picture of another item of the column with the same answer."""
+    """Return the picture of another item of the column with the same answer."""
     reason = "no partner with another picture and the same answer"
     return with_other_pictures(material, lambda one, other: one.answer == other.answer, reason)
 
@@ -157,7 +157,7 @@ def unchanged(material: Material) -> Probed:
 
 
 def pictured(material: Material) -> Probed:
-    """The items themselves, for probes that are image views; those without a picture have nothing to spoil."""
+    """Return the items themselves, for probes that are image views; those without a picture have nothing to spoil."""
     kept = [sample for sample in material.samples if sample.images]
     return Probed(kept, Counter({"no picture": len(material.samples) - len(kept)}))
 

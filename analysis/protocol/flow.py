@@ -40,7 +40,7 @@ class Repair:
 def repairs(
     states: States, to_other_ISS: np.ndarray, control_ISS: np.ndarray | None, draw: Resampling
 ) -> list[Repair]:
-    """One line per class of error and one for all of them."""
+    """Return one line per class of error and one for all of them."""
     right, found = states.names.index(RIGHT), []
     errors = [n for n in range(len(states.names)) if n != right]
     for name, chosen in [*((states.names[n], [n]) for n in errors), (ALL, errors)]:
@@ -58,7 +58,8 @@ def repairs(
 
 
 def followed(first: States, second: States) -> list[dict]:
-    """The usual protocol: the errors among the first model's responses k=0, and what the second makes of their items.
+    """Return the usual protocol: the errors among the first model's responses k=0, and what the second makes of
+    their items.
 
     Of the second its response k=1 is taken, where there is one: k=0 might share its random numbers with the first's.
     """
@@ -79,7 +80,9 @@ def followed(first: States, second: States) -> list[dict]:
 
 
 def class_lines(first: States, second: States, seed: int) -> list[PairedResult]:
-    """Both models' share of responses in each state, all items pooled, with paired intervals and tests (Holm)."""
+    """Return both models' share of responses in each state, all items pooled, with paired intervals and tests
+    (Holm).
+    """
     pooled_I, lines = np.full(len(first.column_I), "all items", dtype=object), []
     for n, name in enumerate(first.names):
         shares = (first.shares_IS[:, n], second.shares_IS[:, n])
@@ -153,7 +156,7 @@ class Findings:
 
 
 def findings(frames: dict[str, pd.DataFrame], sample: int, seed: int) -> Findings:
-    """Both protocols and the small test on frames of the same items, each with `state` and `misread`."""
+    """Return both protocols and the small test on frames of the same items, each with `state` and `misread`."""
     ids = sorted(frames["first"].sample_id.unique())
     names = state_names(list(frames.values()), CLASSES)
     states = {part: states_of(frame, names, ids) for part, frame in frames.items()}
@@ -179,7 +182,7 @@ def findings(frames: dict[str, pd.DataFrame], sample: int, seed: int) -> Finding
 
 
 def flow_shares(table_ISS: np.ndarray, draw: Resampling, is_difference: bool) -> list[list[Share]]:
-    """The mean of each cell over all items, with intervals."""
+    """Return the mean of each cell over all items, with intervals."""
     items, width, _ = table_ISS.shape
     cells = draw.ratios(table_ISS.reshape(items, -1), np.ones(items), (-1 if is_difference else 0, 1))
     return [cells[start : start + width] for start in range(0, len(cells), width)]

@@ -22,7 +22,7 @@ OPTIONAL = ["gold", "grader", "text", "error_class"]
 
 
 def folders_of(settings: ProtocolSettings) -> dict[str, Path]:
-    """The evaluations by their part in the comparison; no folder may play two."""
+    """Return the evaluations by their part in the comparison; no folder may play two."""
     given = {"first": settings.first, "second": settings.second, "resampled": settings.resampled}
     folders = {part: Path(folder) for part, folder in given.items() if folder}
     seen: dict[Path, str] = {}

@@ -75,7 +75,8 @@ def mcnemar_power(items: int, only_first: float, only_second: float) -> float:
 
 
 def smallest_difference(items: int, discordant: float) -> float | None:
-    """The difference that McNemar's test on `items` sees with probability POWER, at a given share of discordant items.
+    """Return the difference that McNemar's test on `items` sees with probability POWER, at a given share of
+    discordant items.
 
     Where even repairs alone would be too few, the share itself has to grow until repairs alone are enough; None where
     there are too few items for any difference.

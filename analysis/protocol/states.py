@@ -7,7 +7,7 @@ from analysis.protocol.transitions import RIGHT, UNCLASSIFIED, WRONG
 
 
 def classified(frames: dict[str, pd.DataFrame], names: dict[str, str]) -> tuple[dict[str, pd.DataFrame], str]:
-    """The frames with `state` and `misread`, and a sentence on where the classes come from.
+    """Return the frames with `state` and `misread`, and a sentence on where the classes come from.
 
     `misread` is what Perception-R1 labels: whether a response reads the picture wrongly, right or wrong as it may be.
     """

@@ -70,7 +70,7 @@ def state_names(frames: Sequence[pd.DataFrame], order: Sequence[str]) -> tuple[s
 
 
 def states_of(frame: pd.DataFrame, names: Sequence, ids: Sequence[str]) -> States:
-    """The states of a frame with columns sample_id, k, state, column, cluster; every item has all its k."""
+    """Return the states of a frame with columns sample_id, k, state, column, cluster; every item has all its k."""
     number = frame.state.map({name: n for n, name in enumerate(names)})
     table = frame.assign(number=number).pivot(index="sample_id", columns="k", values="number").loc[ids]
     if table.isna().any().any():
@@ -102,7 +102,7 @@ class Resampling:
         self.names = states.strata_and_clusters
 
     def sums(self, values_IX: np.ndarray) -> np.ndarray:
-        """Sums over the items of every resample, [B, X]."""
+        """Return sums over the items of every resample, [B, X]."""
         starts = range(0, BOOTSTRAPS, RESAMPLES_AT_ONCE)  # integer weights become floats, so a part at a time
         parts = [self.weights_BI[start : start + RESAMPLES_AT_ONCE].astype(float) @ values_IX for start in starts]
         return np.concatenate(parts)

@@ -7,7 +7,7 @@ from eval.paired import PairedResult
 
 
 def points(share: Share, sign: str = "") -> str:
-    """A share as percent with its interval."""
+    """Return a share as percent with its interval."""
     if share.value is None or share.low is None or share.high is None:
         return "—"
     value, low, high = (f"{100 * edge:{sign}.1f}" for edge in (share.value, share.low, share.high))
@@ -15,7 +15,7 @@ def points(share: Share, sign: str = "") -> str:
 
 
 def readings(found: Findings) -> list[str]:
-    """How the two protocols differ, in plain words, with this comparison's numbers."""
+    """Return how the two protocols differ, in plain words, with this comparison's numbers."""
     words = {"perception": "perception errors", "wrong": "errors", "all errors": "errors of any class"}
     if "wrong" in found.names:
         words.pop("all errors")
@@ -62,7 +62,7 @@ def fair_reading(line: PairedResult, back: Repair, found: Findings, what: str) -
 
 
 def power_sentences(small: SmallTest) -> list[str]:
-    """What the small McNemar test could have seen."""
+    """Return what the small McNemar test could have seen."""
     differs, visible = small.broken_share + small.repaired_share, small.smallest_difference
     if visible is None:
         first = f"With {small.items} items such a test sees no difference at all in 80 % of cases."

@@ -45,7 +45,7 @@ def checked(settings: AnalysisSettings) -> None:
 
 
 def work_of(views: Sequence[OpenedRun], material: Material, settings: AnalysisSettings) -> Work:
-    """What is scored of every run, all behind the same spoiled pictures."""
+    """Return what is scored of every run, all behind the same spoiled pictures."""
     rows = views[0].predictions
     shown = rows[rows.sample_id.isin(set(material.ids))]
     mapped = shown_ids(shown, settings.patches) if settings.patches else []
@@ -65,7 +65,7 @@ def title_of(views: Sequence[OpenedRun]) -> str:
 
 
 def origins(views: Sequence[OpenedRun], settings: AnalysisSettings) -> list[tuple[str, str]]:
-    """Where every number comes from; what is the same for all runs stands once."""
+    """Return where every number comes from; what is the same for all runs stands once."""
     facts: dict[str, list[tuple[str, str]]] = {}
     for view in views:
         told = {"predictions": str(view.evaluation)}
@@ -106,7 +106,7 @@ def left_out_of(
     curves: Mapping[str, object],
     mapped: int,
 ) -> list[str]:
-    """One sentence for everything that a reader might look for in vain."""
+    """Return one sentence for everything that a reader might look for in vain."""
     whole, shown = views[0].predictions.sample_id.nunique(), len(material.ids)
     found = [*material.left_out, *(line for one in scored.values() for line in one.left_out)]
     if shown < whole:
@@ -127,7 +127,7 @@ def left_out_of(
 
 
 def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | None = None) -> Report:
-    """Everything that a page shows of some runs; the first is the baseline."""
+    """Return everything that a page shows of some runs; the first is the baseline."""
     checked(settings)
     extra, views, described = extra or Extra(), opened.views, describe_view(VIEW)
     material = material_of(views, shown_ids(views[0].predictions, settings.samples))

@@ -27,7 +27,7 @@ INTERVALS = "Intervals: 95 %, bootstrap over clusters of items."
 
 
 def other_direction(found: Findings, first: str, second: str) -> str:
-    """What keeps the repairs from being read as progress: two runs that merely differ repair each other."""
+    """Return what keeps the repairs from being read as progress: two runs that merely differ repair each other."""
     back = found.backward[-1]
     if not back.errors or back.difference.value is None:
         return ""
@@ -39,7 +39,7 @@ def other_direction(found: Findings, first: str, second: str) -> str:
 
 
 def captions(found: Findings, names: tuple[str, str], classes: str) -> dict[str, str]:
-    """What a paper would print below each figure."""
+    """Return what a paper would print below each figure."""
     first, second = display_names(names)
     counts = " and ".join(dict.fromkeys(str(found.k[part]) for part in ("first", "second")))
     where = f"{found.items} items, responses to each: {counts}. {classes}"
@@ -63,7 +63,7 @@ def captions(found: Findings, names: tuple[str, str], classes: str) -> dict[str,
 
 
 def drawings(views: list[OpenedRun], numbers: Numbers) -> dict[str, Callable[[], Figure]]:
-    """The figures there is something for, by file name."""
+    """Return the figures there is something for, by file name."""
     first, second = views
     names, found, training = (first.name, second.name), numbers.comparisons[0].found, curves(views)
     shares = share_frame({view.name: view.predictions for view in views})

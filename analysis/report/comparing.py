@@ -26,13 +26,13 @@ def forest_rows(lines: Sequence[PairedResult], group: str) -> pd.DataFrame:
 
 
 def forest_of(numbers: Numbers) -> pd.DataFrame:
-    """The lines of every comparison with a baseline."""
+    """Return the lines of every comparison with a baseline."""
     parts = [forest_rows(one.lines, f"{one.name} minus {one.baseline}") for one in numbers.comparisons]
     return pd.concat(parts, ignore_index=True)
 
 
 def holm_sentence(lines: Sequence[PairedResult]) -> str:
-    """Which lines differ once the number of tests is allowed for."""
+    """Return which lines differ once the number of tests is allowed for."""
     clear = [f"{one.part} ({100 * one.difference:+.1f} points)" for one in lines if one.p_difference_holm < ALPHA]
     tests = f"the {len(lines)} tests of this table"
     if not clear:
@@ -60,7 +60,7 @@ def curves(views: Sequence[OpenedRun]) -> dict[str, list[pd.DataFrame]]:
 
 
 def curve_sentences(views: Sequence[OpenedRun], found: dict[str, list[pd.DataFrame]]) -> list[str]:
-    """Which runs have curves, of how many seeds, and which have none."""
+    """Return which runs have curves, of how many seeds, and which have none."""
     bare = [view.name for view in views if view.metrics is None]
     said = [
         f"{name}: curves of {len(seeds)} seed{'s' * (len(seeds) > 1)}, {max(map(len, seeds))} steps."
@@ -72,14 +72,14 @@ def curve_sentences(views: Sequence[OpenedRun], found: dict[str, list[pd.DataFra
 
 
 def power_table(small: SmallTest, sizes: Sequence[int] = SIZES) -> pd.DataFrame:
-    """How often McNemar's test on so many items would see the difference that these two runs have."""
+    """Return how often McNemar's test on so many items would see the difference that these two runs have."""
     chances = [mcnemar_power(size, small.broken_share, small.repaired_share) for size in sizes]
     texts = [f"{100 * chance:.0f}" for chance in chances]
     return pd.DataFrame({"items": [f"{size:,}" for size in sizes], "sees the difference, % of cases": texts})
 
 
 def small_test_sentence(small: SmallTest, names: Sequence[str]) -> str:
-    """What Perception-R1's protocol says of the two runs."""
+    """Return what Perception-R1's protocol says of the two runs."""
     return (
         f"{small.items} items, one response each: {names[0]} alone misreads {small.repaired}, {names[1]} alone "
         f"{small.broken}, both {small.both_misread}, neither {small.both_fine}; exact McNemar p = {small.p_value:.2g}."

@@ -165,7 +165,7 @@ def rounded(value: float, significant: int = 4, decimals: int = 6) -> float:
 
 
 def score_columns(answers: list[Answer]) -> list[dict]:
-    """Every score of the report with its name, its unit and the borders of its colour steps."""
+    """Return every score of the report with its name, its unit and the borders of its colour steps."""
     values: dict[str, list[float]] = {name: [] for name in KINDS}
     for answer in answers:
         for token in answer.tokens:
@@ -196,7 +196,7 @@ def colour_edges(values: Iterable[float]) -> list[float]:
 
 
 def data_url(picture: bytes) -> str:
-    """A picture as the page holds it; ValueError where no browser could show it."""
+    """Return a picture as the page holds it; ValueError where no browser could show it."""
     kind = next((kind for signature, kind in SIGNATURES.items() if picture.startswith(signature)), None)
     if kind is None:
         raise ValueError("a sample's picture is neither PNG, JPEG, GIF nor WebP")

@@ -52,7 +52,7 @@ def classes_figure(views: Sequence[OpenedRun]) -> Figure:
 
 
 def flow_figures(one: Compared) -> list[Figure]:
-    """Where the responses of the baseline go under a later run, and what of its errors that run repairs."""
+    """Return where the responses of the baseline go under a later run, and what of its errors that run repairs."""
     from analysis.figures import flow_figure, png, repairs_figure
 
     baseline, names = one.baseline, (one.baseline, one.name)
@@ -103,7 +103,7 @@ def dependency_figures(profiles: Profiles, view: str) -> list[Figure]:
 
 
 def training_figure(curves: Mapping[str, list[pd.DataFrame]]) -> list[Figure]:
-    """Nothing where no run was trained, or none of the usual metrics was logged."""
+    """Return nothing where no run was trained, or none of the usual metrics was logged."""
     from analysis.figures import curves_figure, png
     from analysis.figures.curves import chosen_panels
 
@@ -124,7 +124,7 @@ def training_figure(curves: Mapping[str, list[pd.DataFrame]]) -> list[Figure]:
 
 
 def drawn_comparisons(numbers: Numbers, views: Sequence[OpenedRun]) -> list[Compared]:
-    """The comparisons that get figures of their own: those of two methods before those of two seeds of one."""
+    """Return the comparisons that get figures of their own: those of two methods before those of two seeds of one."""
     method = method_names(methods_of(views))
     return sorted(numbers.comparisons, key=lambda one: method[one.name] == method[one.baseline])[:COMPARED_AT_MOST]
 
@@ -136,7 +136,7 @@ def figures_of(
     curves: Mapping[str, list[pd.DataFrame]],
     view: str,
 ) -> list[Figure]:
-    """All figures in the order of the page."""
+    """Return all figures in the order of the page."""
     wrong = any(one.counts[ALL] for one in numbers.errors.values())
     figures = [accuracy_figure(numbers)]
     figures += [differences_figure(numbers)] if numbers.comparisons else []

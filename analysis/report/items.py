@@ -39,7 +39,7 @@ class Material:
 
     @property
     def visible(self) -> dict[str, Sample]:
-        """The samples that can be shown to a model."""
+        """Return the samples that can be shown to a model."""
         return {name: sample for name, sample in self.samples.items() if name not in self.notes}
 
 
@@ -64,7 +64,7 @@ def limits_of(views: Sequence[OpenedRun]) -> ModelSettings | None:
 
 
 def material_of(views: Sequence[OpenedRun], ids: Sequence[str]) -> Material:
-    """Samples and pictures, read once; the masked ones are what every run's second scoring sees."""
+    """Return samples and pictures, read once; the masked ones are what every run's second scoring sees."""
     found, limits = Material(list(ids), {}), limits_of(views)
     try:
         found.samples = views[0].samples(ids)
@@ -88,7 +88,7 @@ def material_of(views: Sequence[OpenedRun], ids: Sequence[str]) -> Material:
 
 
 def count_notes(found: Material) -> None:
-    """One sentence for each thing that is missing, with three names."""
+    """Add one sentence for each thing that is missing, with three names."""
     kinds = Counter(note.partition(":")[0] for note in found.notes.values())
     for kind, count in kinds.items():
         names = [name for name, note in found.notes.items() if note.startswith(kind)]
@@ -97,7 +97,7 @@ def count_notes(found: Material) -> None:
 
 
 def question_of(sample: Sample) -> str:
-    """The question as text, with the options that it does not list itself."""
+    """Return the question as text, with the options that it does not list itself."""
     several = len(sample.images) > 1
     question = sample.question.replace(IMAGE_PLACEHOLDER, "[picture] " if several else "").strip()
     choices = unseen_choices(sample)
@@ -105,7 +105,7 @@ def question_of(sample: Sample) -> str:
 
 
 def tags_of(sample: Sample) -> dict[str, str]:
-    """The tags by which its benchmark reports scores; others are often as many as there are samples."""
+    """Return the tags by which its benchmark reports scores; others are often as many as there are samples."""
     home = benchmark_of(sample.id)
     names = (*home.breakdowns, *(["subset"] if home.diagnose else [])) if home else ()
     return {name: sample.tags[name] for name in names if sample.tags.get(name)}
@@ -118,7 +118,7 @@ def facts_of(sample: Sample | None, text: str, correct: bool) -> list[Fact]:
 
 
 def answers_of(view: OpenedRun, material: Material, scored: Scored) -> dict[str, Answer]:
-    """A run's first response to every shown sample, with its others behind it."""
+    """Return a run's first response to every shown sample, with its others behind it."""
     rows = view.predictions[view.predictions.sample_id.isin(set(material.ids))].sort_values("k", kind="stable")
     by_id: dict[str, list[dict]] = {}
     for row in rows.to_dict("records"):
@@ -143,7 +143,7 @@ def answers_of(view: OpenedRun, material: Material, scored: Scored) -> dict[str,
 
 
 def items_of(views: Sequence[OpenedRun], material: Material, scored: Mapping[str, Scored]) -> list[Item]:
-    """One item per shown sample, in the order of the predictions."""
+    """Return one item per shown sample, in the order of the predictions."""
     answers = [answers_of(view, material, scored[view.name]) for view in views]
     rows = views[0].predictions.drop_duplicates("sample_id").set_index("sample_id")
     items = []

@@ -27,7 +27,7 @@ class Compared:
     found: Findings
 
     def repair(self, name: str) -> Repair | None:
-        """What became of the baseline's errors of a class."""
+        """Return what became of the baseline's errors of a class."""
         return next((line for line in self.found.forward if line.name == name), None)
 
 
@@ -50,12 +50,12 @@ class Numbers:
         return [str(part) for part in self.accuracy.part.unique()]
 
     def overall(self, run: str) -> pd.Series:
-        """The line of a run's mean over columns."""
+        """Return the line of a run's mean over columns."""
         return self.accuracy[self.accuracy.run == run].iloc[-1]
 
     @property
     def classes(self) -> list[str]:
-        """The classes of error that occur, in one order."""
+        """Return the classes of error that occur, in one order."""
         return [name for name in next(iter(self.errors.values())).counts if name != ALL]
 
 
@@ -93,7 +93,9 @@ def compared(first: OpenedRun, second: OpenedRun) -> Compared:
 
 
 def numbers_of(views: Sequence[OpenedRun], baselines: Mapping[str, str] | None = None) -> Numbers:
-    """All numbers of runs on the same items; the first is the baseline of those that `baselines` does not name."""
+    """Return all numbers of runs on the same items; the first is the baseline of those that `baselines` does
+    not name.
+    """
     by_name = {view.name: view for view in views}
     frames = {view.name: view.predictions for view in views}
     accuracy = pd.DataFrame([row for name, frame in frames.items() for row in accuracy_of(name, frame)])

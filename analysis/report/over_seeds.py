@@ -77,7 +77,7 @@ class OverSeeds:
 
 
 def measures_of(numbers: Numbers, costs: Mapping[str, pd.Series]) -> list[Measure]:
-    """Accuracy over all, the share of perception errors, what masking costs a token, and accuracy by column."""
+    """Return accuracy over all, the share of perception errors, what masking costs a token, and accuracy by column."""
     columns, accuracy = [part for part in numbers.parts if part != OVERALL], {}
     for part in numbers.parts:
         lines = numbers.accuracy[numbers.accuracy.part == part].set_index("run")["mean"]
@@ -94,7 +94,9 @@ def measures_of(numbers: Numbers, costs: Mapping[str, pd.Series]) -> list[Measur
 
 
 def scores_of(methods: Sequence[Method]) -> Items:
-    """The score of every item under every seed of every method; like the accuracies of runs, without subsets."""
+    """Return the score of every item under every seed of every method; like the accuracies of runs, without
+    subsets.
+    """
     frames = [
         view.predictions.reindex(columns=KEPT).assign(method=method.name, seed=seed, subset="")
         for method in methods
@@ -104,7 +106,7 @@ def scores_of(methods: Sequence[Method]) -> Items:
 
 
 def line_of(method: Method, measures: Sequence[Measure], scores: Items) -> Line:
-    """A method's line; a measure that any of its runs lacks is not on it."""
+    """Return a method's line; a measure that any of its runs lacks is not on it."""
     runs = method.names
     cells = {
         one.title: Cell(
@@ -118,7 +120,9 @@ def line_of(method: Method, measures: Sequence[Measure], scores: Items) -> Line:
 
 
 def difference_of(first: Method, second: Method, measures: Sequence[Measure], scores: Items) -> Line | None:
-    """The second method minus the first, by pairs of runs; None where no run of one has a partner in the other."""
+    """Return the second method minus the first, by pairs of runs; None where no run of one has a partner in
+    the other.
+    """
     pairs = pairs_of(first, second)
     if not pairs:
         return None
@@ -165,7 +169,7 @@ def left_out_of(methods: Sequence[Method], differences: Mapping[tuple[str, str],
 
 
 def over_seeds(views: Sequence[OpenedRun], numbers: Numbers, costs: Mapping[str, pd.Series]) -> OverSeeds | None:
-    """Every method and every pair of methods over seeds; None where no method has several."""
+    """Return every method and every pair of methods over seeds; None where no method has several."""
     methods = methods_of(views)
     if all(len(method.runs) == 1 for method in methods):
         return None
@@ -177,7 +181,7 @@ def over_seeds(views: Sequence[OpenedRun], numbers: Numbers, costs: Mapping[str,
 
 
 def rows_of(line: Line, measures: Sequence[Measure]) -> list[list[str]]:
-    """The mean, and below it what it may be off by."""
+    """Return the mean, and below it what it may be off by."""
     sign, empty = "+" if line.is_difference else "", Cell(NOTHING, NOTHING)
     cells = [(one, line.cells.get(one.title, empty)) for one in measures]
     name = line.name.replace(MINUS, " − ")
@@ -188,7 +192,7 @@ def rows_of(line: Line, measures: Sequence[Measure]) -> list[list[str]]:
 
 
 def seeds_table(found: OverSeeds) -> Table:
-    """A line for every method's mean and every difference of two, each with its intervals below."""
+    """Return a line for every method's mean and every difference of two, each with its intervals below."""
     header = ["mean; 95 % over", *(one.title for one in found.measures)]
     rows: list[list[str]] = []
     means = []
@@ -212,7 +216,7 @@ def seeds_table(found: OverSeeds) -> Table:
 
 
 def verdict(cell: Cell) -> str:
-    """What both intervals allow to be said of the second of two methods."""
+    """Return what both intervals allow to be said of the second of two methods."""
     known = [one for one in (cell.seeds, cell.problems) if one.low is not None]
     edges = [(one.low or 0.0, one.high or 0.0) for one in known]
     if len(known) < 2:
@@ -225,7 +229,7 @@ def verdict(cell: Cell) -> str:
 
 
 def difference_sentence(line: Line, measures: Sequence[Measure]) -> str:
-    """Two methods over seeds: accuracy with both intervals, then the share of perception errors."""
+    """Return two methods over seeds: accuracy with both intervals, then the share of perception errors."""
     accuracy = measures[0]
     cell = line.cells[accuracy.title]
     said = (
@@ -243,7 +247,7 @@ def difference_sentence(line: Line, measures: Sequence[Measure]) -> str:
 
 
 def sentences(found: OverSeeds) -> list[str]:
-    """What is told on top of a report: which runs belong together, then what their methods differ in."""
+    """Return what is told on top of a report: which runs belong together, then what their methods differ in."""
     several = [one for one in found.methods if len(one.runs) > 1]
     told = ", ".join(f"{one.name} (seeds {', '.join(map(str, one.runs))})" for one in several)
     return [

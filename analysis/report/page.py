@@ -49,7 +49,9 @@ def write_report(report: Report, path: Path) -> Path:
 
 
 def state_css() -> Markup:
-    """A fill and a letter colour for the mark of every state, as the figures have them; light and dark share them."""
+    """Return a fill and a letter colour for the mark of every state, as the figures have them; light and dark
+    share them.
+    """
     from analysis.figures.style import OTHER_STATE, STATE_COLOURS, ink_on
 
     marks = {".mark": OTHER_STATE}

@@ -17,7 +17,7 @@ SHOWN_SEED = 0  # the report compares runs, so it takes one seed of every row; t
 
 
 def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings) -> Extra:
-    """What the table adds: the paper's rows, and its own comparisons over all seeds."""
+    """Return what the table adds: the paper's rows, and its own comparisons over all seeds."""
     ours, names = our_rows(gathered.items, gathered.paper, gathered.methods), names_of(gathered.paper)
     header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
     seeds = max(len(s) for s in gathered.items.per_seed.values())
@@ -58,7 +58,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
 
 
 def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path) -> Path:
-    """The report of a table's runs, in the folder of its other files."""
+    """Return the report of a table's runs, in the folder of its other files."""
     shown = [one for one in gathered.experiments if one.seed == SHOWN_SEED]
     opened = open_runs([one.folder for one in shown])
     names = {one.method: view.name for one, view in zip(shown, opened.views, strict=True)}
@@ -69,7 +69,7 @@ def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings
 
 
 def write_run_report(settings: AnalysisSettings) -> Path:
-    """The report of the runs that were named: a,b or [a,b]."""
+    """Return the report of the runs that were named: a,b or [a,b]."""
     opened = open_runs(settings.runs.strip().removeprefix("[").removesuffix("]"))
     last = opened.views[-1]
     out = Path(settings.out) if settings.out else last.results if last.is_training_step else last.folder

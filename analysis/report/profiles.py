@@ -23,7 +23,7 @@ class Profiles:
 
 
 def cuts(frame: pd.DataFrame, score: str) -> dict[str, pd.DataFrame]:
-    """One score over all tokens, by kind of word and by outcome."""
+    """Return one score over all tokens, by kind of word and by outcome."""
     return {
         "all": profile(frame.assign(all="all tokens"), score, ["all"]),
         "word_class": by_word_class(frame, score),
@@ -32,7 +32,7 @@ def cuts(frame: pd.DataFrame, score: str) -> dict[str, pd.DataFrame]:
 
 
 def table_lines(made: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    """The cuts of all scores side by side: kind, group, responses, tokens, and three numbers of each score."""
+    """Return the cuts of all scores side by side: kind, group, responses, tokens, and three numbers of each score."""
     parts = []
     for kind, title in KINDS.items():
         groups = made[MAIN][kind]

@@ -54,7 +54,7 @@ def grid_of(sample: Sample, size: int) -> tuple[int, int]:
 
 
 def weights_of(view: OpenedRun) -> VisionLanguageModel:
-    """The weights that gave a run's answers, or a UserError that says why they cannot be had."""
+    """Return the weights that gave a run's answers, or a UserError that says why they cannot be had."""
     settings, answered = view.settings, view.record.revisions.get("model")
     try:
         if view.is_training_step:
@@ -113,7 +113,7 @@ def set_template(model: VisionLanguageModel, templates: Mapping[str, str], sourc
 
 
 def token_texts(model: VisionLanguageModel, scored: Sequence[ViewScores]) -> list[list[str]]:
-    """What each token adds to the text; every token is decoded once."""
+    """Return what each token adds to the text; every token is decoded once."""
     ids = sorted({token for one in scored for token in one.token_ids})
     known = dict(zip(ids, model.token_texts(ids), strict=True))
     return [[known[token] for token in one.token_ids] for one in scored]

@@ -22,12 +22,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def nats(mean: float, low: float, high: float) -> str:
-    """A mean score with its interval; of a single problem there is none."""
+    """Return a mean score with its interval; of a single problem there is none."""
     return f"{mean:.3f}" if isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def about_runs(numbers: Numbers) -> str:
-    """What the numbers stand on."""
+    """Return what the numbers stand on."""
     items = int(numbers.overall(numbers.runs[0])["items"])
     among = f" ({counted(numbers.clusters, 'problem')})" if numbers.clusters < items else ""
     k = ", ".join(f"{name} {count}" for name, count in numbers.k.items())
@@ -39,14 +39,14 @@ def about_runs(numbers: Numbers) -> str:
 
 
 def accuracy_sentence(numbers: Numbers, name: str) -> str:
-    """One run's accuracy, as the plain mean over columns."""
+    """Return one run's accuracy, as the plain mean over columns."""
     line, columns = numbers.overall(name), len(numbers.parts) - 1
     over = f" (mean over {columns} columns, avg@{numbers.k[name]})" if columns > 1 else f" (avg@{numbers.k[name]})"
     return f"{name}: {interval_text(line['mean'], line['low'], line['high'])} % right{over}."
 
 
 def difference_sentence(one: Compared) -> str:
-    """A run against its baseline, paired, with what can be said of it."""
+    """Return a run against its baseline, paired, with what can be said of it."""
     line: PairedResult = one.lines[-1]
     said = (
         f"{100 * line.difference:+.1f} points [{100 * line.low:+.1f}, {100 * line.high:+.1f}] on the same items, "
@@ -60,7 +60,7 @@ def difference_sentence(one: Compared) -> str:
 
 
 def errors_sentence(numbers: Numbers, name: str) -> str:
-    """How many errors a run makes and what part of them are perception errors."""
+    """Return how many errors a run makes and what part of them are perception errors."""
     errors = numbers.errors[name]
     wrong = counted(errors.counts[ALL], "wrong response")
     start = f"{name} gives {wrong} of {errors.responses:,}"
@@ -77,7 +77,7 @@ def errors_sentence(numbers: Numbers, name: str) -> str:
 
 
 def verdict_on_repairs(repair: Repair, name: str, baseline: str) -> str:
-    """What of the repairs cannot be put down to asking again."""
+    """Return what of the repairs cannot be put down to asking again."""
     beyond, control = repair.difference, repair.control
     if beyond.value is None or beyond.low is None or beyond.high is None:
         return (
@@ -96,7 +96,8 @@ def verdict_on_repairs(repair: Repair, name: str, baseline: str) -> str:
 
 
 def repair_sentence(one: Compared, kind: str) -> str | None:
-    """What became of the baseline's errors of a class under a run, and the other way; None where it has no such error.
+    """Return what became of the baseline's errors of a class under a run, and the other way; None where it has no
+    such error.
 
     Two runs that differ at all repair each other's errors, so the balance of both directions belongs to it.
     """
@@ -112,7 +113,9 @@ def repair_sentence(one: Compared, kind: str) -> str | None:
 
 
 def dependency_sentence(costs: dict[str, pd.Series], view: str) -> str | None:
-    """What masking costs a token; `costs` holds a line of `dependency_profile.profile` of k1 for each scored run."""
+    """Return what masking costs a token; `costs` holds a line of `dependency_profile.profile` of k1 for each
+    scored run.
+    """
     if not costs:
         return None
     said = ", ".join(
@@ -126,7 +129,7 @@ def dependency_sentence(costs: dict[str, pd.Series], view: str) -> str | None:
 
 
 def told_comparisons(numbers: Numbers, over: over_seeds.OverSeeds | None) -> list[Compared]:
-    """Where there are several methods, what tells two seeds of one apart is for the tables."""
+    """Return where there are several methods, what tells two seeds of one apart is for the tables."""
     if over is None or not over.differences:
         return numbers.comparisons
     method = method_names(over.methods)
@@ -136,7 +139,7 @@ def told_comparisons(numbers: Numbers, over: over_seeds.OverSeeds | None) -> lis
 def sentences(
     numbers: Numbers, classes: str, costs: dict[str, pd.Series], view: str, over: over_seeds.OverSeeds | None = None
 ) -> list[str]:
-    """The whole summary, most important first."""
+    """Return the whole summary, most important first."""
     comparisons = told_comparisons(numbers, over)
     found: list[str | None] = [*(over_seeds.sentences(over) if over else [])]
     found += [accuracy_sentence(numbers, name) for name in numbers.runs]

@@ -16,7 +16,7 @@ from eval.paired_table import HEADER, table_row
 
 
 def accuracy_table(numbers: Numbers) -> Table:
-    """One line per run, one cell per column; the mean over columns last."""
+    """Return one line per run, one cell per column; the mean over columns last."""
     cells = {
         (line["run"], line["part"]): interval_text(line["mean"], line["low"], line["high"])
         for line in numbers.accuracy.to_dict("records")
@@ -34,7 +34,7 @@ def accuracy_table(numbers: Numbers) -> Table:
 
 
 def difference_table(one: Compared) -> Table:
-    """A run against its baseline on the same items, column by column."""
+    """Return a run against its baseline on the same items, column by column."""
     baseline = one.baseline
     rows = [table_row(line) for line in one.lines]
     header = [
@@ -61,7 +61,7 @@ def difference_table(one: Compared) -> Table:
 
 
 def error_table(numbers: Numbers, classes: str) -> Table:
-    """How many responses of each run are wrong, by class, and what part of the run's errors that is."""
+    """Return how many responses of each run are wrong, by class, and what part of the run's errors that is."""
     header = ["run", "responses", "wrong", *(f"{name}, % of the wrong" for name in numbers.classes)]
     rows = []
     for name, errors in numbers.errors.items():
@@ -79,7 +79,7 @@ def error_table(numbers: Numbers, classes: str) -> Table:
 
 
 def usual_table(found: Findings, names: tuple[str, str]) -> Table:
-    """The protocol of PAPO's Figures 1 and 15: follow the baseline's errors."""
+    """Return the protocol of PAPO's Figures 1 and 15: follow the baseline's errors."""
     rows = [
         [line["name"], f"{line['items']:,}", points(line["repaired"]), *(f"{line['fate'][n]:,}" for n in found.names)]
         for line in found.followed
@@ -112,7 +112,7 @@ def repair_rows(lines: Sequence[Repair], errors_of: str, other: str) -> list[lis
 
 
 def fair_table(found: Findings, names: tuple[str, str]) -> Table:
-    """All items, all responses, both directions, chance taken off."""
+    """Return all items, all responses, both directions, chance taken off."""
     first, second = names
     header = [
         "errors of",
@@ -157,7 +157,7 @@ def dependency_table(profiles: dict[str, pd.DataFrame], view: str) -> Table:
 def tables_of(
     numbers: Numbers, classes: str, profiles: dict[str, pd.DataFrame], view: str, over: OverSeeds | None = None
 ) -> list[Table]:
-    """All tables in the order of the page."""
+    """Return all tables in the order of the page."""
     tables = [accuracy_table(numbers), *([seeds_table(over)] if over else [])]
     tables += [difference_table(one) for one in numbers.comparisons]
     tables.append(error_table(numbers, classes))

@@ -45,7 +45,7 @@ class Work:
 
 
 def is_tiny(view: OpenedRun) -> bool:
-    """Whether a run's weights lie here and are few."""
+    """Return whether a run's weights lie here and are few."""
     try:
         files = list(Path(view.settings.model.path).glob("*.safetensors"))
     except UserError:  # nothing of the run will be scored, so nothing is gained by a process
