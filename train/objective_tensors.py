@@ -41,7 +41,8 @@ def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
     names = ["logp", "old_logp", "mask", "reward", "group"]
     names += [tensor_name(score, live=False) for score in sorted(needs.fixed)]
     names += [tensor_name(score, live=True) for score in sorted(needs.live)]
-    if any(term.needs_accuracy() for term in settings.losses.enabled()):
+    by_term = [term.needs_accuracy() for term in settings.losses.enabled()]
+    if any(by_term) or any(piece.needs_accuracy() for piece in settings.weights.values()):
         names.append("accuracy")
     if settings.advantage.channels == "per_term":
         names += [f"reward_{name}" for name, piece in settings.rewards.items() if piece.weight]

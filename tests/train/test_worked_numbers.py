@@ -106,6 +106,26 @@ def test_cppo_contrasts_two_views_on_the_tokens_that_lose_certainty():
     assert out["grad_logp_keep"][chosen == 0].abs().max() == 0 < out["grad_logp_keep"][0, 0].abs()
 
 
+def test_roma_imitates_the_worst_view_on_right_answers_and_replays_their_advantages():
+    views = {"blurred": VIEW, "compressed": KEEP, "coarse": OLD}
+    given = step() | {f"logp_{name}": torch.tensor(value, dtype=torch.float64) for name, value in views.items()}
+    given |= {"old_logp_blurred": given["logp_blurred"] - 0.01, "accuracy": given["reward"]}
+    out = run(given, "method=roma", "losses.reference_kl=null")
+    right = given["mask"] * given["reward"][:, None]
+    apart = []
+    for value in views.values():
+        d = torch.tensor(value, dtype=torch.float64) - given["logp"]
+        apart.append(((d.exp() - d - 1) * right).clamp(max=10))
+    worst = torch.stack(apart).max(0).values
+    assert out["loss/imitate"].item() == pytest.approx(0.01 * worst.sum().item() / 7, rel=1e-12)  # 4 + 3 tokens
+    # Right answers have A = 0.7071; the ratio exp(0.01) is not clipped, so the gradient is -0.1 A ratio / 7.
+    gain = out["advantage_tokens"] * right
+    wanted = -0.1 * gain * torch.tensor(0.01, dtype=torch.float64).exp() / 7
+    d = given["logp_blurred"] - given["logp"]
+    pull = torch.where((apart[0] == worst) & (right > 0), 0.01 * (d.exp() - 1) / 7, 0.0)
+    torch.testing.assert_close(out["grad_logp_blurred"], wanted + pull, atol=1e-12, rtol=1e-9)
+
+
 def test_visual_advantage_weighs_distillation_per_prompt():
     given = step("coarse") | {"kl_teacher": torch.rand(4, 4, dtype=torch.float64)}
     out = run(given, "method=va_opd")

@@ -5,13 +5,15 @@ The five fixed fields of `losses` are terms by their own names; every other kind
 
 from train.losses.contrast import Contrast
 from train.losses.distill import Distill
+from train.losses.imitate import Imitate
 from train.losses.likelihood import EntropySettings, NllSettings
 from train.losses.perception import PerceptionKlSettings
 from train.losses.ppo import PpoSettings
 from train.losses.reference import ReferenceKlSettings
+from train.losses.replay import Replay
 from train.losses.term import Term
 
-TERMS: dict[str, type[Term]] = {"distill": Distill, "contrast": Contrast}
+TERMS: dict[str, type[Term]] = {"distill": Distill, "contrast": Contrast, "imitate": Imitate, "replay": Replay}
 
 FIXED: tuple[type[Term], ...] = (PpoSettings, ReferenceKlSettings, PerceptionKlSettings, EntropySettings, NllSettings)
 EMITTED = tuple(name for term in (*FIXED, *TERMS.values()) for name in term.emits)

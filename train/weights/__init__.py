@@ -2,6 +2,7 @@
 
 from train.weights.cgpo import Cgpo
 from train.weights.controls import Position, Random, Shuffled, Uniform
+from train.weights.correct import Correct
 from train.weights.dependence import Dependence
 from train.weights.entropy_gain import EntropyGain
 from train.weights.gate import Gate
@@ -25,6 +26,7 @@ WEIGHTS: dict[str, type[Weight]] = {
     "cgpo": Cgpo,
     "entropy_gain": EntropyGain,
     "prompt_score": PromptScore,
+    "correct": Correct,
     "visual_advantage": VisualAdvantage,
     "random": Random,
     "uniform": Uniform,

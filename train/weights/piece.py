@@ -27,6 +27,9 @@ class Weight:
         """Return the scores that it reads, by the names of train/columns.py."""
         return set()
 
+    def needs_accuracy(self) -> bool:
+        return False
+
     def marks(self) -> set[str]:
         """Return the spans of tokens that it reads (train/marks.py)."""
         return set()
