@@ -126,6 +126,17 @@ def test_roma_imitates_the_worst_view_on_right_answers_and_replays_their_advanta
     torch.testing.assert_close(out["grad_logp_blurred"], wanted + pull, atol=1e-12, rtol=1e-9)
 
 
+def test_rapo_looks_behind_tokens_of_high_entropy():
+    given = step("masked")
+    near = ["weights.anchors.share=0.25", "weights.anchors.apart=1", "weights.anchors.window=1"]
+    out = run(given, "method=rapo", "losses.reference_kl=null", *near)
+    # Highest entropy: token 2, 3, 3, 2 of the responses; the token behind each is kept.
+    assert torch.equal(out["weights/anchors"], rows("0 0 1 0; 0 0 0 1; 0 0 0 1; 0 0 1"))
+    d = given["logp_masked"] - given["logp"]
+    kept = ((d.exp() - d - 1) * out["weights/anchors"]).sum() / 4
+    assert out["loss/perception_kl"].item() == pytest.approx(-0.01 * kept.item(), rel=1e-12)
+
+
 def test_visual_advantage_weighs_distillation_per_prompt():
     given = step("coarse") | {"kl_teacher": torch.rand(4, 4, dtype=torch.float64)}
     out = run(given, "method=va_opd")

@@ -1,5 +1,6 @@
 """Weight pieces: from the step's table to W, on any loss term. A new one is a file and a line here."""
 
+from train.weights.anchors import Anchors
 from train.weights.cgpo import Cgpo
 from train.weights.controls import Position, Random, Shuffled, Uniform
 from train.weights.correct import Correct
@@ -27,6 +28,7 @@ WEIGHTS: dict[str, type[Weight]] = {
     "entropy_gain": EntropyGain,
     "prompt_score": PromptScore,
     "correct": Correct,
+    "anchors": Anchors,
     "visual_advantage": VisualAdvantage,
     "random": Random,
     "uniform": Uniform,
