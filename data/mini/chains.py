@@ -1,10 +1,12 @@
-"""The mini world's chain of thought: facts first, then operations, then the answer.
+"""The mini world's chain of thought: facts first, then operations, then the answer; a relay looks again in between.
 
     <think> look : width = 5 , height = 3 . 5 + 3 = 8 . 8 * 2 = 16 </think> \\boxed{16}
+    <think> look : first = 2 , second = 4 . 2 + 4 = 6 . look : third = 1 . 6 + 1 = 7 </think> \\boxed{7}
 
 A solution is the recipe behind the operations: steps split by " ; ", each `left sign right` where a side is a fact's
-name, a number, or `it` (the last result); or one of the words `odd`, `next`, `sign` that read a pattern off the facts.
-`work` replays a recipe on any facts, true or not; that is what makes every error classifiable.
+name, a number, or `it` (the last result); one of the words `odd`, `next`, `seen` that read a pattern off the facts; or
+`look name`, which states a fact there instead of at the start. `work` replays a recipe on any facts, true or not; that
+is what makes every error classifiable.
 """
 
 import re
@@ -22,6 +24,7 @@ class Derivation:
     """The operations of one chain and where they lead; `answer` is None where the facts allow no answer."""
 
     steps: list[str] = field(default_factory=list)
+    looks: list[tuple[int, str]] = field(default_factory=list)  # facts that are stated after so many steps
     result: str | None = None
     answer: str | None = None
 
@@ -72,8 +75,10 @@ def work(solution: str, facts: dict[str, str], last: str | None = None) -> Deriv
         if step in ("odd", "next"):
             done.result = odd_one(facts) if step == "odd" else next_in_row(facts)
             if done.result is None:
-                return Derivation(done.steps)
+                return Derivation(done.steps, done.looks)
             done.steps.append(f"{step} is {done.result}")
+        elif step.startswith("look "):
+            done.looks.append((len(done.steps), step.removeprefix("look ")))
         elif step == "read":
             done.result = next(iter(facts.values()), None)
         else:
@@ -81,18 +86,29 @@ def work(solution: str, facts: dict[str, str], last: str | None = None) -> Deriv
                 step = f"first {facts.get('sign', '?')} second"
             outcome = arithmetic(step, facts, done.result) if STEP.fullmatch(step) else None
             if outcome is None:
-                return Derivation(done.steps)
+                return Derivation(done.steps, done.looks)
             done.steps.append(outcome[0])
             done.result = outcome[1]
     done.answer = done.result
     return done
 
 
-def write_chain(mode: str, facts: dict[str, str], steps: Sequence[str], answer: str) -> str:
-    """Return a response in the mini world's language."""
-    stated = " , ".join(f"{name} = {value}" for name, value in facts.items())
-    body = " . ".join([stated, *steps])
-    return f"<think> {mode} : {body} </think> \\boxed{{{answer}}}"
+def write_chain(
+    mode: str, facts: dict[str, str], steps: Sequence[str], answer: str, looks: Sequence[tuple[int, str]] = ()
+) -> str:
+    """Return a response in the mini world's language; `looks` are facts that are stated after so many steps."""
+    late = {name for place, name in looks if place > 0}
+    parts = [f"{mode} : {stated({name: value for name, value in facts.items() if name not in late})}"]
+    for place in range(len(steps) + 1):
+        again = {name: facts[name] for at, name in looks if at == place > 0 and name in facts}
+        parts += [f"look : {stated(again)}"] if again else []
+        parts += steps[place : place + 1]
+    return f"<think> {' . '.join(parts)} </think> \\boxed{{{answer}}}"
+
+
+def stated(facts: dict[str, str]) -> str:
+    """Return facts as a chain states them."""
+    return " , ".join(f"{name} = {value}" for name, value in facts.items())
 
 
 def read_chain(text: str) -> Chain | None:
@@ -101,8 +117,16 @@ def read_chain(text: str) -> Chain | None:
     if not match:
         return None
     mode, body, boxed = match.groups()
-    stated, *steps = [part.strip() for part in body.split(" . ")]
-    facts = [tuple(piece.strip() for piece in item.split(" = ", 1)) for item in stated.split(" , ") if item.strip()]
-    if any(len(fact) != 2 or not all(fact) for fact in facts):
-        return None
-    return Chain(mode, [(name, value) for name, value in facts], steps, boxed.strip())
+    facts: list[tuple[str, str]] = []
+    steps = []
+    for number, part in enumerate(body.split(" . ")):
+        part = part.strip()
+        if number and not part.startswith("look : "):
+            steps.append(part)
+            continue
+        for item in filter(None, (item.strip() for item in part.removeprefix("look : ").split(" , "))):
+            name, _, value = (piece.strip() for piece in item.partition(" = "))
+            if not (name and value):
+                return None
+            facts.append((name, value))
+    return Chain(mode, facts, steps, boxed.strip())

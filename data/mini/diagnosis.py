@@ -32,7 +32,7 @@ def calculations_hold(chain: Chain) -> bool:
 
 def right_operations(sample: Sample, chain: Chain) -> bool:
     """Return whether the chain does to its own facts what the problem asks; it may carry on its wrong results."""
-    asked = [step for step in sample.solution.split(" ; ") if step and step != "read"]
+    asked = [step for step in sample.solution.split(" ; ") if step and step != "read" and not step.startswith("look ")]
     done = chain.steps
     if len(asked) != len(done):
         return False

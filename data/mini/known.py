@@ -4,36 +4,36 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from data.mini.columns import Problem
-from data.mini.scene import GRID, Cell, describe_cell
+from data.mini.problem import Problem, sentence
+from data.mini.scene import GRID, describe_cell
 
 PROBES = 4  # questions of one checklist
 
 
-def hidden(problem: Problem) -> dict[str, str]:
-    """Return the facts that the text does not state."""
-    return {name: value for name, value in problem.facts.items() if name not in problem.given}
-
-
 def visual_facts(problem: Problem, seed: str) -> list[str]:
     """Return the facts that only the picture shows, a sentence each."""
-    return [f"{name} is {value}" for name, value in hidden(problem).items()]
+    return [f"{name} is {problem.facts[name]}" for name in problem.draft.hidden()]
 
 
-def shows(cell: Cell, name: str, value: str, pattern: bool) -> bool:
-    """Return whether a fact is read off a cell; in a `pattern` every shape counts."""
-    if cell and cell[0] == "shape":
-        return pattern or name in (cell[2], f"{cell[1]}s")
-    return bool(cell) and (cell[:2] == ("bar", name) or cell[:2] == ("glyph", value))
+def sentences(problem: Problem, seed: str) -> list[str]:
+    """Return every fact as a sentence, in the words that the questions use."""
+    return [sentence(problem.draft.said(name, value)) for name, value in problem.facts.items()]
 
 
 def evidence(problem: Problem, seed: str) -> list[list[int]]:
-    """Return [row, column] of the cells that the facts in the picture are read off."""
-    # A sum in the picture stands in its first row; the same digits may stand among its options.
-    cells = list(enumerate(problem.scene.cells))[: GRID if problem.solution == "seen" else None]
-    facts, pattern = hidden(problem).items(), problem.solution in ("odd", "next")
-    found = [place for place, cell in cells if any(shows(cell, *fact, pattern) for fact in facts)]
-    return [[place // GRID, place % GRID] for place in found]
+    """Return [row, column] of the cells that the hidden facts are read off, in the picture's order."""
+    found = {place for name in problem.draft.hidden() for place in problem.evidence[name]}
+    return [list(place) for place in sorted(found)]
+
+
+def evidence_by_fact(problem: Problem, seed: str) -> dict[str, list[list[int]]]:
+    """Return [row, column] of the cells of each hidden fact."""
+    return {name: [list(place) for place in problem.evidence[name]] for name in problem.draft.hidden()}
+
+
+def hint(problem: Problem, seed: str) -> dict[str, str]:
+    """Return the suggested fact as {name: value}; empty without a suggestion."""
+    return dict([problem.hint]) if problem.hint else {}
 
 
 def probes(problem: Problem, seed: str) -> list[dict[str, str]]:
@@ -49,8 +49,11 @@ def probes(problem: Problem, seed: str) -> list[dict[str, str]]:
 
 BUILDERS: dict[str, Callable[[Problem, str], Any]] = {
     "visual_facts": visual_facts,
+    "sentences": sentences,
     "probes": probes,
     "evidence": evidence,
+    "evidence_by_fact": evidence_by_fact,
+    "hint": hint,
 }
 
 

@@ -1,8 +1,9 @@
 """Pictures of the mini world: 4 x 4 cells of 32 pixels, each holding one thing.
 
-A cell is a tuple: () nothing, ("shape", shape, colour), ("glyph", character), ("bar", colour, "full" or "half")
-or ("line", edges) with edges out of "nesw" and "d" for the falling diagonal. One cell is one image token of the
-tiny model (16-pixel patches merged 2 x 2), so everything visible has an address.
+A cell is a tuple: () nothing, ("shape", shape, colour), ("glyph", character) in ink or ("glyph", character, colour),
+("bar", colour, "full" or "half") or ("line", edges) with edges out of "nesw", "d" for the falling and "u" for the
+rising diagonal. One cell is one image token of the tiny model (16-pixel patches merged 2 x 2), so everything visible
+has an address.
 """
 
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ OPTION_GLYPHS = "ABCD"
 
 Cell = tuple[str, ...]
 Cells = tuple[Cell, ...]
+Place = tuple[int, int]  # row, column, from 0
+PLACES: tuple[Place, ...] = tuple((row, column) for row in range(GRID) for column in range(GRID))
 
 
 def draw_shape(draw: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, int]) -> None:
@@ -73,28 +76,35 @@ def draw_shape(draw: ImageDraw.ImageDraw, shape: str, colour: tuple[int, int, in
         draw.polygon([(float(x), float(y)) for x, y in points], fill=colour)
 
 
-def draw_glyph(draw: ImageDraw.ImageDraw, character: str) -> None:
+def draw_glyph(draw: ImageDraw.ImageDraw, character: str, colour: tuple[int, int, int]) -> None:
     """Draw a digit, an option letter or an operation sign."""
     if character == "+":
-        draw.line((8, 16, 24, 16), fill=INK, width=3)
-        draw.line((16, 8, 16, 24), fill=INK, width=3)
+        draw.line((8, 16, 24, 16), fill=colour, width=3)
+        draw.line((16, 8, 16, 24), fill=colour, width=3)
     elif character == "?":
-        draw.line([(10, 10), (14, 6), (21, 8), (21, 13), (16, 17), (16, 20)], fill=INK, width=3)
-        draw.rectangle((15, 23, 17, 25), fill=INK)
+        draw.line([(10, 10), (14, 6), (21, 8), (21, 13), (16, 17), (16, 20)], fill=colour, width=3)
+        draw.rectangle((15, 23, 17, 25), fill=colour)
     else:
         for segment in GLYPHS[character]:
             x0, y0, x1, y1 = SEGMENTS[segment]
-            draw.line((10 + x0, 6 + y0, 10 + x1, 6 + y1), fill=INK, width=3)
+            draw.line((10 + x0, 6 + y0, 10 + x1, 6 + y1), fill=colour, width=3)
 
 
 def draw_lines(draw: ImageDraw.ImageDraw, edges: str) -> None:
-    """Draw parts of an outline: the named edges of the cell, or its falling diagonal."""
-    ends = {"n": (0, 1, 31, 1), "s": (0, 30, 31, 30), "w": (1, 0, 1, 31), "e": (30, 0, 30, 31), "d": (0, 0, 31, 31)}
+    """Draw parts of an outline: the named edges of the cell, or one of its diagonals."""
+    ends = {
+        "n": (0, 1, 31, 1),
+        "s": (0, 30, 31, 30),
+        "w": (1, 0, 1, 31),
+        "e": (30, 0, 30, 31),
+        "d": (0, 0, 31, 31),
+        "u": (0, 31, 31, 0),
+    }
     for edge in edges:
         draw.line(ends[edge], fill=INK, width=2)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def sprite(cell: Cell) -> np.ndarray:
     """Return the 32 x 32 pixels of one cell; cached, so a picture costs sixteen copies."""
     image = Image.new("RGB", (CELL, CELL), PAPER)
@@ -102,7 +112,7 @@ def sprite(cell: Cell) -> np.ndarray:
     if cell and cell[0] == "shape":
         draw_shape(draw, cell[1], COLOURS[cell[2]])
     elif cell and cell[0] == "glyph":
-        draw_glyph(draw, cell[1])
+        draw_glyph(draw, cell[1], COLOURS[cell[2]] if len(cell) > 2 else INK)
     elif cell and cell[0] == "bar":
         draw.rectangle((6, 0 if cell[2] == "full" else 16, 25, 31), fill=COLOURS[cell[1]])
     elif cell:
@@ -118,7 +128,9 @@ def describe_cell(cell: Cell) -> str:
         return f"{cell[2]} {cell[1]}"
     if cell[0] == "bar":
         return f"{cell[1]} bar" if cell[2] == "full" else f"half {cell[1]} bar"
-    return cell[1] if cell[0] == "glyph" else "line"
+    if cell[0] == "glyph":
+        return f"{cell[2]} {cell[1]}" if len(cell) > 2 else cell[1]
+    return "line"
 
 
 @dataclass(frozen=True)
@@ -142,6 +154,6 @@ class Scene:
         return "|".join("/".join(cell) for cell in self.cells)
 
 
-def scene_from(placed: dict[tuple[int, int], Cell]) -> Scene:
+def scene_from(placed: dict[Place, Cell]) -> Scene:
     """Return a scene from {(row, column): cell}; every other cell is empty."""
-    return Scene(tuple(placed.get((row, column), ()) for row in range(GRID) for column in range(GRID)))
+    return Scene(tuple(placed.get(place, ()) for place in PLACES))

@@ -1,65 +1,130 @@
-"""The mini world as a data source: endless, seeded, in three splits that share no picture.
+"""The mini world as a data source: endless training problems, and test and validation sets that they stay away from.
 
 A sample's id is `mini/<world version>/<split>/<column>/<index>`, and the id alone brings back the sample with its
-picture, so result files need not store pictures. A picture belongs to the split that its content hashes to.
+picture, so result files need not store pictures. Test and validation have `HELD_OUT` problems a column; no training
+picture is equal to one of theirs or differs from it in one cell only.
+
+Where a question leaves facts to the picture, a sentence suggests one of them. In training it is right with probability
+tau (`train` is tau 0.8, `train~0.5` another); of test and validation one half is aligned, the other broken.
 """
 
-import hashlib
 import random
 from collections.abc import Iterator
 from functools import lru_cache
 
 from common import UserError
 from data.mini.chains import work
-from data.mini.columns import COLUMNS, VERSIONS, VISION_CENTRIC, Problem, rectangle_versions
+from data.mini.columns import COLUMNS
+from data.mini.figures import VERSIONS, VISION_CENTRIC, rectangle_versions
 from data.mini.known import Known
-from data.mini.scene import Scene
+from data.mini.problem import Draft, Problem, painted
+from data.mini.scene import Cells, Scene
+from data.mini.variants import draw_hint, near_miss, twin
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 MAX_OBJECTS = 8
-SPLITS = ("train", "validation", "test")
-SUBSET_COLUMNS = {"vision_centric": "versions"}  # as in the paper, these items are a part of another column
-ALL_COLUMNS = ("geometry", "chart", "word", "subject", "versions", "logic", "counting", "inpicture", "vision_centric")
+HELD_OUT = 400  # problems of a column in test and in validation
+TAU = 0.8  # share of the suggestions in training that are right
+SPLITS = ("train", "validation", "test", "twin", "near")  # twin and near go with the test problem of the same number
 
 
-def split_of(picture_key: str) -> str:
-    """Return the split a picture belongs to: a tenth test, a tenth validation."""
-    digest = hashlib.blake2b(picture_key.encode(), digest_size=2).digest()
-    return {0: "test", 1: "validation"}.get(int.from_bytes(digest) % 10, "train")
+def split_and_tau(split: str) -> tuple[str, float | None]:
+    """Return a split's name and, for training, the share of right suggestions."""
+    name, dial, value = split.partition("~")
+    if name not in SPLITS:
+        raise UserError(f"the mini world has no split {split!r}; use one of {', '.join(SPLITS)}, or train~0.5 for tau")
+    if not dial:
+        return name, TAU if name == "train" else None
+    try:
+        tau = float(value)
+    except ValueError:
+        tau = -1.0
+    if name != "train" or not 0 <= tau <= 1:
+        raise UserError(f"split {split!r} is no dial of the mini world; write train~0.5, with tau from 0 to 1")
+    return name, tau
+
+
+def without_one_cell(cells: Cells) -> list[int]:
+    """Return a number for every way to leave out one cell; pictures that differ in one cell at most share one."""
+    return [hash((place, cells[:place], cells[place + 1 :])) for place in range(len(cells))]
+
+
+@lru_cache(maxsize=2)
+def held_out(split: str) -> frozenset[int]:
+    """Return the numbers of `without_one_cell` of all pictures of a split."""
+    keys: set[int] = set()
+    for column in COLUMNS:
+        step = len(VERSIONS) if column == "versions" else 1
+        for index in range(0, HELD_OUT, step):
+            keys.update(without_one_cell(unhinted(split, column, index, MAX_OBJECTS)[0].scene.cells))
+    return frozenset(keys)
+
+
+def allowed(split: str, scene: Scene) -> bool:
+    """Return whether a picture is far enough from those of the splits that are drawn before."""
+    earlier = {"train": ("test", "validation"), "validation": ("test",), "test": ()}[split]
+    return not any(key in held_out(other) for other in earlier for key in without_one_cell(scene.cells))
+
+
+def draft_of(rng: random.Random, column: str, version: int, size: int) -> tuple[Draft, Draft]:
+    """Return a draft, and the one whose picture decides about its split: the five versions go together."""
+    if column != "versions":
+        draft = COLUMNS[column](rng, size)
+        return draft, draft
+    drafts = rectangle_versions(rng, size)
+    return drafts[list(VERSIONS)[version]], drafts["Text Dominant"]
+
+
+def unhinted(split: str, column: str, index: int, size: int) -> tuple[Problem, int]:
+    """Return problem number `index` without a suggestion, and the seed of its layout."""
+    number, version = divmod(index, len(VERSIONS)) if column == "versions" else (index, 0)
+    rng = random.Random(f"{WORLD_VERSION}/{split}/{column}/{number}/{size}")
+    while True:
+        draft, decides = draft_of(rng, column, version, size)
+        layout_seed = rng.getrandbits(48)
+        if allowed(split, painted(decides, random.Random(layout_seed)).scene):
+            return painted(draft, random.Random(layout_seed)), layout_seed
+
+
+def find_problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Problem | None:
+    """Return a problem, None where a test problem has no near miss; `versions` counts the five of each problem."""
+    name, tau = split_and_tau(split)
+    if column not in COLUMNS:
+        raise UserError(f"the mini world has no column {column!r}; use one of {', '.join(COLUMNS)}")
+    if tau is None and not 0 <= index < HELD_OUT:
+        raise UserError(f"split {split!r} has {HELD_OUT} problems a column; there is no number {index}")
+    drawn = "test" if name in ("twin", "near") else name
+    found, layout_seed = unhinted(drawn, column, index, size)
+    number = index // len(VERSIONS) if column == "versions" else index
+    aligned = (number + 1) % 2 if tau is None else tau
+    hint = draw_hint(random.Random(f"hint/{drawn}/{column}/{index}"), found, aligned)
+    if name == "near":
+        missed = near_miss(found, layout_seed)
+        return missed and missed.hinted(hint)
+    return (twin(found.draft, layout_seed) if name == "twin" else found).hinted(hint)
 
 
 def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Problem:
-    """Return problem number `index` of a column; the versions column numbers the five versions of a problem."""
-    if split not in SPLITS:
-        raise UserError(f"the mini world has no split {split!r}; use one of {', '.join(SPLITS)}")
-    if column not in COLUMNS:
-        raise UserError(f"the mini world has no column {column!r}; use one of {', '.join(COLUMNS)}")
-    number, version = (index // len(VERSIONS), index % len(VERSIONS)) if column == "versions" else (index, 0)
-    rng = random.Random(f"{WORLD_VERSION}/{split}/{column}/{number}/{size}")
-    while True:
-        if column == "versions":
-            drawn = rectangle_versions(rng)
-            found, key = drawn[list(VERSIONS)[version]], drawn["Text Dominant"].scene.key()
-        else:
-            found = COLUMNS[column](rng, size)
-            key = found.scene.key()
-        if split_of(key) == split:
-            return found
+    found = find_problem(split, column, index, size)
+    if found is None:
+        raise UserError(f"test problem {index} of {column} has no near miss; ask for another number")
+    return found
 
 
 def problem_key(found: Problem) -> str:
-    """Return a key that the five versions of a problem share, and small pictures that chance draws twice."""
-    return f"{found.kind}/{'/'.join(found.facts.values())}" if found.version else found.scene.key()
+    """Return a key that the five versions of a problem share, and pictures that chance draws twice."""
+    return f"{found.draft.kind}/{'/'.join(found.facts.values())}" if found.draft.version else found.scene.key()
 
 
 def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
-    answer = work(found.solution, found.facts).answer
+    draft = found.draft
+    answer = work(draft.solution, found.facts).answer
     assert answer is not None, found
-    tags = {"column": column, "vision_need": found.vision_need, "kind": found.kind, "version": found.version}
-    if found.version in VISION_CENTRIC:
+    tags = {"column": column, "vision_need": draft.vision_need, "kind": draft.kind, "version": draft.version}
+    tags |= {"hint": found.hint_state, "problem": f"{column}/{problem_key(found)}"}
+    if draft.version in VISION_CENTRIC:
         tags["subset"] = "vision_centric"
-    tags["problem"] = f"{column}/{problem_key(found)}"
     return Sample(
         id=f"mini/{WORLD_VERSION}/{split}/{column}/{index}",
         source="mini",
@@ -68,7 +133,7 @@ def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
         answer=answer,
         answer_type="number" if answer.isdigit() else "text",
         facts=found.facts,
-        solution=found.solution,
+        solution=draft.solution,
         tags={name: value for name, value in tags.items() if value},
         columns=Known(found, f"{split}/{column}/{index}"),
     )
@@ -76,6 +141,12 @@ def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
 
 def sample(split: str, column: str, index: int) -> Sample:
     return as_sample(problem(split, column, index), split, column, index)
+
+
+def samples(split: str, column: str, count: int) -> list[Sample]:
+    """Return the first `count` samples of a column, those that have no near miss left out."""
+    found = ((index, find_problem(split, column, index)) for index in range(count))
+    return [as_sample(one, split, column, index) for index, one in found if one is not None]
 
 
 def picture_key(drawn: Sample) -> str:
@@ -90,16 +161,21 @@ def sample_by_id(sample_id: str) -> Sample:
     """Bring back a sample from its id alone."""
     parts = sample_id.split("/")
     if len(parts) != 5 or parts[0] != "mini" or not parts[4].isdigit():
-        raise UserError(f"{sample_id!r} is not the id of a mini-world sample (mini/1/test/counting/17)")
+        raise UserError(f"{sample_id!r} is not the id of a mini-world sample (mini/{WORLD_VERSION}/test/counting/17)")
     if parts[1] != str(WORLD_VERSION):
         raise UserError(f"{sample_id!r} comes from mini world {parts[1]}, this is version {WORLD_VERSION}; rerun it")
     return sample(parts[2], parts[3], int(parts[4]))
 
 
 def stream(split: str, start: int = 0) -> Iterator[Sample]:
-    """Return samples of all columns in turn, endless, from position `start`."""
+    """Return samples of all columns in turn, endless, from position `start`; the held-out splits start over."""
     names = list(COLUMNS)
     position = start
+    finite = split_and_tau(split)[1] is None
     while True:
-        yield sample(split, names[position % len(names)], position // len(names))
+        index, place = divmod(position, len(names))
+        index = index % HELD_OUT if finite else index
+        found = find_problem(split, names[place], index)
+        if found is not None:
+            yield as_sample(found, split, names[place], index)
         position += 1

@@ -1,4 +1,4 @@
-"""The mini world: nine columns of small generated problems in which everything visible is known.
+"""The mini world: small generated problems in which everything visible is known, nine columns and the relay.
 
 Nothing is downloaded. Errors have their classes by construction, and a sample comes back from its id alone.
 """
@@ -9,8 +9,9 @@ from common import UserError
 from data import Sample
 from data.known import Cells
 from data.mini import world
-from data.mini.columns import COLUMNS, VERSIONS
+from data.mini.columns import COLUMNS
 from data.mini.diagnosis import diagnose
+from data.mini.figures import VERSIONS
 from data.mini.scene import GRID
 from data.mini.words import in_words
 from eval.benchmark import Benchmark
@@ -18,10 +19,13 @@ from verify import Verdict, grade
 
 
 def generate(items: int, split: str) -> Sequence[Sample]:
-    """Return `items` samples per column; the vision-centric column is a part of `versions` and has none of its own."""
+    """Return `items` samples per column; the vision-centric column is a part of `versions` and has none of its own.
+
+    In split `near` those without a near miss are left out.
+    """
     if items < 1 or items % len(VERSIONS):
         raise UserError(f"items={items} must be a positive multiple of {len(VERSIONS)}, the versions of a problem")
-    return [world.sample(split, column, index) for column in COLUMNS for index in range(items)]
+    return [sample for column in COLUMNS for sample in world.samples(split, column, items)]
 
 
 def official(sample: Sample, text: str, k: int) -> Verdict:
@@ -29,16 +33,19 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
 
 
 def cells(sample: Sample) -> Cells:
-    return Cells(GRID, GRID)
+    evidence = sample.columns["evidence_by_fact"]
+    return Cells(
+        GRID, GRID, {name: tuple((row, column) for row, column in places) for name, places in evidence.items()}
+    )
 
 
 BENCHMARK = Benchmark(
     name="mini",
-    title="Mini world, nine columns",
+    title="Mini world",
     version=f"mini/{world.WORLD_VERSION}",
     licence="that of this repository",
     official=official,
-    breakdowns=("vision_need", "version", "kind"),
+    breakdowns=("hint", "vision_need", "version", "kind"),
     cluster="problem",
     column="column",
     source="data/mini; the robust grader",
