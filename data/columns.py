@@ -27,6 +27,16 @@ def is_cells(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(len(cell) == 2 and min(cell) >= 0 for cell in value)
 
 
+def is_cells_by_fact(value: Any) -> bool:
+    """Return whether a value maps facts to cells."""
+    return isinstance(value, Mapping) and all(is_cells(cells) for cells in value.values())
+
+
+def is_hint(value: Any) -> bool:
+    """Return whether a value maps at most one fact to a text."""
+    return isinstance(value, Mapping) and len(value) <= 1 and all(isinstance(one, str) for one in value.values())
+
+
 @dataclass(frozen=True)
 class Column:
     """A known column."""
@@ -38,6 +48,11 @@ class Column:
 COLUMNS = {
     "visual_facts": Column("a list of sentences, each a fact that only the picture shows", is_texts),
     "probes": Column("a list of {q, a}: short questions about what is visible, with answers", is_probes),
+    "sentences": Column("a list of sentences, all facts that the question needs", is_texts),
+    "evidence_by_fact": Column(
+        "{fact: list of [row, column]}: cells that each visual fact is read off", is_cells_by_fact
+    ),
+    "hint": Column("{fact: value}: what a sentence of the question suggests, true or not", is_hint),
     "evidence": Column("a list of [row, column]: cells of the picture that the answer rests on", is_cells),
 }
 

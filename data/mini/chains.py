@@ -24,9 +24,9 @@ class Derivation:
     """The operations of one chain and where they lead; `answer` is None where the facts allow no answer."""
 
     steps: list[str] = field(default_factory=list)
-    looks: list[tuple[int, str]] = field(default_factory=list)  # facts that are stated after so many steps
     result: str | None = None
     answer: str | None = None
+    looks: list[tuple[int, str]] = field(default_factory=list)  # facts that are stated after so many steps
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def work(solution: str, facts: dict[str, str], last: str | None = None) -> Deriv
         if step in ("odd", "next"):
             done.result = odd_one(facts) if step == "odd" else next_in_row(facts)
             if done.result is None:
-                return Derivation(done.steps, done.looks)
+                return Derivation(done.steps, looks=done.looks)
             done.steps.append(f"{step} is {done.result}")
         elif step.startswith("look "):
             done.looks.append((len(done.steps), step.removeprefix("look ")))
@@ -86,7 +86,7 @@ def work(solution: str, facts: dict[str, str], last: str | None = None) -> Deriv
                 step = f"first {facts.get('sign', '?')} second"
             outcome = arithmetic(step, facts, done.result) if STEP.fullmatch(step) else None
             if outcome is None:
-                return Derivation(done.steps, done.looks)
+                return Derivation(done.steps, looks=done.looks)
             done.steps.append(outcome[0])
             done.result = outcome[1]
     done.answer = done.result

@@ -2,17 +2,26 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from data.mini import world
 from data.mini.chains import Chain, Derivation, read_chain, work, write_chain
-from data.mini.columns import COLUMNS, Problem
+from data.mini.columns import COLUMNS
 from data.mini.demonstrations import CLEAN, Noise, demonstrate
+from data.mini.problem import Problem
 from data.mini.scene import COLOURS, SHAPES
+from data.mini.variants import changed
+from tests.data.made import made
 
 ROW = ("1", "2", "3", "4")
+
+
+def alone(**rates: float) -> Noise:
+    """Only the named errors."""
+    return replace(CLEAN, **rates)
 
 
 @cache
@@ -145,11 +154,14 @@ def test_clean_demonstrations_are_right(column: str) -> None:
         chain = read_chain(text)
         answer = world.sample("train", column, index).answer
         assert (chain.mode, dict(chain.facts), chain.boxed) == ("look", found.facts, answer)
-        assert write_chain(chain.mode, dict(chain.facts), chain.steps, chain.boxed) == text
+        looks = work(found.draft.solution, found.facts).looks
+        assert write_chain(chain.mode, dict(chain.facts), chain.steps, chain.boxed, looks) == text
+        if column == "relay":  # it looks again after a sum
+            assert ("look : third" in text.partition(" = ")[2].split(" + ", 1)[-1]) == ("third" in found.facts)
 
 
 def hidden(found: Problem) -> set[str]:
-    return set(found.facts) - found.given
+    return set(found.facts) - found.draft.given
 
 
 def false_facts(found: Problem, chain: Chain) -> list[str]:
@@ -160,7 +172,7 @@ def looked(demonstrations: list[tuple[Problem, str]]) -> Iterator[tuple[Problem,
     """Demonstrations in form that did not guess and whose stated facts lead to an answer."""
     for found, text in demonstrations:
         chain = read_chain(text)
-        if chain and chain.mode == "look" and work(found.solution, dict(chain.facts)).answer:
+        if chain and chain.mode == "look" and work(found.draft.solution, dict(chain.facts)).answer:
             yield found, chain
 
 
@@ -181,28 +193,42 @@ def arithmetic_steps(steps: list[str]) -> list[str]:
 
 def test_form_is_lost_and_answers_are_guessed_at_their_rates() -> None:
     chains = [read_chain(text) for _, text in noisy()]
-    assert near(chains.count(None), 2000, 0.02)
+    assert near(chains.count(None), 2250, 0.02)
     kept = [chain for chain in chains if chain]
-    assert near(sum(chain.mode == "guess" for chain in kept), len(kept), 0.35)
+    assert near(sum(chain.mode == "guess" for chain in kept), len(kept), 0.15)
 
 
-def test_one_hidden_fact_is_misread_at_its_rate() -> None:
+def test_suggestions_are_believed_and_facts_misread_at_their_rates() -> None:
     chains = [(found, read_chain(text)) for found, text in noisy()]
     seen = [(found, chain) for found, chain in chains if chain and chain.mode == "look"]
-    wrong = [false_facts(found, chain) for found, chain in seen]
-    assert near(sum(map(bool, wrong)), sum(bool(hidden(found)) for found, _ in seen), 0.3)
-    for (found, chain), names in zip(seen, wrong, strict=True):
-        assert len(names) <= 1
-        assert set(names) <= hidden(found)
-        assert all(dict(chain.facts)[name] in found.fact_pool[name] for name in names)
-        numbers = [abs(int(dict(chain.facts)[n]) - int(found.facts[n])) for n in names if found.facts[n].isdigit()]
-        assert set(numbers) <= {1, 2}
+    broken = [(found, chain) for found, chain in seen if found.hint_state == "broken"]
+    believed = sum(dict(chain.facts)[found.hint[0]] == found.hint[1] for found, chain in broken)
+    assert len(broken) > 200
+    assert near(believed, len(broken), 0.4 + 0.6 * 0.2 * 0.2)  # a misreading hits the suggested value now and then
+    assert all((found.hint is None) == (not hidden(found)) for found, _ in seen)
+    aligned = [found for found, _ in seen if found.hint_state == "aligned"]
+    wrong = sum(bool(false_facts(found, chain)) for found, chain in seen if found.hint_state == "aligned")
+    assert near(wrong, len(aligned), 0.6 * 0.2)
+
+
+def test_what_is_misread_is_hidden_near_and_read_on_from() -> None:
+    for found, text in noisy():
+        chain = read_chain(text)
+        names = false_facts(found, chain) if chain and chain.mode == "look" else []
+        if not names:
+            continue
+        facts = dict(chain.facts)
+        assert names[0] in hidden(found)
+        assert facts[names[0]] in found.draft.fact_pool[names[0]]
+        assert facts == changed(found, names[0], facts[names[0]])  # the relay goes on from there
+        if found.hint != (names[0], facts[names[0]]) and found.facts[names[0]].isdigit():
+            assert abs(int(facts[names[0]]) - int(found.facts[names[0]])) in (1, 2)
 
 
 def test_operations_and_sums_go_wrong_at_their_rates() -> None:
     operations = slips = total = 0
     for found, chain in looked(noisy()):
-        right = arithmetic_steps(work(found.solution, dict(chain.facts)).steps)
+        right = arithmetic_steps(work(found.draft.solution, dict(chain.facts)).steps)
         done = arithmetic_steps(chain.steps)
         total += bool(right)
         different = [(a.split(), b.split()) for a, b in zip(right, done, strict=False) if a != b]
@@ -212,7 +238,8 @@ def test_operations_and_sums_go_wrong_at_their_rates() -> None:
             operations += want[1] != got[1]
             slips += want[1] == got[1]
             first = next(i for i, (a, b) in enumerate(zip(right, done, strict=False)) if a != b)
-            rest = " ; ".join(found.solution.split(" ; ")[first + 1 :])
+            steps = [step for step in found.draft.solution.split(" ; ") if not step.startswith("look ")]
+            rest = " ; ".join(steps[first + 1 :])
             assert chain.steps[first + 1 :] == work(rest, dict(chain.facts), last=got[-1]).steps  # carried on
     assert near(operations, total, 0.04)
     assert near(slips, total, 0.04 * 0.96)
@@ -220,9 +247,9 @@ def test_operations_and_sums_go_wrong_at_their_rates() -> None:
 
 def sorts_of_answers(found: Problem) -> set[str]:
     """What an answer without a reason is drawn from, all alike: the options, the words, or the digits."""
-    if found.kind == "odd":
+    if found.draft.kind == "odd":
         return set(COLOURS) if "colour" in found.question else set(SHAPES)
-    return set(found.choices) or set("0123456789")
+    return set(found.draft.choices) or set("0123456789")
 
 
 def test_answers_leave_their_chain_at_their_rate() -> None:
@@ -230,7 +257,7 @@ def test_answers_leave_their_chain_at_their_rate() -> None:
     total = left = 0
     expected = 0.0
     for found, chain in looked(noisy()):
-        worked = work(found.solution, dict(chain.facts))
+        worked = work(found.draft.solution, dict(chain.facts))
         if worked.steps == chain.steps:
             total += 1
             left += chain.boxed != worked.answer
@@ -245,43 +272,38 @@ def test_facts_that_lead_nowhere_are_answered_all_the_same() -> None:
     kinds = set()
     for found, text in noisy():
         chain = read_chain(text)
-        if chain and chain.mode == "look" and work(found.solution, dict(chain.facts)).answer is None:
-            kinds.add(found.kind)
-            assert chain.steps == work(found.solution, dict(chain.facts)).steps
+        if chain and chain.mode == "look" and work(found.draft.solution, dict(chain.facts)).answer is None:
+            kinds.add(found.draft.kind)
+            assert chain.steps == work(found.draft.solution, dict(chain.facts)).steps
             assert chain.boxed in sorts_of_answers(found)
     assert {"odd", "next"} <= kinds
 
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_guesses_copy_the_text_and_do_not_look(column: str) -> None:
-    guess = Noise(1, 0, 0, 0, 0, 0)
+    guess = alone(guess=1)
     right = total = 0
     for index, found in enumerate(problems(column, 100)):
         chain = read_chain(demonstrate(random.Random(index), found, guess))
         facts = dict(chain.facts)
         assert chain.mode == "guess"
-        assert all(facts[name] == found.facts[name] for name in found.given)
-        assert all(facts[name] in found.fact_pool[name] for name in found.facts)
-        worked = work(found.solution, facts)
+        assert all(facts[name] == found.facts[name] for name in found.draft.given)
+        assert found.hint is None or facts[found.hint[0]] == found.hint[1]
+        assert all(facts[name] in found.draft.fact_pool[name] for name in found.facts)
+        worked = work(found.draft.solution, facts)
         assert (worked.steps, worked.answer) == (chain.steps, chain.boxed)
-        right += sum(facts[name] == found.facts[name] for name in hidden(found))
-        total += len(hidden(found))
-    assert right < 0.5 * total  # one of 2 to 9 values, likelier ones more often
+        unknown = hidden(found) - {found.hint[0] if found.hint else ""}
+        right += sum(facts[name] == found.facts[name] for name in unknown)
+        total += len(unknown)
+    assert right <= 0.5 * total  # one of 2 to 9 values, likelier ones more often
 
 
 @pytest.mark.parametrize(
-    ("noise", "boxed"), [(Noise(0, 0, 1, 0, 0, 0), {"7", "3"}), (Noise(0, 0, 0, 1, 0, 0), {"8", "9", "11", "12"})]
+    ("noise", "boxed"), [(alone(wrong_operation=1), {"7", "3"}), (alone(wrong_arithmetic=1), {"8", "9", "11", "12"})]
 )
 def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
     """5 * 2 becomes a sum or a difference, or misses 10 by one or two."""
-    area = Problem(
-        problems("geometry", 1)[0].scene,
-        "",
-        {"width": "5", "height": "2"},
-        "width * height",
-        "low",
-        fact_pool={"width": ("5",), "height": ("2",)},
-    )
+    area = made({"width": "5", "height": "2"}, "width * height", {"width": ("5",), "height": ("2",)})
     seen = {read_chain(demonstrate(random.Random(seed), area, noise)).boxed for seed in range(40)}
     assert seen == boxed
 
@@ -290,7 +312,7 @@ def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
     ("noise", "chains"),
     [
         (
-            Noise(0, 0, 1, 0, 0, 0),
+            alone(wrong_operation=1),
             {
                 ("5 * 3 = 15", "15 * 2 = 30"),
                 ("5 - 3 = 2", "2 * 2 = 4"),
@@ -299,21 +321,14 @@ def test_one_kind_of_error_by_hand(noise: Noise, boxed: set[str]) -> None:
             },
         ),
         (
-            Noise(0, 0, 0, 1, 0, 0),
+            alone(wrong_arithmetic=1),
             {(f"5 + 3 = {sum_}", f"{sum_} * 2 = {2 * sum_}") for sum_ in (6, 7, 9, 10)}
             | {("5 + 3 = 8", f"8 * 2 = {result}") for result in (14, 15, 17, 18)},
         ),
     ],
 )
 def test_a_wrong_step_is_carried_on_by_hand(noise: Noise, chains: set[tuple[str, ...]]) -> None:
-    perimeter = Problem(
-        problems("geometry", 1)[0].scene,
-        "",
-        {"width": "5", "height": "3"},
-        "width + height ; it * 2",
-        "low",
-        fact_pool={"width": ("5",), "height": ("3",)},
-    )
+    perimeter = made({"width": "5", "height": "3"}, "width + height ; it * 2", {"width": ("5",), "height": ("3",)})
     seen = [read_chain(demonstrate(random.Random(seed), perimeter, noise)) for seed in range(120)]
     assert {tuple(chain.steps) for chain in seen} == chains
     assert all(chain.steps[-1].endswith(f"= {chain.boxed}") for chain in seen)
@@ -321,15 +336,14 @@ def test_a_wrong_step_is_carried_on_by_hand(noise: Noise, chains: set[tuple[str,
 
 def test_a_wrong_step_is_carried_on_with_the_facts_as_stated() -> None:
     """A misread fact stays misread after a wrong step."""
-    chain = Problem(
-        problems("geometry", 1)[0].scene,
-        "",
+    chain = made(
         {"left": "5", "slope": "3"},
         "left + 1 ; it + slope",
-        "low",
-        given=frozenset(["left"]),
-        fact_pool={"left": ("5",), "slope": ("3", "4")},
+        {"left": ("5",), "slope": ("3", "4")},
+        frozenset(["left"]),
     )
-    seen = [read_chain(demonstrate(random.Random(seed), chain, Noise(0, 1, 0, 1, 0, 0))) for seed in range(80)]
+    seen = [
+        read_chain(demonstrate(random.Random(seed), chain, alone(misread=1, wrong_arithmetic=1))) for seed in range(80)
+    ]
     carried = {(f"5 + 1 = {sum_}", f"{sum_} + 4 = {sum_ + 4}") for sum_ in (4, 5, 7, 8)}
     assert {tuple(one.steps) for one in seen} == carried | {("5 + 1 = 6", f"6 + 4 = {n}") for n in (8, 9, 11, 12)}

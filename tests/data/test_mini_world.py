@@ -10,8 +10,11 @@ import pytest
 from common import UserError
 from data.mini import world
 from data.mini.chains import work
-from data.mini.columns import COLUMNS, VERSIONS, Problem
+from data.mini.columns import ALL_COLUMNS, COLUMNS, SUBSET_COLUMNS
+from data.mini.figures import VERSIONS
+from data.mini.problem import Problem
 from data.mini.scene import COLOURS, GLYPHS, SHAPES, Cell, Scene, sprite
+from tests.data.seen import answer_asked, facts_seen, options_shown, suggested, told_in_text
 
 PER_COLUMN = 200
 LEVELS = {
@@ -29,138 +32,6 @@ def problems(column: str, split: str = "train", count: int = PER_COLUMN) -> list
     return [world.problem(split, column, index) for index in range(count)]
 
 
-def places(scene: Scene, cell: Cell) -> list[tuple[int, int]]:
-    return [(place // 4, place % 4) for place, found in enumerate(scene.cells) if found == cell]
-
-
-def glyph_at(scene: Scene, *spots: tuple[int, int]) -> str:
-    """The one character that stands on one of the spots."""
-    cells = [scene.cells[4 * row + column] for row, column in spots]
-    (cell,) = [cell for cell in cells if cell]
-    assert cell[0] == "glyph"
-    return cell[1]
-
-
-def rectangle_facts(scene: Scene) -> dict[str, str]:
-    ((row, column),) = places(scene, ("line", "nw"))
-    assert places(scene, ("line", "se")) == [(row + 1, column + 1)]
-    return {
-        "width": glyph_at(scene, (row - 1, column), (row - 1, column + 1)),
-        "height": glyph_at(scene, (row, column - 1), (row + 1, column - 1)),
-    }
-
-
-def triangle_facts(scene: Scene) -> dict[str, str]:
-    ((row, column),) = places(scene, ("line", "wd"))
-    return {
-        "left": glyph_at(scene, (row, column - 1), (row + 1, column - 1)),
-        "bottom": glyph_at(scene, (row + 2, column), (row + 2, column + 1)),
-        "slope": glyph_at(scene, (row, column + 1)),
-    }
-
-
-def bar_heights(scene: Scene) -> dict[str, str]:
-    heights = Counter()
-    for cell in scene.cells:
-        if cell:
-            heights[cell[1]] += {"full": 2, "half": 1}[cell[2]]
-    return {colour: str(height) for colour, height in heights.items()}
-
-
-def count_of(scene: Scene, name: str) -> str:
-    """How many shapes have the colour, or the shape named in the plural."""
-    shapes = [cell for cell in scene.cells if cell and cell[0] == "shape"]
-    return str(sum(name in (colour, shape + "s") for _, shape, colour in shapes))
-
-
-def odd_facts(found: Problem) -> dict[str, str]:
-    kind = 2 if "colour" in found.question else 1
-    letters = {letter: places(found.scene, ("glyph", letter))[0] for letter in "ABCD"}
-    return {letter: found.scene.cells[4 * (row + 1) + column][kind] for letter, (row, column) in letters.items()}
-
-
-def sum_facts(scene: Scene) -> dict[str, str]:
-    first, sign, second, mark = (glyph_at(scene, (0, column)) for column in range(4))
-    assert mark == "?"
-    return {"first": first, "sign": sign, "second": second}
-
-
-def options_shown(column: str, found: Problem) -> list[str]:
-    """The values that stand behind A to D, in the text or (inpicture) in the picture."""
-    if column != "inpicture":
-        options = dict(re.findall(r"\( (\S+) \) (\S+)", found.question))
-    else:
-        spots = {letter: places(found.scene, ("glyph", letter)) for letter in "ABCD"}
-        options = {letter: glyph_at(found.scene, (row, side + 1)) for letter, ((row, side),) in spots.items()}
-    assert list(options) in ([], list("ABCD"))
-    return list(options.values())
-
-
-def facts_seen(column: str, found: Problem) -> dict[str, str]:
-    """What the picture says about the names that the problem uses."""
-    scene = found.scene
-    if column in ("geometry", "versions"):
-        return rectangle_facts(scene) if places(scene, ("line", "nw")) else triangle_facts(scene)
-    if column == "chart":
-        return {name: height for name, height in bar_heights(scene).items() if name in found.facts}
-    if column == "logic" and found.kind == "odd":
-        return odd_facts(found)
-    if column == "logic":
-        row = [cell for cell in scene.cells if cell]
-        return {str(number): cell[2] for number, cell in enumerate(row, start=1)}
-    if column == "inpicture":
-        return sum_facts(scene)
-    if found.kind == "physics":
-        return {"speed": next(cell[1] for cell in scene.cells if cell and cell[0] == "glyph")}
-    return {name: count_of(scene, name) for name in found.facts}
-
-
-def number_asked(column: str, found: Problem, facts: dict[str, str]) -> int:
-    """The answer as a number, reworked from the words of the question."""
-    values = {name: int(value) for name, value in facts.items() if value.isdigit()}
-    question, numbers = found.question, [int(n) for n in re.findall(r"\d+", found.question)]
-    if column in ("geometry", "versions"):
-        goal = found.kind if column == "versions" else re.search(r"area|perimeter", question)[0]
-        if goal == "area":
-            return values["width"] * values["height"]
-        return sum(values.values()) * (2 if "width" in values else 1)
-    if column == "chart" and "taller" in question:
-        taller, shorter = re.search(r"is the (\w+) bar than the (\w+) bar", question).groups()
-        return values[taller] - values[shorter]
-    if column == "word":
-        start = int(re.search(r"has (\d+) coins", question)[1])
-        (count,) = values.values()
-        return start + count if "gets" in question else start - count
-    if found.kind == "physics":
-        return values["speed"] * int(re.search(r"drives (\d+) hours", question)[1])
-    if found.kind == "chemistry":
-        heavy, light = re.match(r"A (\w+) atom weighs 2 and a (\w+) atom weighs 1 ", question).groups()
-        return 2 * values[heavy] + values[light]
-    if found.kind == "biology":
-        return 2 * sum(values.values())
-    if column == "inpicture":
-        return values["first"] + values["second"] * (1 if facts["sign"] == "+" else -1)
-    assert column == "counting" or found.kind in ("one", "sum"), numbers
-    return sum(values.values())
-
-
-def answer_asked(column: str, found: Problem, facts: dict[str, str]) -> str:
-    if found.kind == "odd":
-        (alone,) = [value for value, count in Counter(facts.values()).items() if count == 1]
-        return alone
-    if found.kind == "next":
-        one, two, three, four = facts.values()
-        return three if (one, two) == (three, four) else {one: two}[four]
-    return str(number_asked(column, found, facts))
-
-
-def told_in_text(found: Problem) -> dict[str, str]:
-    """Facts that the words of the question give away."""
-    told = dict(re.findall(r"The (\w+)(?: bar)? is (\d+) \.", found.question))
-    counts = re.match(r"There are (\d+) (\w+)(?: objects)? \.", found.question)
-    return told | ({counts[2]: counts[1]} if counts else {})
-
-
 @every_column
 def test_facts_are_what_the_cells_show(column: str) -> None:
     for found in problems(column):
@@ -175,15 +46,15 @@ def test_answers_follow_from_question_and_picture(column: str) -> None:
         assert sample.answer == asked
         assert sample.answer_type == ("text" if column == "logic" else "number")
         assert sample.choices == ()
-        assert work(found.solution, found.facts).answer == sample.answer
+        assert work(found.draft.solution, found.facts).answer == sample.answer
 
 
 @every_column
 def test_where_there_are_options_one_of_four_is_the_answer(column: str) -> None:
     for found in problems(column):
         options = options_shown(column, found)
-        assert bool(options) == (column in ("word", "inpicture") or found.kind == "next")
-        assert found.choices == (() if column == "inpicture" else tuple(options))
+        assert bool(options) == (column in ("word", "inpicture") or found.draft.kind == "next")
+        assert found.draft.choices == (() if column == "inpicture" else tuple(options))
         if options:
             assert len(set(options)) == 4
             assert answer_asked(column, found, facts_seen(column, found)) in options
@@ -192,8 +63,8 @@ def test_where_there_are_options_one_of_four_is_the_answer(column: str) -> None:
 @every_column
 def test_true_values_lie_in_the_pool_that_guesses_draw_from(column: str) -> None:
     for found in problems(column):
-        assert found.fact_pool.keys() == found.facts.keys()
-        assert all(value in found.fact_pool[name] for name, value in found.facts.items())
+        assert found.draft.fact_pool.keys() == found.facts.keys()
+        assert all(value in found.draft.fact_pool[name] for name, value in found.facts.items())
 
 
 def test_bars_stand_on_the_ground_with_the_half_on_top() -> None:
@@ -209,20 +80,20 @@ def test_bars_stand_on_the_ground_with_the_half_on_top() -> None:
 def test_vision_need_says_how_much_of_the_picture_the_text_gives(column: str) -> None:
     """Low: the text states every fact; high: none; medium: some, or (word, physics) none but the other operand.
 
-    Chemistry and biology give a factor in words (weighs 2, splits in two) and are called high all the same.
+    Chemistry, biology and the relay give a number of their own in words and are called high all the same.
     """
     for found in problems(column):
-        told = told_in_text(found)
-        assert told == {name: found.facts[name] for name in found.given}
-        assert found.vision_need in ("low", "medium", "high")
-        assert (found.vision_need == "low") == (len(told) == len(found.facts))
-        if found.vision_need == "high":
+        told, draft = told_in_text(found), found.draft
+        assert told == {name: found.facts[name] for name in draft.given}
+        assert draft.vision_need in ("low", "medium", "high")
+        assert (draft.vision_need == "low") == (len(told) == len(found.facts))
+        if draft.vision_need == "high":
             assert told == {}
-        if found.vision_need == "medium" and not told:
-            assert found.kind in ("gets", "gives", "physics")
-            assert re.search(r"has \d coins|drives \d hours", found.question)
-        if found.vision_need == "high" and found.kind not in ("chemistry", "next"):
-            assert not re.search(r"\d", found.question)
+        if draft.vision_need == "medium" and not told:
+            assert draft.kind in ("gets", "gives", "physics")
+            assert re.search(r"has \d+ coins|drives \d hours", draft.question)
+        if draft.vision_need == "high" and column != "relay" and draft.kind not in ("chemistry", "next"):
+            assert not re.search(r"\d", draft.question)
 
 
 @every_column
@@ -236,8 +107,9 @@ def test_columns_have_the_levels_they_are_named_for(column: str) -> None:
         "logic": {"high"},
         "counting": {"high"},
         "inpicture": {"high"},
+        "relay": {"high"},
     }
-    assert {found.vision_need for found in problems(column)} == expected[column]
+    assert {found.draft.vision_need for found in problems(column)} == expected[column]
 
 
 def test_the_five_versions_are_one_problem() -> None:
@@ -245,7 +117,7 @@ def test_the_five_versions_are_one_problem() -> None:
         five = [world.sample("test", "versions", 5 * number + i) for i in range(5)]
         assert [(s.tags["version"], s.tags["vision_need"]) for s in five] == list(LEVELS.items())
         assert len({(s.answer, s.solution, tuple(s.facts.items())) for s in five}) == 1
-        assert len({s.question for s in five}) == 5
+        assert len({s.question.split(" says ")[-1].split(" . ", 1)[-1] for s in five}) == 5
         pictures = [s.images[0] for s in five]
         assert pictures[0] == pictures[1] == pictures[2] == pictures[3]
         assert pictures[4].cells[1:] == pictures[0].cells[1:]
@@ -259,7 +131,7 @@ def test_less_and_less_text_from_version_to_version() -> None:
         five = problems("versions", "train", 300)[5 * number : 5 * number + 5]
         assert [sorted(told_in_text(found)) for found in five] == [["height", "width"], ["width"], ["height"], [], []]
         assert ["area" in found.question or "perimeter" in found.question for found in five] == [True] * 4 + [False]
-        assert five[4].question == "Answer the question in the picture ."
+        assert five[4].draft.question == "Answer the question in the picture ."
 
 
 def test_vision_centric_is_exactly_the_three_vision_versions() -> None:
@@ -270,8 +142,8 @@ def test_vision_centric_is_exactly_the_three_vision_versions() -> None:
             assert (tags.get("subset") == "vision_centric") == centric
             assert centric == (column == "versions" and index % 5 >= 2)
             assert tags["column"] == column
-    assert world.SUBSET_COLUMNS["vision_centric"] == "versions"
-    assert set(world.ALL_COLUMNS) == {*COLUMNS, "vision_centric"}
+    assert SUBSET_COLUMNS["vision_centric"] == "versions"
+    assert set(ALL_COLUMNS) == {*COLUMNS, "vision_centric"}
 
 
 @every_column
@@ -279,7 +151,7 @@ def test_an_id_brings_the_sample_back(column: str) -> None:
     for index in range(25):
         sample = world.sample("validation", column, index)
         again = world.sample_by_id(sample.id)
-        assert sample.id == f"mini/1/validation/{column}/{index}"
+        assert sample.id == f"mini/2/validation/{column}/{index}"
         assert again == sample
         assert np.array_equal(again.images[0].open(), sample.images[0].open())
 
@@ -287,8 +159,8 @@ def test_an_id_brings_the_sample_back(column: str) -> None:
 def test_the_stream_visits_all_columns_and_starts_anywhere() -> None:
     stream = world.stream("train")
     samples = [next(stream) for _ in range(20)]
-    assert [sample.tags["column"] for sample in samples[:8]] == list(COLUMNS)
-    assert [sample.id.rsplit("/", 1)[1] for sample in samples] == ["0"] * 8 + ["1"] * 8 + ["2"] * 4
+    assert [sample.tags["column"] for sample in samples[:9]] == list(COLUMNS)
+    assert [sample.id.rsplit("/", 1)[1] for sample in samples] == ["0"] * 9 + ["1"] * 9 + ["2"] * 2
     later = world.stream("train", 13)
     assert [next(later) for _ in range(7)] == samples[13:]
 
@@ -296,12 +168,12 @@ def test_the_stream_visits_all_columns_and_starts_anywhere() -> None:
 @pytest.mark.parametrize(
     ("sample_id", "named"),
     [
-        ("mini/1/test/counting", "not the id"),
+        ("mini/2/test/counting", "not the id"),
         ("geo3k/1/test/counting/3", "not the id"),
-        ("mini/1/test/counting/-3", "not the id"),
-        ("mini/0/test/counting/3", "mini world 0"),
-        ("mini/1/holdout/counting/3", "'holdout'"),
-        ("mini/1/test/colours/3", "'colours'"),
+        ("mini/2/test/counting/-3", "not the id"),
+        ("mini/1/test/counting/3", "mini world 1"),
+        ("mini/2/holdout/counting/3", "'holdout'"),
+        ("mini/2/test/colours/3", "'colours'"),
     ],
 )
 def test_a_wrong_id_is_refused_by_name(sample_id: str, named: str) -> None:
@@ -309,20 +181,132 @@ def test_a_wrong_id_is_refused_by_name(sample_id: str, named: str) -> None:
         world.sample_by_id(sample_id)
 
 
-def test_splits_share_no_picture() -> None:
-    keys = {
-        split: {found.scene.key() for column in COLUMNS for found in problems(column, split)} for split in world.SPLITS
-    }
-    assert all(len(found) > 1000 for found in keys.values())
-    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        assert not keys[first] & keys[second]
+def near(first: Scene, second: Scene) -> bool:
+    """Whether two pictures differ in one cell at most."""
+    return sum(a != b for a, b in zip(first.cells, second.cells, strict=True)) <= 1
 
 
-def test_a_tenth_of_all_pictures_is_test_and_a_tenth_validation() -> None:
-    shares = Counter(world.split_of(f"picture {number}") for number in range(5000))
-    assert abs(shares["test"] - 500) < 85  # four standard deviations
-    assert abs(shares["validation"] - 500) < 85
-    assert shares["train"] == 5000 - shares["test"] - shares["validation"]
+def test_no_training_picture_is_near_one_of_test_or_validation() -> None:
+    held_out = [found.scene for split in ("test", "validation") for c in COLUMNS for found in problems(c, split, 60)]
+    drawn = [found.scene for column in COLUMNS for found in problems(column, "train", 60)]
+    assert len({scene.key() for scene in drawn}) > 400
+    assert not any(near(one, other) for one in drawn for other in held_out)
+    assert not any(world.allowed("train", scene) for scene in held_out)
+
+
+def test_a_picture_one_cell_away_from_a_test_picture_is_refused_for_training() -> None:
+    scene = world.problem("test", "counting", 5).scene
+    for place in (0, 7, 15):
+        changed = Scene((*scene.cells[:place], ("glyph", "9", "red"), *scene.cells[place + 1 :]))
+        assert not world.allowed("train", changed)
+        again = (place + 5) % 16
+        twice = Scene((*changed.cells[:again], ("glyph", "9", "blue"), *changed.cells[again + 1 :]))
+        assert world.allowed("train", twice)
+
+
+def test_test_and_validation_share_no_picture() -> None:
+    tests = {found.scene.key() for column in COLUMNS for found in problems(column, "test", 400)}
+    others = {found.scene.key() for column in COLUMNS for found in problems(column, "validation", 400)}
+    assert len(tests) > 2500
+    assert not tests & others
+
+
+@every_column
+def test_a_suggestion_names_one_hidden_fact_and_says_whether_it_is_true(column: str) -> None:
+    seen = Counter()
+    for index in range(100):
+        sample, found = world.sample("test", column, index), world.problem("test", column, index)
+        hint = suggested(found)
+        assert hint == found.hint
+        hidden = set(found.facts) - set(told_in_text(found))
+        assert (hint is None) == (not hidden)
+        if hint is None:
+            assert "hint" not in sample.tags
+            continue
+        assert hint[0] in hidden
+        aligned = facts_seen(column, found)[hint[0]] == hint[1]
+        assert sample.tags["hint"] == ("aligned" if aligned else "broken")
+        number = index // 5 if column == "versions" else index
+        assert aligned == (number % 2 == 0)
+        seen[aligned] += 1
+        believed = {**found.facts, hint[0]: hint[1]}
+        if not aligned and column != "relay":  # someone who believes it gets another answer, one of the options
+            answer = work(found.draft.solution, believed).answer
+            assert answer not in (None, sample.answer)
+            assert not found.draft.choices or answer in found.draft.choices
+    assert min(seen[True], seen[False]) > 15
+
+
+@pytest.mark.parametrize(("split", "tau"), [("train", 0.8), ("train~0.5", 0.5), ("train~0", 0.0), ("train~1", 1.0)])
+def test_tau_is_the_share_of_true_suggestions_in_training(split: str, tau: float) -> None:
+    states = [world.problem(split, column, index).hint_state for column in COLUMNS for index in range(120)]
+    hinted = [state for state in states if state]
+    share = hinted.count("aligned") / len(hinted)
+    assert len(hinted) > 700
+    assert abs(share - tau) <= 4 * (tau * (1 - tau) / len(hinted)) ** 0.5
+
+
+def test_tau_changes_nothing_but_the_suggestion() -> None:
+    for column in COLUMNS:
+        one, other = world.problem("train", column, 3), world.problem("train~0", column, 3)
+        assert (one.scene, one.facts, one.draft.question) == (other.scene, other.facts, other.draft.question)
+    sample = world.sample("train~0.25", "chart", 11)
+    assert world.sample_by_id(sample.id) == sample
+
+
+@pytest.mark.parametrize("split", ["train~2", "train~-1", "train~x", "test~0.5", "train~nan"])
+def test_a_dial_outside_its_range_is_refused(split: str) -> None:
+    with pytest.raises(UserError, match="with tau from 0 to 1"):
+        world.problem(split, "chart", 0)
+
+
+def test_the_held_out_splits_are_finite() -> None:
+    with pytest.raises(UserError, match="400 problems a column"):
+        world.problem("test", "chart", 400)
+    stream = world.stream("validation", 400 * len(COLUMNS))
+    assert next(stream).id == "mini/2/validation/geometry/0"
+
+
+@every_column
+def test_a_twin_shows_the_same_facts_in_another_layout(column: str) -> None:
+    other = 0
+    for index in range(60):
+        found, twin = world.problem("test", column, index), world.problem("twin", column, index)
+        assert facts_seen(column, twin) == twin.facts == found.facts
+        assert twin.question == found.question
+        other += twin.scene != found.scene
+    assert other > 40
+
+
+@every_column
+def test_a_near_miss_differs_in_one_cell_and_in_its_answer(column: str) -> None:
+    missed = world.samples("near", column, 100)
+    assert len(missed) > 30
+    for sample in missed:
+        found = world.sample("test", column, int(sample.id.rsplit("/", 1)[1]))
+        cells = zip(sample.images[0].cells, found.images[0].cells, strict=True)
+        assert sum(a != b for a, b in cells) == 1
+        assert sample.answer != found.answer
+        assert sample.question == found.question
+        problem = world.problem("near", column, int(sample.id.rsplit("/", 1)[1]))
+        facts = facts_seen(column, problem)
+        assert facts == sample.facts
+        assert answer_asked(column, problem, facts) == sample.answer
+
+
+def test_a_test_problem_without_a_near_miss_is_named() -> None:
+    have = {sample.id for sample in world.samples("near", "geometry", 50)}
+    (index, *_) = [n for n in range(50) if f"mini/2/near/geometry/{n}" not in have]
+    with pytest.raises(UserError, match="has no near miss"):
+        world.problem("near", "geometry", index)
+
+
+def test_triangles_exist() -> None:
+    sides = [
+        sorted(map(int, found.facts.values())) for found in problems("geometry") if found.draft.kind == "triangle"
+    ]
+    assert len(sides) > 40
+    assert all(a + b > c for a, b, c in sides)
 
 
 def template(question: str) -> str:
@@ -332,33 +316,47 @@ def template(question: str) -> str:
 
 
 def true_answer(found: Problem) -> str:
-    return work(found.solution, found.facts).answer
+    return work(found.draft.solution, found.facts).answer or ""
 
 
-# what the commonest answer of each template scores with 3000 samples on 1000
+# what the commonest answer of each template scores, learnt from 2000 training problems, on 400 test problems
 TEXT_SCORES = {
-    "geometry": 0.122,
-    "chart": 0.193,
-    "word": 0.230,
-    "subject": 0.178,
-    "versions": 0.114,
-    "logic": 0.227,
-    "counting": 0.279,
-    "inpicture": 0.157,
+    "geometry": 0.115,
+    "chart": 0.200,
+    "word": 0.105,
+    "subject": 0.112,
+    "versions": 0.135,
+    "logic": 0.178,
+    "counting": 0.175,
+    "inpicture": 0.148,
+    "relay": 0.118,
 }
 
 
 @every_column
 def test_text_alone_has_a_limited_score(column: str) -> None:
-    """Within three standard deviations of the measured score; the draws are fixed."""
+    """Within four standard deviations of the measured score; the draws are fixed."""
     answers: dict[str, Counter] = {}
     for found in problems(column, "train", 600):
-        answers.setdefault(template(found.question), Counter())[true_answer(found)] += 1
-    test = problems(column, "test", 200)
-    guesses = [answers.get(template(found.question), Counter({"": 1})).most_common(1)[0][0] for found in test]
+        answers.setdefault(template(found.draft.question), Counter())[true_answer(found)] += 1
+    test = problems(column, "test", 400)
+    guesses = [answers.get(template(found.draft.question), Counter({"": 1})).most_common(1)[0][0] for found in test]
     score = np.mean([guess == true_answer(found) for guess, found in zip(guesses, test, strict=True)])
     expected = TEXT_SCORES[column]
-    assert abs(score - expected) < 3 * (expected * (1 - expected) / len(test)) ** 0.5
+    assert abs(score - expected) < 4 * (expected * (1 - expected) / len(test)) ** 0.5
+
+
+@pytest.mark.parametrize("column", ["word", "logic"])
+def test_the_order_of_the_options_by_size_tells_nothing(column: str) -> None:
+    """World 1 gave 42 % of the word problems to whoever took the second-smallest option."""
+    ranks = Counter()
+    for found in problems(column, "train", 900):
+        options = options_shown(column, found)
+        if options:
+            ranks[sorted(options, key=lambda option: (len(option), option)).index(true_answer(found))] += 1
+    total = ranks.total()
+    assert total > 400
+    assert all(abs(ranks[rank] - total / 4) < 3.5 * (total * 3 / 16) ** 0.5 for rank in range(4))
 
 
 @pytest.mark.parametrize("column", ["word", "logic", "inpicture"])
@@ -382,11 +380,12 @@ def test_pictures_are_small_rgb_and_differ_with_their_scene() -> None:
 
 
 def test_no_two_things_look_alike() -> None:
-    cells: list[Cell] = [(), *(("line", edges) for edges in ("nw", "ne", "sw", "se", "wd", "sd"))]
+    cells: list[Cell] = [(), *(("line", edges) for edges in ("nw", "ne", "sw", "se", "us", "ds"))]
     cells += [("shape", shape, colour) for shape in SHAPES for colour in COLOURS]
     cells += [("bar", colour, part) for colour in COLOURS for part in ("full", "half")]
     cells += [("glyph", character) for character in [*GLYPHS, "+", "?"]]
-    assert len({sprite(cell).tobytes() for cell in cells}) == len(cells) == 55
+    cells += [("glyph", str(digit), colour) for digit in range(2, 10) for colour in COLOURS]
+    assert len({sprite(cell).tobytes() for cell in cells}) == len(cells) == 95
 
 
 def test_a_cell_is_drawn_where_it_stands() -> None:
@@ -397,8 +396,9 @@ def test_a_cell_is_drawn_where_it_stands() -> None:
 
 
 @every_column
-def test_size_limits_the_number_of_objects(column: str) -> None:
-    limits = {"logic": 4, "subject": 3}  # a row of four; physics and chemistry always draw at least two things
-    for index in range(60):
-        cells = world.problem("train", column, index, size=2).scene.cells
-        assert sum(bool(cell) and cell[0] == "shape" for cell in cells) <= limits.get(column, 2)
+def test_size_grows_the_number_of_objects(column: str) -> None:
+    drawn = {
+        size: [sum(map(bool, world.unhinted("train", column, index, size)[0].scene.cells)) for index in range(40)]
+        for size in (2, 8)
+    }
+    assert np.mean(drawn[2]) < np.mean(drawn[8]) - (0.5 if column == "word" else 0.9)
