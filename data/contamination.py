@@ -4,8 +4,8 @@ A picture is the same as a training picture if all its pixels are, and near one 
 bits and leaves at most `difference` of its contrast unexplained. Both defaults are measured, on 200 test and 1500
 training pictures of the mini world (all apart in two cells or more) and on 150 random textures, where all are found:
 
-- copies found in the mini world: scaled by 0.5 to 3, brightness 0.7, contrast 0.7: all; brightness 1.1: 99 %, 1.25: 29 %
-  (white is cut off); JPEG at quality 30: 98 %, at half size 97 %; 1, 2 or 4 % cut off at every edge: 92, 56, 28 % (thin
+- copies found in the mini world: scaled by 0.5 to 3, brightness, contrast 0.7: all; brightness 1.1: 99 %, 1.25: 29 %
+  (white is cut off); JPEG at quality 30: 98 %, at half size 97 %; 1, 2, 4 % cut off at every edge: 92, 56, 28 % (thin
   lines move)
 - distinct pictures called near: none in both (the closest textures: 0.82)
 

@@ -12,9 +12,10 @@ from analysis.errors import CLASSES
 from data.known import StatedFact
 from data.mini import world
 from data.mini.chains import OPERATIONS, STEP, read_chain, work, write_chain
-from data.mini.columns import COLUMNS, Problem
+from data.mini.columns import COLUMNS
 from data.mini.demonstrations import CLEAN, Noise, demonstrate
 from data.mini.diagnosis import diagnose
+from data.mini.problem import Problem
 from data.sample import Sample
 from verify import grade
 
@@ -44,7 +45,11 @@ def problems() -> list[tuple[Problem, Sample]]:
 
 def words_of(found: Problem) -> list[str]:
     """The words a pattern could be answered with: the options, or all values of what is odd."""
-    return list(found.choices) or sorted({value for pool in found.fact_pool.values() for value in pool})
+    return list(found.draft.choices) or sorted({value for pool in found.draft.fact_pool.values() for value in pool})
+
+
+def chain_of(found: Problem, facts: dict[str, str], steps: list[str], boxed: str) -> str:
+    return write_chain("look", facts, steps, boxed, work(found.draft.solution, found.facts).looks)
 
 
 def result_of(steps: list[str]) -> str:
@@ -53,7 +58,7 @@ def result_of(steps: list[str]) -> str:
 
 def operations(found: Problem) -> list[tuple[str, str, str]]:
     """The asked operations as (left, sign, right), names not yet replaced by numbers."""
-    solution = f"first {found.facts['sign']} second" if found.solution == "seen" else found.solution
+    solution = f"first {found.facts['sign']} second" if found.draft.solution == "seen" else found.draft.solution
     return [STEP.fullmatch(step).groups() for step in solution.split(" ; ") if STEP.fullmatch(step)]
 
 
@@ -74,12 +79,12 @@ def carried_through(found: Problem, signs: list[str], slip: tuple[int, int] | No
 def misread(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
     """One fact false, everything after it right for the false fact."""
     for name in rng.sample(list(found.facts), min(3, len(found.facts))):
-        others = [value for value in found.fact_pool[name] if value != found.facts[name]]
+        others = [value for value in found.draft.fact_pool[name] if value != found.facts[name]]
         for value in rng.sample(others, min(2, len(others))):
             facts = {**found.facts, name: value}
-            worked = work(found.solution, facts)
+            worked = work(found.draft.solution, facts)
             if worked.answer is not None:
-                yield write_chain("look", facts, worked.steps, worked.answer), worked.answer
+                yield chain_of(found, facts, worked.steps, worked.answer), worked.answer
 
 
 def misreasoned(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
@@ -89,15 +94,15 @@ def misreasoned(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]
     for number, sign in enumerate(signs):
         for other in set(OPERATIONS) - {sign}:
             lines.append(carried_through(found, [*signs[:number], other, *signs[number + 1 :]]))
-    if found.solution == "read":
+    if found.draft.solution == "read":
         value = next(iter(found.facts.values()))
         lines = [[f"{value} + 1 = {int(value) + 1}"], [f"{value} * 2 = {int(value) * 2}"]]
-    if found.solution == "odd":
+    if found.draft.solution == "odd":
         lines = [[f"odd is {value}"] for value in [*words_of(found), *"ABCD"]]
-    if found.solution == "next":
+    if found.draft.solution == "next":
         lines = [[f"next is {colour}"] for colour in words_of(found)]
     for steps in sorted(filter(None, lines)):
-        yield write_chain("look", found.facts, steps, result_of(steps)), result_of(steps)
+        yield chain_of(found, found.facts, steps, result_of(steps)), result_of(steps)
 
 
 def miscalculated(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
@@ -107,15 +112,15 @@ def miscalculated(found: Problem, rng: random.Random) -> Iterator[tuple[str, str
         for miss in (-2, -1, 1, 3):
             steps = carried_through(found, signs, (number, miss))
             if steps:
-                yield write_chain("look", found.facts, steps, result_of(steps)), result_of(steps)
+                yield chain_of(found, found.facts, steps, result_of(steps)), result_of(steps)
 
 
 def misboxed(found: Problem, rng: random.Random) -> Iterator[tuple[str, str]]:
     """A right chain with another answer in its box."""
-    worked = work(found.solution, found.facts)
+    worked = work(found.draft.solution, found.facts)
     others = words_of(found) if worked.answer.isalpha() else [str(int(worked.answer) + miss) for miss in (1, 5, 20)]
-    for boxed in [*others, *found.choices, "B"]:  # a letter answers nothing, whatever stands behind it
-        yield write_chain("look", found.facts, worked.steps, boxed), boxed
+    for boxed in [*others, *found.draft.choices, "B"]:  # a letter answers nothing, whatever stands behind it
+        yield chain_of(found, found.facts, worked.steps, boxed), boxed
 
 
 def malformed(found: Problem, rng: random.Random) -> Iterator[tuple[str, None]]:

@@ -21,7 +21,8 @@ from common import UserError
 from data import Sample
 from data.images import PillowImage
 from data.mini.chains import write_chain
-from data.mini.columns import COLUMNS, VERSIONS
+from data.mini.columns import COLUMNS
+from data.mini.figures import VERSIONS
 from data.mini.world import sample
 from data.views import Blank, PatchBlack
 from eval.benchmarks.mini import BENCHMARK as MINI_WORLD
