@@ -19,13 +19,14 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from models.packing import Layout
+from models.prefix_cache import PrefixCache
 
 NAME = "shared_prefix"
 NO_MASK = torch.zeros(1, 1, 1, 1)  # four axes: transformers makes no mask of its own; the layout says who sees whom
 
 
 def install(module: Any) -> None:
-    """Let the language model take a `layout`; without one it attends as before (sdpa)."""
+    """Let the language model take a `layout` and a `cache`; without them it attends as before (sdpa)."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     module.get_decoder().config._attn_implementation = NAME
@@ -38,11 +39,16 @@ def attention(
     value: Tensor,
     attention_mask: Tensor | None,
     layout: Layout | None = None,
+    cache: PrefixCache | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Return the function that transformers calls in every layer."""
+    """Attend in a layer, called by transformers; a cache keeps what prompts give and lets sampled rows go on."""
+    if layout is None and cache is not None:
+        return cache.attend(module.layer_idx, query, key, value, options["scaling"]), None
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    if cache is not None:
+        cache.begin(module.layer_idx, key, value)
     return grouped_attention(query, key, value, layout, options["scaling"]), None
 
 

@@ -1,4 +1,4 @@
-"""Samplers: transformers' generate, and the factory that also knows vLLM."""
+"""Samplers: the model itself, and the factory that also knows vLLM."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from models.weights import named_weights
 
 
 class HfEngine:
-    """Sample with transformers' generate: with the policy itself or, if that is sharded, with an own copy."""
+    """Sample with the policy itself or, if that is sharded, with an own copy."""
 
     def __init__(self, model: VisionLanguageModel, own_copy: bool = False):
         self.model = model

@@ -31,9 +31,10 @@ from models.families import (
 )
 from models.inputs import positions_of
 from models.response import Response
-from models.sampling import sample_batch
+from models.sampling import sample_plain
 from models.scoring import Group, Scorer, Scores
 from models.settings import ModelSettings, SamplingSettings
+from models.shared_sampling import sample_shared
 from models.vision import PictureTower, freeze_vision
 from models.weights import Gather, adapter_weights, named_weights, write_config, write_weights
 
@@ -104,12 +105,13 @@ class VisionLanguageModel:
 
         `numbers`: only these of the `count`.
         """
+        one_batch = sample_shared if self.scoring_path == "shared" else sample_plain
         responses: list[Response] = []
         ks = list(numbers or range(count))
         width = min(len(ks), settings.batch)
         step = settings.batch // width
         for start, begin in product(range(0, len(prompts), step), range(0, len(ks), width)):
-            part = sample_batch(self, prompts[start : start + step], ks[begin : begin + width], settings, seed, view)
+            part = one_batch(self, prompts[start : start + step], ks[begin : begin + width], settings, seed, view)
             for response in part:
                 finished(response)
             responses += part
@@ -211,8 +213,8 @@ def choose_scoring_path(settings: ModelSettings, family: str) -> str:
     if settings.scoring == "plain" or not exact:
         kept = "; its vision tower is fixed, but passes again on every use" if vision_is_fixed(settings) else ""
         log_once(
-            f"model {settings.name}: family {family} is scored one row per response with its own prompt and picture; "
-            f"{'model.scoring=plain asks for it' if exact else only}{kept}"
+            f"model {settings.name}: family {family} is scored and sampled one row per response with its own prompt "
+            f"and picture; {'model.scoring=plain asks for it' if exact else only}{kept}"
         )
         return "plain"
     return "shared"

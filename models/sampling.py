@@ -1,4 +1,4 @@
-"""Sampling with transformers' own `generate`; the log-prob of every sampled token is recorded on the way.
+"""The draw of tokens, and sampling with transformers' own `generate`, one row per response (`sample_plain`).
 
 A response is fixed by (seed, sample id, k): its uniform numbers are drawn up front and turned into tokens by the
 inverse of the cumulative distribution, so neither its neighbours in the batch nor the number of processes matter,
@@ -39,6 +39,11 @@ def chance(seed: int, sample_id: str, k: int, length: int) -> np.ndarray:
     """Return all the chance of one response: a number in [0, 1) per step."""
     entropy = np.random.SeedSequence([seed, zlib.crc32(sample_id.encode()), k])
     return np.random.Generator(np.random.Philox(entropy)).random(length)
+
+
+def chances(seed: int, names: Sequence[tuple[str, int]], length: int) -> Tensor:
+    """Return the chance [N, T] of the responses named by sample id and number."""
+    return torch.from_numpy(np.stack([chance(seed, *name, length) for name in names]))
 
 
 def restrict(probs_NV: Tensor, top_p: float, top_k: int) -> Tensor:
@@ -152,16 +157,24 @@ def left_padded(prompts: Sequence[Encoded], pad_id: int, kinds_name: str | None)
 
 
 @contextmanager
-def ready_to_sample(module: Any) -> Iterator[None]:
-    """Evaluation mode, and no generation config of the model's own: `generate` would fill gaps in ours from it."""
-    before = module.training, module.generation_config
+def in_evaluation_mode(module: Any) -> Iterator[None]:
+    """Switch off what only training does."""
+    before = module.training
     module.eval()
-    module.generation_config = GenerationConfig()
     try:
         yield
     finally:
-        module.train(before[0])
-        module.generation_config = before[1]
+        module.train(before)
+
+
+@contextmanager
+def without_generation_config(module: Any) -> Iterator[None]:
+    """Take the model's own generation config away: `generate` would fill gaps in ours from it."""
+    before, module.generation_config = module.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        module.generation_config = before
 
 
 def finished_response(
@@ -175,7 +188,7 @@ def finished_response(
 
 
 @torch.no_grad()
-def sample_batch(
+def sample_plain(
     model: ModelParts,
     prompts: Sequence[Encoded],
     ks: Sequence[int],
@@ -189,8 +202,7 @@ def sample_batch(
     tokens = left_padded(prompts, model.pad_id, model.token_kinds_name)
     inputs = {name: value.to(device) for name, value in tokens.items()} | model.picture_inputs(prompts)
     names = [(prompt.sample_id, k) for prompt in prompts for k in ks]
-    numbers_NT = torch.from_numpy(np.stack([chance(seed, *name, settings.max_new_tokens) for name in names]))
-    draw = TokenDraw(numbers_NT.to(device), settings, model.forbidden_ids)
+    draw = TokenDraw(chances(seed, names, settings.max_new_tokens).to(device), settings, model.forbidden_ids)
     config = OneChoice(
         do_sample=False,
         max_new_tokens=settings.max_new_tokens,
@@ -199,7 +211,7 @@ def sample_batch(
         pad_token_id=model.pad_id,
         use_cache=True,
     )
-    with ready_to_sample(model.module):
+    with in_evaluation_mode(model.module), without_generation_config(model.module):
         ids_NL = model.module.generate(
             **inputs, generation_config=config, logits_processor=LogitsProcessorList([draw])
         )

@@ -34,7 +34,8 @@ class ModelSettings:
     trust_remote_code: bool = setting(False, "run Python code that comes with the weights")
     scoring: Literal["auto", "shared", "plain"] = setting(
         "auto",
-        "a group's prompt passes once (shared), or one row per response (plain); auto: shared where it is exact",
+        "a group's prompt passes once (shared), or one row per response (plain), in scoring and in engine hf; auto: "
+        "shared where it is exact",
     )
     gradient_checkpointing: bool = setting(False, "trade time for memory: recompute activations in the backward pass")
     freeze_vision: bool = setting(False, "the vision tower does not learn; its features are kept within a step")
@@ -58,7 +59,7 @@ class SamplingSettings:
 class EngineSettings:
     """What samples responses."""
 
-    kind: Literal["hf", "vllm"] = setting("hf", "transformers' generate, or vLLM in the same process")
+    kind: Literal["hf", "vllm"] = setting("hf", "the model itself, or vLLM in the same process")
     memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take; PAPO: 0.6", bounds="(0, 1]")
     gap_bound: float | None = setting(
         None,

@@ -132,7 +132,7 @@ def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, wo
         reference += bytes_of(settings) * read_shape(settings.teacher).total / (gpus if stage == 3 else 1)
     buffers = size * min(shape.trainable, BUCKET_ELEMENTS) * (2 if stage >= 2 else 1) if stage else 0.0
     buffers += size * min(shape.total, LIVE_ELEMENTS) if stage == 3 else 0.0
-    # transformers' generate cannot sample from cut weights and keeps a copy of its own.
+    # Engine hf cannot sample from cut weights and keeps a copy of its own.
     copy = whole if stage == 3 and settings.rollouts.engine.kind == "hf" else 0.0
     host = 0.0
     if offload != "none" and stage >= 1:
@@ -149,7 +149,7 @@ def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, wo
 
 
 def sampler_bytes(shape: Shape, settings: TrainSettings, prompt: int) -> float:
-    """vLLM's share of the GPU, or the key-value cache of one batch of transformers' generate."""
+    """vLLM's share of the GPU, or the key-value cache of one batch of engine hf, each response's prompt counted."""
     engine, sampling = settings.rollouts.engine, settings.rollouts.sampling
     if engine.kind == "vllm":
         return engine.memory_share * ASSUMED.gpu_gib * GIB

@@ -217,7 +217,7 @@ def test_a_family_without_fast_paths_says_so_once(load_family, capsys):
     for _ in range(2):
         assert load_family("idefics3", freeze_vision=True).scoring_path == "plain"
     said = capsys.readouterr().err
-    assert said.count("family idefics3 is scored one row per response") == 1 and "passes again" in said
+    assert said.count("family idefics3 is scored and sampled one row per response") == 1 and "passes again" in said
     assert load_family("qwen2_vl").scoring_path == "shared" and not capsys.readouterr().err
     assert load_family("qwen2_vl", scoring="plain").scoring_path == "plain"
     assert "model.scoring=plain asks for it" in capsys.readouterr().err

@@ -139,7 +139,9 @@ def test_the_last_allowed_token_is_the_limit_of_the_draw():
     assert chosen_NV.argmax(-1).tolist() == [2, 1, 2] and (chosen_NV == 0).sum() == 3
 
 
-def test_nothing_comes_from_the_models_generation_config(random_tiny):
+@pytest.mark.parametrize("path", ["shared", "plain"])
+def test_nothing_comes_from_the_models_generation_config(random_tiny, path):
+    random_tiny.scoring_path = path
     expected = random_tiny.sample(prompts(random_tiny), 2, SETTINGS, seed=3)
     theirs = random_tiny.module.generation_config
     theirs.update(repetition_penalty=5.0, no_repeat_ngram_size=1, do_sample=True, temperature=0.1, top_k=1)

@@ -103,7 +103,7 @@ def test_offload_moves_bytes_to_the_host(seven: Shape) -> None:
     everything = estimate(settings_of("scale=7b", *BIG, "parallel.offload=all"), 4, seven).zero[3]
     assert optimiser.host == near.optimiser + near.gradients and optimiser.weights == near.weights
     assert everything.host == optimiser.host + near.weights + near.reference
-    # transformers' generate keeps a whole copy beside cut weights, and with adapters no reference is loaded
+    # engine hf keeps a whole copy beside cut weights, and with adapters no reference is loaded
     copied = estimate(settings_of("scale=7b", *BIG, "rollouts.engine.kind=hf"), 4, seven).zero
     assert copied[3].learning - near.learning == 2 * seven.total
     assert estimate(settings_of("scale=7b", *BIG, "model.lora.rank=8"), 4, seven).zero[2].reference == 0
