@@ -62,7 +62,7 @@ def chain_spans(text: str) -> list[Span]:
     spans: list[Span] = []
     at = match.start(2)
     for number, part in enumerate(match[2].split(" . ")):
-        if number == 0:
+        if number == 0 or part.startswith("look : "):
             spans += [(at + m.start(1), at + m.end(1), "fact") for m in re.finditer(r" = (.*?)(?= , |$)", part)]
         else:
             spans.append((at, at + len(part), "operation"))

@@ -12,7 +12,7 @@ from tests.conftest import tiny_settings
 
 @pytest.mark.slow
 def test_a_few_steps_of_every_course_leave_a_loadable_model(tmp_path):
-    options = ["share=0.001", "pictures_per_step=2", "compile=false", f"work={tmp_path}/work", f"out={tmp_path}/out"]
+    options = ["share=0.001", "pictures_per_step=2", f"work={tmp_path}/work", f"out={tmp_path}/out"]
     make_base(compose(BaseSettings, options))
     rows = (tmp_path / "work" / "metrics.jsonl").read_text().splitlines()
     assert len(rows) == len(COURSES)
