@@ -2,18 +2,19 @@
 
 Nothing of one group's work is spent on another, and no mask of the row's length squared exists: the prefix is ordinary
 causal attention; the continuations of a group stand side by side behind their prefix's keys. Both are kernels that
-torch has for CPUs and (flash) for GPUs. Shapes: L tokens, P of a prefix, G continuations, T the longest, H heads of
-queries, E of keys, D numbers per head.
+torch has for CPUs and (flash) for GPUs. Shapes: L tokens of the row, P of a prefix, G continuations, T the longest,
+M places of tokens side by side, K tokens of all continuations, H heads of queries, E of keys, D numbers per head.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -52,56 +53,131 @@ def attention(
     return grouped_attention(query, key, value, layout, options["scaling"]), None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Where the tokens of a row stand for attention; all that depends on the layout alone, for every layer."""
+
+    cuts: list[int]  # lengths of prefix, continuations, next prefix, next continuations ...
+    shapes: list[tuple[int, int, int]]  # P, G and T of each group
+    token_K: Tensor  # the tokens of all continuations in the row
+    query_M: Tensor  # tokens of a group's continuations side by side; a continuation's last one fills up the place
+    query_K: Tensor  # where each continuation's tokens are among them
+    key_M: Tensor  # the same with a copy of the prefix before each continuation
+    key_K: Tensor
+    output_L: Tensor  # where the row's tokens are among the outputs: a group's prefix, then its places of queries
+
+
+@lru_cache(maxsize=8)
+def plan_of(layout: Layout, device: torch.device) -> Plan:
+    """Return the plan of a layout; the lists hold numbers of tokens and places, group by group."""
+    cuts, shapes = list[int](), list[tuple[int, int, int]]()
+    token, query, query_at, key, key_at, output = ([torch.empty(0, dtype=torch.long)] for _ in range(6))
+    begin = queries = keys = outputs = 0  # how many tokens and places there are so far
+    for prefix, lengths in layout.groups:
+        longest, at = max(lengths, default=0), begin + prefix
+        cuts += [prefix, sum(lengths)]
+        shapes.append((prefix, len(lengths), longest))
+        output.append(torch.arange(outputs, outputs + prefix))
+        outputs += prefix
+        for length in lengths:
+            filled = torch.arange(at, at + longest).clamp(max=at + length - 1)
+            token.append(torch.arange(at, at + length))
+            query.append(filled)
+            query_at.append(torch.arange(queries, queries + length))
+            key += [torch.arange(begin, begin + prefix), filled]
+            key_at.append(torch.arange(keys + prefix, keys + prefix + length))
+            output.append(torch.arange(outputs, outputs + length))
+            at, queries, keys, outputs = at + length, queries + longest, keys + prefix + longest, outputs + longest
+        begin = at
+    token_K, query_M, query_K, key_M, key_K, output_L = (
+        torch.cat(parts).to(device) for parts in (token, query, query_at, key, key_at, output)
+    )
+    return Plan(
+        cuts=cuts,
+        shapes=shapes,
+        token_K=token_K,
+        query_M=query_M,
+        query_K=query_K,
+        key_M=key_M,
+        key_K=key_K,
+        output_L=output_L,
+    )
+
+
+class Moved(torch.autograd.Function):
+    """Rows of a tensor by number; gradients go back without the slow sum over equal numbers of `index_select`.
+
+    Of the result only the rows `back_from` have a gradient, and it belongs to the rows `back_to`; copies of prefixes
+    add theirs up where `copies` gives the groups' shapes.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, taken: Tensor, back_to: Tensor, back_from: Tensor | None, copies: Plan | None
+    ) -> Tensor:
+        ctx.shape, ctx.places = rows.shape, (back_to, back_from, copies)
+        return rows.index_select(0, taken)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, (back_to, back_from, copies) = gradients[0], ctx.places
+        found = gradient.new_zeros(ctx.shape)
+        found.index_copy_(0, back_to, gradient if back_from is None else gradient.index_select(0, back_from))
+        at = begin = 0
+        for (prefix, count, longest), rest in zip(copies.shapes, copies.cuts[1::2], strict=True) if copies else ():
+            size = count * (prefix + longest)
+            if count:
+                of_copies = gradient[begin : begin + size].unflatten(0, (count, -1))[:, :prefix]
+                torch.sum(of_copies, 0, out=found[at : at + prefix])
+            at, begin = at + prefix + rest, begin + size
+        return found, None, None, None, None
+
+
 @torch.compiler.disable  # else every layout would be compiled anew
 def grouped_attention(
     query_1HLD: Tensor, key_1ELD: Tensor, value_1ELD: Tensor, layout: Layout, scale: float
 ) -> Tensor:
     """[1, L, H, D]. The row is cut once, as the gradient of a cut is as long as what was cut."""
-    cuts = [x[0].transpose(0, 1).split(layout.sizes) for x in (query_1HLD, key_1ELD, value_1ELD)]
+    plan = plan_of(layout, query_1HLD.device)
+    rows = [x[0].transpose(0, 1) for x in (query_1HLD, key_1ELD, value_1ELD)]
+    prefixes = zip(*(row.split(plan.cuts)[::2] for row in rows), strict=True)
+    places = [Moved.apply(rows[0], plan.query_M, plan.token_K, plan.query_K, None)]
+    places += [Moved.apply(row, plan.key_M, plan.token_K, plan.key_K, plan) for row in rows[1:]]
+    sizes = [[count * longest for _, count, longest in plan.shapes]]
+    sizes += 2 * [[count * (prefix + longest) for prefix, count, longest in plan.shapes]]
+    behind = zip(*(place.split(size) for place, size in zip(places, sizes, strict=True)), strict=True)
     outputs: list[Tensor] = []
-    at = 0
-    for _, continuations in layout.groups:
-        end = at + 1 + len(continuations)
-        queries, keys, values = (cut[at:end] for cut in cuts)
-        outputs += group_attention(queries, keys, values, scale)
-        at = end
-    return torch.cat(outputs)[None]
+    for prefix, continuations, (_, count, _) in zip(prefixes, behind, plan.shapes, strict=True):
+        outputs.append(prefix_attention(prefix, scale))
+        if count:
+            outputs.append(continuation_attention(continuations, count, scale))
+    return Moved.apply(torch.cat(outputs), plan.output_L, plan.output_L, None, None)[None]
 
 
-def group_attention(
-    queries: Sequence[Tensor], keys: Sequence[Tensor], values: Sequence[Tensor], scale: float
-) -> list[Tensor]:
-    """Outputs [length, H, D] of a prefix and of its continuations."""
-    query, key, value = (side_by_side(pieces[:1]) for pieces in (queries, keys, values))
-    gqa = queries[0].shape[1] != keys[0].shape[1]
-    own_HPD = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=gqa)[0]
-    if len(queries) == 1:
-        return [own_HPD.transpose(0, 1)]
-    query_GHTD = side_by_side(queries[1:])
+def prefix_attention(rows: Sequence[Tensor], scale: float) -> Tensor:
+    """Return [P, H, D] of queries, keys and values."""
+    query, key, value = (x[None].transpose(1, 2) for x in rows)
+    gqa = query.shape[1] != key.shape[1]
+    found = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=gqa)
+    return found[0].transpose(0, 1)
+
+
+def continuation_attention(rows: Sequence[Tensor], count: int, scale: float) -> Tensor:
+    """Return [G T, H, D] of queries, keys and values, G of each one behind another."""
+    query, key, value = (x.unflatten(0, (count, -1)).transpose(1, 2) for x in rows)
     # torch's masked kernels want as many heads of keys as of queries.
-    heads = queries[0].shape[1] // keys[0].shape[1]
-    key, value = (
-        repeat_kv(torch.cat([first.expand(len(queries) - 1, -1, -1, -1), side_by_side(pieces[1:])], dim=2), heads)
-        for first, pieces in ((key, keys), (value, values))
-    )
-    visible = sees_before(query_GHTD.shape[2], key.shape[2], query_GHTD.device)
-    found = scaled_dot_product_attention(query_GHTD, key, value, attn_mask=visible, scale=scale)
-    rows = [row[:, : len(piece)].transpose(0, 1) for row, piece in zip(found.unbind(), queries[1:], strict=True)]
-    return [own_HPD.transpose(0, 1), *rows]
-
-
-def side_by_side(pieces: Sequence[Tensor]) -> Tensor:
-    """[length, heads, D] each -> [G, heads, T, D], zeros on the right, which no earlier token attends to."""
-    longest = max(map(len, pieces))
-    filled = [pad(x, (0, 0, 0, 0, 0, longest - len(x))) if len(x) < longest else x for x in pieces]
-    return torch.stack(filled).transpose(1, 2)
+    key, value = (repeat_kv(x, query.shape[1] // x.shape[1]) for x in (key, value))
+    visible = sees_before(query.shape[2], key.shape[2], query.device, query.dtype)
+    found = scaled_dot_product_attention(query, key, value, attn_mask=visible, scale=scale)
+    return found.transpose(1, 2).flatten(0, 1)
 
 
 @lru_cache(maxsize=256)
-def sees_before(queries: int, keys: int, device: torch.device) -> Tensor:
+def sees_before(queries: int, keys: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the last query sees all keys, each earlier one a key less; on GPUs a sign for flash attention, no
     mask.
     """
     if device.type == "cuda":
         return causal_lower_right(queries, keys)
-    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
+    hidden = torch.ones(queries, keys, dtype=torch.bool, device=device).triu(keys - queries + 1)
+    return torch.zeros(queries, keys, dtype=dtype, device=device).masked_fill(hidden, -torch.inf)
