@@ -1,13 +1,17 @@
-"""The five signs by which PAPO's authors recognise a run that games its perception term (their Figure 11).
+"""Signs of collapse: the five by which PAPO's authors recognise a run that games its term (their Figure 11).
 
 The perception KL rises many times over, the training reward falls, the fraction clipped above grows, the surprisal
 of the clean view first dips and then rises, the surprisal of the corrupted view rises. In the paper's collapsed 7B run
 the clipped fraction grows from step 125 on, before the reward falls (near 145).
+
+Those signs compare with a settled run and need 34 steps; a strong coefficient ruins a run in five. `collapse/onset`
+needs six steps. It is 1 while the mean reward of the last ONSET rows is at most 75 % of the best mean before, by more
+than three standard errors, and the perception KL has tripled or responses run into the length limit; or at most 50 %.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from statistics import median
+from statistics import mean, median
 
 SETTLE = 20  # first rows, in which every curve moves
 RECENT = 7  # rows of a window; its median follows a change three rows late
@@ -19,6 +23,10 @@ RISES = {  # metric, sign that makes it grow in a collapse, factor, level below 
 }
 REWARD, REWARD_KEPT = "critic/rewards/mean", 0.95
 ENTROPY, DIP, RECOVERY = "actor/entropy_loss", 0.8, 1.5
+ONSET = 3  # rows of the short windows
+ONSET_KEPT, RUINED_KEPT = 0.75, 0.5  # shares of the best reward
+CUT, CUT_RISE = "response_length/clip_ratio", 0.25
+ONSET_ERRORS = 3.0
 
 
 def signals(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -43,7 +51,32 @@ def signals(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
         found["reward_fall"] = float(has_fallen(rewards))
     if entropies := [row[ENTROPY] for row in history if ENTROPY in row]:
         found["entropy_dip_and_rise"] = float(has_dipped_and_risen(entropies))
-    return {f"collapse/{name}": value for name, value in found.items()} | {"collapse/signals": sum(found.values())}
+    signs = {f"collapse/{name}": value for name, value in found.items()}
+    return signs | {"collapse/signals": sum(found.values()), "collapse/onset": float(has_begun(history))}
+
+
+def has_begun(history: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether the reward has fallen far in the last few rows, and why it might have."""
+    rewards = [row[REWARD] for row in history if REWARD in row]
+    if len(rewards) < 2 * ONSET:
+        return False
+    means = [mean(rewards[end - ONSET : end]) for end in range(ONSET, len(rewards) + 1)]
+    best, recent = max(means[:-ONSET]), means[-1]
+    steps = [abs(after - before) for before, after in pairwise(rewards)]
+    error = median(steps) / 0.6745 / 2**0.5 / ONSET**0.5
+    if best <= 0 or best - recent <= ONSET_ERRORS * error:
+        return False
+    return recent <= RUINED_KEPT * best or (recent <= ONSET_KEPT * best and has_a_reason(history))
+
+
+def has_a_reason(history: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether the perception KL has tripled or responses are cut that were not before."""
+    cuts = [row[CUT] for row in history if CUT in row]
+    if len(cuts) > ONSET and mean(cuts[-ONSET:]) - min(cuts[:-ONSET]) >= CUT_RISE:
+        return True
+    metric, sign, factor, floor = RISES["kl_rise"]
+    values = [sign * row[metric] for row in history if metric in row]
+    return len(values) > ONSET and mean(values[-ONSET:]) >= factor * max(median(values[:-ONSET]), floor)
 
 
 def is_early(values: Sequence[float]) -> bool:

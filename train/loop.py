@@ -5,6 +5,7 @@ the same weights and metrics as a run that was never stopped.
 """
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -227,6 +228,16 @@ def finished_steps(run: Path) -> int:
     )
 
 
+def watch_collapse(run: Path, state: TrainState, tracker: Tracker | None) -> None:
+    """Say once that the run has collapsed; stop it, on every rank, where that is asked for."""
+    begun = [row["step"] for row in tracker.rows if row.get("collapse/onset")] if tracker else []
+    new = bool(tracker and begun[:1] == [tracker.rows[-1]["step"]])
+    if new:
+        print(f"{run} collapses at step {begun[0]}: look at collapse/* in its metrics.jsonl", file=sys.stderr)
+    if state.settings.keep.stop_on_collapse and any(state.ranks.gather([new])):
+        raise UserError(f"{run} collapsed and was stopped, as keep.stop_on_collapse asks; lower a coefficient")
+
+
 def run_until_done(run: Path, state: TrainState) -> None:
     """Run steps to the last one, with checkpoints, and write the final weights."""
     settings, ranks = state.settings, state.ranks
@@ -239,6 +250,7 @@ def run_until_done(run: Path, state: TrainState) -> None:
             place = one_step(state, place, tracker)
             if tracker:
                 advance(place.step, f"reward {tracker.rows[-1]['critic/rewards/mean']:.3f}")
+            watch_collapse(run, state, tracker)
             if place.step % settings.keep.checkpoint_every == 0 or place.step == settings.steps:
                 save_checkpoint(run, place, state.updater, ranks, settings.keep.checkpoints)
     state.model.save(run / "final", gather=state.updater.backend.gather, writes=ranks.main)

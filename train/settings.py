@@ -142,6 +142,7 @@ class KeepSettings:
         10, "steps between stored rollouts, with pictures on W&B; 0 = none", bounds="[0, inf)"
     )
     wandb: Literal["offline", "online", "disabled"] = setting("offline", "whether and how W&B logs")
+    stop_on_collapse: bool = setting(False, "end a run with an error at the onset of a collapse (train/collapse.py)")
 
 
 @dataclass(frozen=True)

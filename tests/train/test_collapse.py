@@ -59,7 +59,7 @@ def first_steps(rows: list[dict[str, float]]) -> dict[str, int]:
     first: dict[str, int] = {}
     for step in range(1, len(rows) + 1):
         for name, value in signals(rows[:step]).items():
-            if value and name != "collapse/signals":
+            if value and name not in ("collapse/signals", "collapse/onset"):
                 first.setdefault(name.removeprefix("collapse/"), step)
     return first
 
@@ -85,13 +85,15 @@ def test_a_collapsing_run_raises_all_five_and_clip_high_first(seed: int) -> None
 def test_silent_while_a_run_is_young() -> None:
     wild = [{"actor/kl_prcp_loss": -(2.0**step), "critic/rewards/mean": 1.0 / step} for step in range(1, 34)]
     assert len(wild) < SETTLE + 2 * RECENT
-    assert signals(wild) == {"collapse/kl_rise": 0, "collapse/reward_fall": 0, "collapse/signals": 0}
+    found = signals(wild)
+    assert found.pop("collapse/onset") == 1  # this one looks at few rows
+    assert found == {"collapse/kl_rise": 0, "collapse/reward_fall": 0, "collapse/signals": 0}
 
 
 def test_metrics_that_are_not_logged_have_no_signal() -> None:
-    assert signals([]) == {"collapse/signals": 0}
+    assert signals([]) == {"collapse/signals": 0, "collapse/onset": 0}
     rewards = [{"critic/rewards/mean": 0.5}] * 50
-    assert signals(rewards) == {"collapse/reward_fall": 0, "collapse/signals": 0}
+    assert signals(rewards) == {"collapse/reward_fall": 0, "collapse/signals": 0, "collapse/onset": 0}
 
 
 def test_thresholds_by_hand() -> None:
@@ -110,3 +112,49 @@ def test_noise_alone_is_no_signal() -> None:
     draw = random.Random(0)
     rows = [{"critic/rewards/mean": 0.7 + draw.gauss(0, 0.07)} for _ in range(300)]
     assert first_steps(rows) == {}
+
+
+def onset(rows: list[dict[str, float]]) -> int | None:
+    """The first step at which the onset is seen."""
+    return next((step for step in range(1, len(rows) + 1) if signals(rows[:step])["collapse/onset"]), None)
+
+
+def ruined(seed: int, at: int, keeps: float = 0.2, reason: bool = True) -> list[dict[str, float]]:
+    """A mini run whose reward falls within five steps from step `at` on, while the perception KL explodes."""
+    draw = random.Random(seed)
+    rows = []
+    for step in range(1, 61):
+        gone = min(1.0, max(0, step - at) / 5)
+        reward = (0.45 + 0.004 * min(step, at)) * (1 - (1 - keeps) * gone) + draw.gauss(0, 0.03)
+        kl = 0.1 * (20**gone if reason else 1) * math.exp(draw.gauss(0, 0.1))
+        rows.append({"critic/rewards/mean": reward, "actor/kl_prcp_loss": -kl, "response_length/clip_ratio": 0.0})
+    return rows
+
+
+@pytest.mark.parametrize("at", [6, 15, 40])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_onset_is_seen_within_five_steps(seed: int, at: int) -> None:
+    found = onset(ruined(seed, at))
+    assert found is not None and at < found <= at + 5
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_run_that_learns_or_stands_still_has_no_onset(seed: int) -> None:
+    assert onset(ruined(seed, at=60)) is None
+    draw = random.Random(seed)
+    assert onset([{"critic/rewards/mean": 0.3 + draw.gauss(0, 0.05)} for _ in range(60)]) is None
+    assert onset(run_of(HEALTHY, seed)) is None
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_fall_of_a_third_needs_a_reason_and_one_of_two_thirds_none(seed: int) -> None:
+    assert onset(ruined(seed, at=20, keeps=0.65, reason=False)) is None
+    assert onset(ruined(seed, at=20, keeps=0.65)) is not None
+    assert onset(ruined(seed, at=20, keeps=0.3, reason=False)) is not None
+
+
+def test_responses_that_run_into_the_limit_are_a_reason() -> None:
+    steady = [{"critic/rewards/mean": 0.5 + 0.01 * (-1) ** n, "response_length/clip_ratio": 0.0} for n in range(20)]
+    fallen = [{"critic/rewards/mean": 0.33, "response_length/clip_ratio": 0.6}] * 3
+    assert onset(steady + fallen) == 23
+    assert onset(steady + [row | {"response_length/clip_ratio": 0.1} for row in fallen]) is None
