@@ -45,7 +45,7 @@ class Course:
 
 # The first course teaches single cells on pictures that grow fuller; after it digits are read, counts and rows badly.
 # The second asks more about those, and ends with imperfect demonstrations.
-OFTEN = ("logic", "logic", "counting", "chart", "word", "relay", "relay")
+OFTEN = ("geometry", "versions", "logic", "counting", "chart", "word", "relay")
 COURSES = (Course(1500, 1e-3, 110, 0.0, 5), Course(1500, 8e-4, 0, 0.3, 3, OFTEN))
 
 
