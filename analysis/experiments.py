@@ -81,7 +81,7 @@ class Experiment:
 
     def predictions(self, table: dict[str, Any]) -> pd.DataFrame:
         """Return the judged responses, under the ids of the table's columns."""
-        frame = read_predictions(self.evaluation, NEEDED)
+        frame = read_predictions(self.evaluation, NEEDED, ["hint"])
         ids = {column.get(self.suite.bench, column["id"]): column["id"] for column in table["columns"]}
         return frame.assign(column=frame.column.replace(ids), method=self.method, seed=self.seed)
 

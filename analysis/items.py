@@ -10,7 +10,7 @@ import pandas as pd
 from common import UserError
 from eval.statistics import McNemar, mcnemar_exact, mean_of_columns
 
-DESCRIBED = ["column", "subset", "cluster", "vision_need", "version"]
+DESCRIBED = ["column", "subset", "cluster", "vision_need", "version", "hint"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def collect_items(predictions: pd.DataFrame) -> Items:
         row = means.index[means.isna().any(axis=1)][0]
         raise UserError(f"{row[0]} seed {row[1]} was evaluated on other items than the rest; evaluate it again")
     frame = predictions.drop_duplicates("sample_id").set_index("sample_id").sort_index()
-    frame = frame.loc[means.columns, DESCRIBED]
+    frame = frame.loc[means.columns].reindex(columns=DESCRIBED, fill_value="")
     per_seed: dict[str, dict[int, np.ndarray]] = {}
     for (method, seed), row in means.iterrows():
         per_seed.setdefault(str(method), {})[int(seed)] = row.to_numpy(dtype=float)

@@ -26,7 +26,17 @@ from eval.tasks import tasks_of
 from models.loader import VisionLanguageModel, load
 
 NEEDED = ["sample_id", "k", "column", "cluster", "text", "gold", "correct"]
-OPTIONAL = ["grader", "token_ids", "extracted", "finish_reason", "subset", "vision_need", "version", "error_class"]
+OPTIONAL = [
+    "grader",
+    "token_ids",
+    "extracted",
+    "finish_reason",
+    "subset",
+    "vision_need",
+    "version",
+    "hint",
+    "error_class",
+]
 
 
 def samples_of(folder: Path, sample_ids: Iterable[str]) -> dict[str, Sample]:

@@ -136,10 +136,11 @@ def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | No
         numbers = numbers_of(views, extra.baselines or same_seed_baselines(methods_of(views)))
         scored = scores()
     profiles = profiles_of({name: one.frame for name, one in scored.items() if one.frame is not None})
+    answers = {view.name: view.predictions for view in views}
     over, curves = over_seeds(views, numbers, profiles.costs), curves_of(views)
     return Report(
         extra.title or title_of(views),
-        [*sentences(numbers, opened.classes, profiles.costs, described, over), *extra.summary],
+        [*sentences(numbers, opened.classes, profiles.costs, described, over, answers), *extra.summary],
         [*tables_of(numbers, opened.classes, profiles.lines, described, over), *extra.tables],
         [*figures_of(numbers, views, profiles, curves, described), *extra.figures],
         items_of(views, material, scored),

@@ -1,9 +1,11 @@
 """The findings of a report in sentences that stand alone: every one with its numbers and their intervals."""
 
+from collections.abc import Mapping
 from math import isnan
 
 import pandas as pd
 
+from analysis import hints
 from analysis.breakdown import PERCEPTION, balance_sentence
 from analysis.protocol.flow import ALL, Repair
 from analysis.protocol.transitions import WRONG
@@ -137,13 +139,19 @@ def told_comparisons(numbers: Numbers, over: over_seeds.OverSeeds | None) -> lis
 
 
 def sentences(
-    numbers: Numbers, classes: str, costs: dict[str, pd.Series], view: str, over: over_seeds.OverSeeds | None = None
+    numbers: Numbers,
+    classes: str,
+    costs: dict[str, pd.Series],
+    view: str,
+    over: over_seeds.OverSeeds | None = None,
+    runs: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[str]:
     """Return the whole summary, most important first."""
     comparisons = told_comparisons(numbers, over)
     found: list[str | None] = [*(over_seeds.sentences(over) if over else [])]
     found += [accuracy_sentence(numbers, name) for name in numbers.runs]
     found += [difference_sentence(one) for one in comparisons]
+    found += hints.sentences(runs, [(one.baseline, one.name) for one in comparisons]) if runs else []
     found += [errors_sentence(numbers, name) for name in numbers.runs]
     for one in comparisons:
         kind = PERCEPTION if numbers.errors[one.baseline].counts.get(PERCEPTION) else ALL

@@ -171,7 +171,7 @@ def test_the_judge_sees_the_picture_and_nothing_about_the_model(tmp_path) -> Non
         picture, text = body["messages"][1]["content"]
         assert picture["image_url"]["url"].startswith("data:image/png;base64,")
         assert "[[question" in text["text"] and "[[reference" in text["text"]
-        assert "grpo" not in json.dumps(body) and "mini/1" not in json.dumps(body)
+        assert "grpo" not in json.dumps(body) and "mini/2" not in json.dumps(body)
     assert len(asked) == 6
 
 

@@ -55,7 +55,7 @@ def test_the_page_shows_the_judges_draw_and_hides_the_model(page, tmp_path: Path
     assert [item["text"] for item in data["items"]] == [item.text for item in drawn.items]
     assert [one["name"] for one in data["classes"]] == list(CLASSES)
     html = (tmp_path / "labels.html").read_text()
-    assert "secret_model" not in html and "mini/1" not in html and len(CLASSES) < 10
+    assert "secret_model" not in html and "mini/2" not in html and len(CLASSES) < 10
     assert all(json.dumps(one.definition)[1:-1].replace("'", "\\u0027") in html for one in TAXONOMY)
 
 

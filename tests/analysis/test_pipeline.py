@@ -46,7 +46,7 @@ def made_up(scores: dict[str, dict[str, float]]) -> pd.DataFrame:
                         {
                             "method": method,
                             "seed": 0,
-                            "sample_id": f"mini/1/test/{column}/{item}",
+                            "sample_id": f"mini/2/test/{column}/{item}",
                             "column": column,
                             "subset": subset,
                             "cluster": f"{column}/{item}",
@@ -193,7 +193,7 @@ def test_results_of_a_changed_tree_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("trained", "evaluated"), [(True, False), (False, True), (False, False)])
 def test_a_row_is_dirty_if_its_training_or_its_evaluation_was(tmp_path, trained, evaluated):
     one = experiment("grpo", "mini", 0, tmp_path)
-    run = Run.collect(compose(EvalSettings, ["model=tiny"]), revisions={"model": "m", "bench": "mini/1"})
+    run = Run.collect(compose(EvalSettings, ["model=tiny"]), revisions={"model": "m", "bench": "mini/2"})
     for folder, dirty in ((one.folder, trained), (one.evaluation, evaluated)):
         replace(run, dirty=dirty).save(folder / "run.json")
     assert provenance([one])[0]["dirty"] == (trained or evaluated)
@@ -220,7 +220,7 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
     for name in ("table.md", "table.csv", "table.tex", "table.png", "errors.csv", "errors.png", "curves.png"):
         assert (out / name).stat().st_size > 100, name
     page = (out / "report.html").read_text()
-    assert "mini/1/test/counting/" in page and "every method against its baseline in the paper" in page
+    assert "mini/2/test/counting/" in page and "every method against its baseline in the paper" in page
     record = json.loads((out / "provenance.json").read_text())
     assert [row["method"] for row in record] == ["base", "grpo", "papo_g"]
     assert all(row["weights"].startswith("sha256:") for row in record)

@@ -62,7 +62,7 @@ def test_steps_are_opened_by_file_or_by_a_folder_that_holds_one(tmp_path: Path) 
     ("sample_id", "sentence"),
     [
         (f"mini/{WORLD_VERSION + 1}/test/counting/3", "comes from mini world"),
-        ("mini/1/test/counting", "is not the id of a mini-world sample"),
+        ("mini/2/test/counting", "is not the id of a mini-world sample"),
     ],
 )
 def test_ids_of_another_world_get_a_sentence(tmp_path: Path, sample_id: str, sentence: str) -> None:
@@ -95,7 +95,7 @@ def test_a_report_of_a_training_step(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         page = (tmp_path / str(step) / "report.html").read_text()
-        assert "perception" in page and "mini/1/train/" in page
+        assert "perception" in page and "mini/2/train/" in page
         assert ("Visual dependency along the answer" in page) == (step == 1)
         assert ("not kept" in page) == (step == 2)
     assert "perception" in set(open_runs([rollouts_file(run, 2)]).views[0].predictions.state)

@@ -131,7 +131,7 @@ def test_what_cannot_be_scored_is_refused_by_name(random_tiny):
     with pytest.raises(UserError, match="train/counting/1 contains an image token"):
         score_two_views(random_tiny, [first], [[40, random_tiny.image_token_id]], MASK)
     twin = Sample(first.id, "mini", second.question, second.images, second.answer)
-    with pytest.raises(UserError, match="two different samples have the id mini/1/train/counting/1"):
+    with pytest.raises(UserError, match="two different samples have the id mini/2/train/counting/1"):
         score_two_views(random_tiny, [first, twin], [[40], [41]], MASK)
     with pytest.raises(UserError, match="at least 1"):
         score_two_views(random_tiny, [first], [[40]], MASK, batch=0)

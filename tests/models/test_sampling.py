@@ -164,8 +164,8 @@ def test_a_cut_response_says_so(random_tiny):
 
 
 def test_an_image_token_in_a_stored_response_is_refused(random_tiny):
-    with pytest.raises(UserError, match="mini/1/train/counting/7 contains an image token"):
-        random_tiny.encoder.response_ids("mini/1/train/counting/7", [5, random_tiny.image_token_id])
+    with pytest.raises(UserError, match="mini/2/train/counting/7 contains an image token"):
+        random_tiny.encoder.response_ids("mini/2/train/counting/7", [5, random_tiny.image_token_id])
 
 
 def test_long_prompts_are_left_out_and_named(random_tiny):
