@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_1samp
 
 from analysis.items import Items
-from analysis.seeds import mean_over_seeds
 from eval.output import interval_text
 from eval.paired import PairedResult, compare_part, pair
-from eval.statistics import average_at_k
+from eval.statistics import ROUNDING, average_at_k
 
 HINTS = {"broken": "is wrong", "aligned": "is right"}
 COLUMN = "hint"
@@ -91,8 +91,9 @@ def cell(values: Sequence[float], bounds: tuple[float, float], sign: str) -> str
     """Return a mean over trainings with its interval, a plain number where there is one training."""
     if len(values) < 2:
         return f"{100 * values[0]:{sign}.1f}" if values else ""
-    found = mean_over_seeds(list(values), bounds)
-    assert found.value is not None
-    if found.low is None or found.high is None:  # trainings that agree exactly
-        return f"{100 * found.value:{sign}.1f}"
-    return f"{100 * found.value:{sign}.1f} [{100 * found.low:{sign}.1f}, {100 * found.high:{sign}.1f}]"
+    mean = float(np.mean(values))
+    if np.ptp(values) < ROUNDING:  # trainings that agree exactly
+        return f"{100 * mean:{sign}.1f}"
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    low, high = max(bounds[0], float(low)), min(bounds[1], float(high))
+    return f"{100 * mean:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"

@@ -39,6 +39,7 @@ from train.tool_factory import make_tools
 from train.tools import Tools
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
+from train.validation import Validation
 from train.wandb_login import check_login
 
 MAY_CHANGE = ("steps", "keep", "parallel", "run", "dry_run")  # settings that a resumed run may give anew
@@ -228,6 +229,14 @@ def finished_steps(run: Path) -> int:
     )
 
 
+def validation_of(run: Path, state: TrainState) -> Validation | None:
+    """Return what measures held-out problems, None where none are asked for."""
+    if state.settings.validate is None:
+        return None
+    gather = state.updater.backend.gather
+    return Validation(run, state.settings, state.ranks, state.model, state.engine, gather)
+
+
 def watch_collapse(run: Path, state: TrainState, tracker: Tracker | None) -> None:
     """Say once that the run has collapsed; stop it, on every rank, where that is asked for."""
     begun = [row["step"] for row in tracker.rows if row.get("collapse/onset")] if tracker else []
@@ -244,6 +253,9 @@ def run_until_done(run: Path, state: TrainState) -> None:
     place = load_checkpoint(run, state.updater.backend, settings.parallel, ranks)
     state.updater.updates = place.updates
     check_parity(state)
+    validation = validation_of(run, state)
+    if validation:
+        validation.from_step(place.step)
     tracker = Tracker(run, settings, place.step) if ranks.main else None
     with progress(f"train {settings.method}", settings.steps, place.step) as advance:
         while place.step < settings.steps:
@@ -251,6 +263,8 @@ def run_until_done(run: Path, state: TrainState) -> None:
             if tracker:
                 advance(place.step, f"reward {tracker.rows[-1]['critic/rewards/mean']:.3f}")
             watch_collapse(run, state, tracker)
+            if validation:
+                validation.after(place.step)
             if place.step % settings.keep.checkpoint_every == 0 or place.step == settings.steps:
                 save_checkpoint(run, place, state.updater, ranks, settings.keep.checkpoints)
     state.model.save(run / "final", gather=state.updater.backend.gather, writes=ranks.main)

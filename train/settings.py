@@ -133,6 +133,16 @@ class ParallelSettings:
 
 
 @dataclass(frozen=True)
+class ValidateSettings:
+    """Held-out problems that the policy is asked about while it learns; the best weights are kept in `best`."""
+
+    data: DataSettings = setting(factory=lambda: DataSettings(split="validation"), help="whose first problems")
+    items: int = setting(90, "problems", bounds="[1, inf)")
+    k: int = setting(8, "responses per problem; PAPO: 8", bounds="[1, inf)")
+    every: int = setting(5, "steps between, and once before the first; PAPO: 5", bounds="[1, inf)")
+
+
+@dataclass(frozen=True)
 class KeepSettings:
     """What a run writes."""
 
@@ -170,6 +180,7 @@ class TrainSettings:
     optimiser: OptimiserSettings = setting(factory=OptimiserSettings, help="how fast")
     parallel: ParallelSettings = setting(factory=ParallelSettings, help="on how many processes")
     keep: KeepSettings = setting(factory=KeepSettings, help="what is written")
+    validate: ValidateSettings | None = setting(None, "accuracy on held-out problems while it learns")
     grader: str = setting("papo", "grader of the accuracy reward, see verify")
     steps: int = setting(202, "rollout steps; PAPO: 202", bounds="[1, inf)")
     seed: int = setting(0, "seed of data order, sampling and masks")

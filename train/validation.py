@@ -1,0 +1,109 @@
+"""Accuracy on held-out problems while a run learns: before its first step and every few steps, with one set of draws.
+
+All weights answer the same problems with the same random numbers, so successive values differ by what was learnt and
+little else. Rows go to validation.jsonl (repeatable, as metrics.jsonl is); the weights of the best step lie in `best`.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import UserError, atomic_write_text, read_jsonl, write_jsonl
+from data import Sample
+from data.sources import Samples
+from models.encode import Encoded
+from models.engine import Engine
+from models.loader import VisionLanguageModel
+from models.weights import Gather
+from train.distributed import Ranks
+from train.settings import TrainSettings, ValidateSettings
+from verify.samples import grade_sample
+
+ROWS, BEST = "validation.jsonl", "best"
+
+
+def usable(model: VisionLanguageModel, settings: ValidateSettings) -> Iterator[tuple[Sample, Encoded]]:
+    """Yield the first problems that fit, of at most twice as many."""
+    data, found = Samples(settings.data, 0), 0
+    for sample in data.take(0, 2 * settings.items):
+        prompt = model.encoder.encode(sample)
+        if found < settings.items and model.encoder.fits(prompt):
+            found += 1
+            yield sample, prompt
+
+
+@dataclass
+class Validation:
+    """Asks the policy about held-out problems, and keeps the best weights."""
+
+    run: Path
+    settings: TrainSettings
+    ranks: Ranks
+    model: VisionLanguageModel
+    engine: Engine
+    gather: Gather | None
+
+    def __post_init__(self) -> None:
+        assert self.settings.validate is not None
+        self.every, self.k = self.settings.validate.every, self.settings.validate.k
+        self.asked = list(usable(self.model, self.settings.validate))
+        if len(self.asked) < self.ranks.size:
+            raise UserError(
+                f"validate has {len(self.asked)} problems that fit for {self.ranks.size} ranks; raise items"
+            )
+
+    def from_step(self, step: int) -> None:
+        """Drop what a stopped run measured after its checkpoint, and measure the start of a new one."""
+        path = self.run / ROWS
+        if self.ranks.main:
+            rows = read_jsonl(path) if path.exists() else []
+            write_jsonl(path, [row for row in rows if row["step"] <= step])
+        self.ranks.wait()
+        if step == 0:
+            self.after(0)
+
+    def after(self, step: int) -> None:
+        """Measure and write, where this step is one of those."""
+        if step % self.every:
+            return
+        right = self.shares()
+        accuracy = sum(map(sum, right.values())) / sum(map(len, right.values()))
+        row = {"step": step, "accuracy": accuracy, "items": len(self.asked), "k": self.k}
+        row |= {f"accuracy/{column}": sum(shares) / len(shares) for column, shares in sorted(right.items())}
+        best = self.best_before(step)
+        if self.ranks.main:
+            with open(self.run / ROWS, "a") as file:
+                file.write(json.dumps(row) + "\n")
+        self.ranks.wait()
+        if best is None or accuracy > best:
+            self.model.save(self.run / BEST, gather=self.gather, writes=self.ranks.main)
+            if self.ranks.main:
+                record = {"step": step, "accuracy": accuracy}
+                atomic_write_text(self.run / BEST / "validation.json", json.dumps(record) + "\n")
+            self.ranks.wait()
+
+    def best_before(self, step: int) -> float | None:
+        """Return the best accuracy of earlier steps; read before this step's row is written."""
+        path = self.run / ROWS
+        rows = [row["accuracy"] for row in read_jsonl(path) if row["step"] < step] if path.exists() else []
+        found = max(rows, default=None)
+        self.ranks.wait()
+        return found
+
+    def shares(self) -> dict[str, list[float]]:
+        """Return the share of right answers of every problem, by column, equal on all ranks."""
+        mine = self.ranks.mine(range(len(self.asked)))
+        prompts = [self.asked[number][1] for number in mine]
+        responses = self.engine.sample(prompts, self.k, self.settings.rollouts.sampling, self.settings.seed)
+        found = []
+        for place, number in enumerate(mine):
+            sample = self.asked[number][0]
+            texts = [one.text for one in responses[place * self.k : (place + 1) * self.k]]
+            right = [grade_sample(sample, text, self.settings.grader).correct for text in texts]
+            found.append((number, sample.tags.get("column", sample.source), sum(right) / self.k))
+        by_column: dict[str, list[float]] = defaultdict(list)
+        for _, column, share in sorted(self.ranks.gather(found)):
+            by_column[column].append(share)
+        return by_column
