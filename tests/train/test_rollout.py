@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -111,10 +112,10 @@ def test_pictures_that_cannot_be_used_are_replaced_and_counted_up_to_a_share(ran
     settings, data, engine = prepared([], lambda sample, k: k == 0)
     stream, prepare, taken = [s.id for s in data.take(0, 40)], random_tiny.encoder.prepare, data.taken
 
-    def fails(sample: Sample) -> Unmade:
+    def fails(sample: Sample, *args: Any, **options: Any) -> Unmade:
         if sample.id in (stream[1], stream[7]):
             raise UserError(f"{sample.id} is no picture")
-        return prepare(sample)
+        return prepare(sample, *args, **options)
 
     monkeypatch.setattr(random_tiny.encoder, "prepare", fails)
     found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
