@@ -46,7 +46,7 @@ slurm: $(READY) ## write the Slurm script of a run (SCALE=7b METHOD=papo_g NODES
 	$(PYTHON) -m train.slurm scale=$(SCALE) method=$(METHOD) nodes=$(NODES) gpus=$(GPUS) $(SET)
 
 bench: $(READY) ## measure the fast path (bench/*.json, about 25 minutes; nothing else should run)
-	$(PYTHON) -m bench.step && $(PYTHON) -m bench.head && $(PYTHON) -m bench.report
+	$(PYTHON) -m bench.step && $(PYTHON) -m bench.sampling && $(PYTHON) -m bench.head && $(PYTHON) -m bench.report
 
 .venv-peers/.ready: $(READY) environment/peers.py
 	$(PYTHON) environment/peers.py

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,7 @@ def sample_tasks(
     for start in range(0, len(missing), width):
         part = missing[start : start + width]
         prompts: list[tuple[str, Encoded]] = []
-        for task, sample, lack in part:
-            prompt = encoders[task.name].encode(sample, settings.view, settings.seed)
+        for (task, sample, lack), prompt in zip(part, encoded(encoders, part, settings), strict=True):
             if encoders[task.name].fits(prompt):
                 prompts.append((task.name, prompt))
             else:
@@ -117,6 +117,17 @@ def sample_tasks(
         advance(done, "")
         sampler.model.forget_pictures()
     return too_long
+
+
+def encoded(
+    encoders: dict[str, Encoder], part: Sequence[tuple[Task, Sample, int]], settings: EvalSettings
+) -> list[Encoded]:
+    """Return the prompts of some samples, those of one task after another encoded together."""
+    return [
+        prompt
+        for name, own in groupby(part, key=lambda one: one[0].name)
+        for prompt in encoders[name].encode_all([sample for _, sample, _ in own], settings.view, settings.seed)
+    ]
 
 
 def answer(

@@ -9,8 +9,9 @@ M places of tokens side by side, K tokens of all continuations, H heads of queri
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
@@ -57,6 +58,8 @@ def attention(
 class Plan:
     """Where the tokens of a row stand for attention; all that depends on the layout alone, for every layer."""
 
+    INDICES: ClassVar = ("token_K", "query_M", "query_K", "key_M", "key_K", "output_L")
+
     cuts: list[int]  # lengths of prefix, continuations, next prefix, next continuations ...
     shapes: list[tuple[int, int, int]]  # P, G and T of each group
     token_K: Tensor  # the tokens of all continuations in the row
@@ -69,39 +72,31 @@ class Plan:
 
 @lru_cache(maxsize=8)
 def plan_of(layout: Layout, device: torch.device) -> Plan:
-    """Return the plan of a layout; the lists hold numbers of tokens and places, group by group."""
+    """Return the plan of a layout, built group by group from the numbers of tokens and places so far."""
     cuts, shapes = list[int](), list[tuple[int, int, int]]()
-    token, query, query_at, key, key_at, output = ([torch.empty(0, dtype=torch.long)] for _ in range(6))
-    begin = queries = keys = outputs = 0  # how many tokens and places there are so far
+    found: dict[str, list[np.ndarray]] = {name: [] for name in Plan.INDICES}
+    begin = queries = keys = outputs = 0
     for prefix, lengths in layout.groups:
-        longest, at = max(lengths, default=0), begin + prefix
+        count, longest = len(lengths), max(lengths, default=0)
+        starts_G1 = begin + prefix + np.cumsum([0, *lengths])[:-1, None]
+        ends_G1 = starts_G1 + np.array(lengths, dtype=np.int64).reshape(-1, 1)
+        tokens_GT = np.minimum(starts_G1 + np.arange(longest), ends_G1 - 1)
+        real_GT = starts_G1 + np.arange(longest) < ends_G1
+        before_GP = np.broadcast_to(np.arange(begin, begin + prefix), (count, prefix))
+        places_GT = np.arange(count * longest).reshape(count, longest)
+        columns_GT = np.arange(count * (prefix + longest)).reshape(count, prefix + longest)[:, prefix:]
+        found["token_K"].append(tokens_GT[real_GT])
+        found["query_M"].append(tokens_GT.ravel())
+        found["query_K"].append(queries + places_GT[real_GT])
+        found["key_M"].append(np.concatenate([before_GP, tokens_GT], axis=1).ravel())
+        found["key_K"].append(keys + columns_GT[real_GT])
+        found["output_L"] += [outputs + np.arange(prefix), outputs + prefix + places_GT[real_GT]]
         cuts += [prefix, sum(lengths)]
-        shapes.append((prefix, len(lengths), longest))
-        output.append(torch.arange(outputs, outputs + prefix))
-        outputs += prefix
-        for length in lengths:
-            filled = torch.arange(at, at + longest).clamp(max=at + length - 1)
-            token.append(torch.arange(at, at + length))
-            query.append(filled)
-            query_at.append(torch.arange(queries, queries + length))
-            key += [torch.arange(begin, begin + prefix), filled]
-            key_at.append(torch.arange(keys + prefix, keys + prefix + length))
-            output.append(torch.arange(outputs, outputs + length))
-            at, queries, keys, outputs = at + length, queries + longest, keys + prefix + longest, outputs + longest
-        begin = at
-    token_K, query_M, query_K, key_M, key_K, output_L = (
-        torch.cat(parts).to(device) for parts in (token, query, query_at, key, key_at, output)
-    )
-    return Plan(
-        cuts=cuts,
-        shapes=shapes,
-        token_K=token_K,
-        query_M=query_M,
-        query_K=query_K,
-        key_M=key_M,
-        key_K=key_K,
-        output_L=output_L,
-    )
+        shapes.append((prefix, count, longest))
+        begin, queries = begin + prefix + sum(lengths), queries + count * longest
+        keys, outputs = keys + count * (prefix + longest), outputs + prefix + count * longest
+    indices = {name: torch.from_numpy(np.concatenate(parts)).to(device) for name, parts in found.items()}
+    return Plan(cuts=cuts, shapes=shapes, **indices)
 
 
 class Moved(torch.autograd.Function):

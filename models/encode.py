@@ -3,7 +3,7 @@
 import hashlib
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,10 +23,11 @@ from data.sample import IMAGE_PLACEHOLDER
 from data.views import Blind, Look, View, apply_view, fit_pixels
 from data.views.source import Others, mini_pictures, shown
 from models.families import PER_TOKEN_KEYS
+from models.processing import GRID, inputs_of_all, pictures_of_all
 from models.settings import ModelSettings
 from models.vision import Key
 
-GRID = "image_grid_thw"
+TOGETHER = 32  # prompts that pass the processor together: all their pixels exist twice for a moment
 ROWS = 1 << 20  # beside the numbers of pictures: a draw's chance for pixel values
 
 
@@ -94,6 +95,16 @@ class Drawing:
         return replace(prompt, vision=vision, salt=int.from_bytes(mark))
 
 
+@dataclass(frozen=True)
+class Unmade:
+    """A prompt before the processor: its text, and its pictures under the view."""
+
+    sample: Sample
+    text: str
+    images: list[Image.Image]
+    look: Drawing
+
+
 class Encoder:
     """Processor, template and pixel limits of one model."""
 
@@ -117,17 +128,45 @@ class Encoder:
         """Return one prompt with its pictures seen through a view (None = as they are)."""
         if isinstance(view, Blind):
             return self.blind(self.encode(sample))
+        return self.make([self.prepare(sample, view, seed, draw, response=response, progress=progress)])[0]
+
+    def prepare(
+        self,
+        sample: Sample,
+        view: View | None = None,
+        seed: int = 0,
+        draw: int = 0,
+        *,
+        response: str | None = None,
+        progress: float = 0.0,
+    ) -> Unmade:
+        """Write a prompt's text and open its pictures, which is where a sample can turn out to be unusable."""
+        own = view_seed(seed, sample.id, draw)
         if view:
-            sample = shown(sample, view, view_seed(seed, sample.id, draw), self.others)
+            sample = shown(sample, view, own, self.others)
         messages = chat_messages(sample, self.settings.prompt)
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        look = Drawing(view, view_seed(seed, sample.id, draw), response, progress)
-        images = self.drawn(sample, look)
-        inputs = self.inputs(text, images)
-        ids = inputs["input_ids"][0]
-        vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
-        encoded = Encoded(sample.id, ids, (ids == self.image_token_id).long(), vision, text, tuple(images))
-        return look.on_rows(encoded, sample)
+        look = Drawing(view, own, response, progress)
+        return Unmade(sample, text, self.drawn(sample, look), look)
+
+    def make(self, prompts: Sequence[Unmade]) -> list[Encoded]:
+        """Let the processor make model inputs of prompts, in one call where it can."""
+        found: list[Encoded] = []
+        parts = [prompts[start : start + TOGETHER] for start in range(0, len(prompts), TOGETHER)]
+        made = [one for part in parts for one in inputs_of_all(self.processor, [(p.text, p.images) for p in part])]
+        for prompt, inputs in zip(prompts, made, strict=True):
+            ids = inputs["input_ids"][0]
+            vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
+            kinds = (ids == self.image_token_id).long()
+            encoded = Encoded(prompt.sample.id, ids, kinds, vision, prompt.text, tuple(prompt.images))
+            found.append(prompt.look.on_rows(encoded, prompt.sample))
+        return found
+
+    def encode_all(self, samples: Iterable[Sample], view: View | None = None, seed: int = 0) -> list[Encoded]:
+        """Return one prompt per sample, as `encode` makes them."""
+        if isinstance(view, Blind):
+            return [self.encode(sample, view, seed) for sample in samples]
+        return self.make([self.prepare(sample, view, seed) for sample in samples])
 
     def blind(self, clean: Encoded) -> Encoded:
         """Return a prompt without its image tokens, the others at the positions that they had."""
@@ -169,7 +208,7 @@ class Encoder:
             for n, (sample, _, draw) in enumerate(asked)
         ]
 
-    def with_new_pictures(self, asked: Sequence[tuple[Sample, Encoded, "Drawing"]]) -> list[Encoded | None]:
+    def with_new_pictures(self, asked: Sequence[tuple[Sample, Encoded, Drawing]]) -> list[Encoded | None]:
         """Make all pictures in one call of the processor, as a call costs more than a small picture.
 
         None where another picture has another size, and with it the prompt another length.
@@ -177,16 +216,12 @@ class Encoder:
         if not asked:
             return []
         pictures = [self.drawn(sample, look) for sample, _, look in asked]
-        images = [image for own in pictures for image in own]
-        options = self.options(asked[0][1].text, images)["images_kwargs"]
-        made = self.processor.image_processor(images, return_tensors="pt", **options)
-        grids = made[GRID].split([len(own) for own in pictures])
-        pixels = made["pixel_values"].split([int(grid.prod(-1).sum()) for grid in grids])
+        made = pictures_of_all(self.processor, pictures)
         found: list[Encoded | None] = []
-        for (sample, clean, look), own, grid, rows in zip(asked, pictures, grids, pixels, strict=True):
-            same = torch.equal(grid, clean.vision[GRID])
+        for (sample, clean, look), own, vision in zip(asked, pictures, made, strict=True):
+            same = torch.equal(vision[GRID], clean.vision[GRID])
             assert same or look.view is None or look.view.source != "own", f"a view resized a picture of {sample.id}"
-            seen = replace(clean, vision={"pixel_values": rows, GRID: grid}, images=tuple(own))
+            seen = replace(clean, vision=vision, images=tuple(own))
             found.append(look.on_rows(seen, sample) if same else None)
         return found
 
@@ -197,7 +232,7 @@ class Encoder:
             sample = shown(sample, view, own, self.others)
         return self.drawn(sample, Drawing(view, own))
 
-    def drawn(self, sample: Sample, look: "Drawing") -> list[Image.Image]:
+    def drawn(self, sample: Sample, look: Drawing) -> list[Image.Image]:
         """Return the pictures of a sample that shows what its view starts from."""
         images = []
         for number, source in enumerate(sample.images):
@@ -205,23 +240,6 @@ class Encoder:
             image = fit_pixels(image, self.settings.min_pixels, self.settings.max_pixels)
             images.append(look.at("after_resize", image, sample, number))
         return images
-
-    def inputs(self, text: str, images: list[Image.Image]) -> Any:
-        """Return all that the processor makes of one prompt."""
-        return self.processor(text=[text], return_tensors="pt", **self.options(text, images))
-
-    def options(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
-        """Return what the processor is told beyond the text."""
-        # A list per prompt: LLaVA-OneVision cuts a picture into crops only where it is its prompt's only one.
-        options: dict[str, Any] = {"images": [images]} if images else {}
-        # Qwen's processors and their kin read `size` as an area, and the pixels are within limits already; others read
-        # it as a side and cut or scale as they were trained to.
-        if images and hasattr(self.processor.image_processor, "merge_size"):
-            options["images_kwargs"] = {"size": {"shortest_edge": 1, "longest_edge": 1 << 40}}
-        begin = self.processor.tokenizer.bos_token
-        if begin and text.startswith(begin):  # the tokenizer would put a second one in front
-            options["text_kwargs"] = {"add_special_tokens": False}
-        return options
 
     def blank_prompt(self) -> Encoded:
         """Return a prompt with the smallest picture there is."""
@@ -233,20 +251,6 @@ class Encoder:
     def fits(self, prompt: Encoded) -> bool:
         """Return whether a prompt is within the length limit; longer ones are left out, never cut."""
         return len(prompt.ids) <= self.settings.max_prompt_tokens
-
-    def encode_within_limit(
-        self, samples: Sequence[Sample], view: View | None = None, seed: int = 0
-    ) -> tuple[list[Sample], list[Encoded], list[str]]:
-        """Encode samples; those whose prompt is too long are left out and named."""
-        kept, encoded, too_long = [], [], []
-        for sample in samples:
-            prompt = self.encode(sample, view, seed)
-            if self.fits(prompt):
-                kept.append(sample)
-                encoded.append(prompt)
-            else:
-                too_long.append(sample.id)
-        return kept, encoded, too_long
 
     def response_ids(self, sample_id: str, ids: Sequence[int]) -> Tensor:
         """Return token ids of a response from a file; image tokens in it would be read as pictures, so they

@@ -30,6 +30,7 @@ from models.families import (
     token_kinds_name,
 )
 from models.inputs import positions_of
+from models.processing import inputs_of
 from models.response import Response
 from models.sampling import sample_plain
 from models.scoring import Group, Scorer, Scores
@@ -73,7 +74,7 @@ class VisionLanguageModel:
         return self.encoder.blank_prompt()
 
     def encode(self, samples: Iterable[Sample], view: View | None = None, seed: int = 0) -> list[Encoded]:
-        return [self.encoder.encode(sample, view, seed) for sample in samples]
+        return self.encoder.encode_all(samples, view, seed)
 
     def picture_inputs(self, prompts: Sequence[Encoded]) -> dict[str, torch.Tensor]:
         """Return the pictures of prompts as the model takes them: each distinct one once, where the tower is
@@ -185,7 +186,7 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
     blank = check_template(encoder)
     if module.config.model_type not in SHARED_PREFIX_FAMILIES:
         check_head(module)
-        check_pictures(module, encoder.inputs(blank.text, list(blank.images)))
+        check_pictures(module, inputs_of(processor, blank.text, blank.images))
     if settings.gradient_checkpointing:
         # The reentrant kind gives no gradients behind inputs that need none: adapters, frozen embeddings.
         module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

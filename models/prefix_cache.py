@@ -1,9 +1,10 @@
 """Keys and values while responses are sampled: each prompt's once, behind it those of its responses.
 
-Rows that answer one prompt stand in *bundles* of at most `BUNDLE`. A bundle has one copy of its prompt's keys, then a
-column per token of each of its rows; a mask says which row may see which column. So a decoding step is one attention
-call per layer over all bundles, and the prompt is read once per bundle. Rows that ended leave: the others of their
-bundle move together, and bundles without any row are dropped.
+A row stands for all responses to a prompt that are equal so far; where they part, several rows go on behind one, and
+what ended leaves. Rows stand in *bundles*: a bundle has one copy of its prompt's keys, then a column per token of each
+of its rows, and a mask says which row may see which column. So a decoding step is one attention call per layer over
+all bundles, the prompt is read once per bundle, and rows that part copy nothing but their line of the mask. Bundles
+without any row are dropped.
 
 Shapes: B bundles, W rows of the widest bundle, C columns, N rows in all, H heads of queries, E of keys, R = H / E,
 D numbers per head, L tokens of all prompts in a row, P of the longest prompt.
@@ -17,20 +18,20 @@ from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-BUNDLE = 8  # every row also passes over the columns of the others, which a mask hides: wider bundles waste more
+BUNDLE = 8  # responses: a row also passes over the columns of others, which a mask hides; wider bundles waste more
 ROOM = 16  # decoding steps for which columns are added at a time, at least
 DROP = 0.75  # bundles are dropped when no more than this share of them has rows left
 
 
 class PrefixCache:
-    """Keys and values of all layers for rows that answer some prompts."""
+    """Keys and values of all layers for rows behind some prompts; in the beginning there is one row per bundle."""
 
     def __init__(self, lengths: Sequence[int], count: int):
-        """Make a cache for `count` rows behind each prompt of these lengths."""
+        """Make a cache for `count` responses to each prompt of these lengths."""
         bundles = -(-count // BUNDLE)
         self.lengths = lengths
         self.prompt_B = torch.arange(len(lengths)).repeat_interleave(bundles)
-        self.bundle_N = np.concatenate([p * bundles + np.arange(count) // BUNDLE for p in range(len(lengths))])
+        self.bundle_N = np.arange(len(self.prompt_B))  # each row's, in order
         self.keys: list[Tensor] = []  # [B, E, C, D], one for each layer
         self.values: list[Tensor] = []
         self.filled = max(lengths)  # columns that hold tokens of earlier passes
@@ -54,19 +55,15 @@ class PrefixCache:
         self.prompt_B = self.prompt_B.to(like.device)
         lengths_B = torch.tensor(self.lengths, device=like.device)[self.prompt_B]
         beyond_BP = torch.arange(self.filled, device=like.device) >= lengths_B[:, None]
-        hidden_BP = like.new_zeros(beyond_BP.shape).masked_fill_(beyond_BP, -torch.inf)
-        self.width, self.columns = int(np.bincount(self.bundle_N).max()), self.filled
-        self.hidden_BWC = hidden_BP[:, None].repeat(1, self.width, 1)
+        self.columns = self.filled
+        self.hidden_BWC = like.new_zeros(beyond_BP.shape).masked_fill_(beyond_BP, -torch.inf)[:, None]
         self.find_places()
 
     def find_places(self) -> None:
-        """Number the rows of every bundle anew, from 0."""
-        # Rows are in the order of their bundles, so a row's number is its distance from its bundle's first.
-        starts = np.searchsorted(self.bundle_N, self.bundle_N)
-        slots_N = np.arange(len(self.bundle_N)) - starts
-        full = len(self.bundle_N) == self.hidden_BWC.shape[0] * self.width
-        place_N = torch.from_numpy(self.bundle_N * self.width + slots_N)
-        self.place_N = None if full else place_N.to(self.hidden_BWC.device)
+        """Say where rows stand among the B x W places."""
+        bundles, self.width = self.hidden_BWC.shape[:2]
+        place_N = torch.from_numpy(self.bundle_N * self.width + slots_of(self.bundle_N))
+        self.place_N = None if len(place_N) == bundles * self.width else place_N.to(self.hidden_BWC.device)
 
     def next_pass(self, steps_left: int, repeats: int) -> None:
         """Make columns for one more token of every row; `repeats` = R, `steps_left` passes come at most, with this."""
@@ -113,21 +110,18 @@ class PrefixCache:
             rows_NHD = rows_NHD.new_zeros(places, *rows_NHD.shape[1:]).index_copy_(0, self.place_N, rows_NHD)
         return rows_NHD.unflatten(0, (-1, self.width))
 
-    def keep(self, kept_N: np.ndarray) -> None:
-        """Let rows go; `kept_N` says which stay."""
-        slots_N = np.arange(len(self.bundle_N)) - np.searchsorted(self.bundle_N, self.bundle_N)
-        bundles, slots_N = self.bundle_N[kept_N], slots_N[kept_N]
+    def follow(self, before_N: np.ndarray) -> None:
+        """Let rows go on: the new row n behind the present row `before_N[n]`, in order; rows behind none leave."""
+        bundles, slots = self.bundle_N[before_N], slots_of(self.bundle_N)[before_N]
         having = np.unique(bundles)
         if len(having) <= DROP * self.hidden_BWC.shape[0]:
             self.drop(having)
             bundles = np.searchsorted(having, bundles)
-        self.bundle_N = bundles
-        width = int(np.bincount(bundles).max())
-        came_from_BW = np.zeros((self.hidden_BWC.shape[0], width), dtype=np.int64)
-        came_from_BW[bundles, np.arange(len(bundles)) - np.searchsorted(bundles, bundles)] = slots_N
+        came_from_BW = np.zeros((self.hidden_BWC.shape[0], np.bincount(bundles).max()), dtype=np.int64)
+        came_from_BW[bundles, slots_of(bundles)] = slots
         index_BW1 = torch.from_numpy(came_from_BW).to(self.hidden_BWC.device)[..., None]
         self.hidden_BWC = self.hidden_BWC.gather(1, index_BW1.expand(-1, -1, self.columns))
-        self.width = width
+        self.bundle_N = bundles
         self.find_places()
 
     def drop(self, having: np.ndarray) -> None:
@@ -137,3 +131,9 @@ class PrefixCache:
             for layer, held in enumerate(kept):
                 kept[layer] = held.index_select(0, index)
         self.hidden_BWC = self.hidden_BWC.index_select(0, index)
+
+
+def slots_of(bundle_N: np.ndarray) -> np.ndarray:
+    """Return each row's number in its bundle; rows are in the order of their bundles."""
+    slots: np.ndarray = np.arange(len(bundle_N)) - np.searchsorted(bundle_N, bundle_N)
+    return slots

@@ -7,7 +7,7 @@ M = N and N more of each view; K all response tokens in a row, V vocabulary, D h
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
@@ -43,6 +43,13 @@ class Scores:
     prior_NT: Tensor | None = None
     teacher_kl_NT: Tensor | None = None  # the divergence that `TeacherPass` names; gradient through the student alone
 
+    def of_rows(self, rows: Sequence[int]) -> "Scores":
+        """Return the scores of these rows, in this order; of scores without views."""
+        assert not self.views
+        every = {part.name: getattr(self, part.name) for part in fields(self)}
+        index = torch.tensor(rows, dtype=torch.long, device=self.logprobs_NT.device)
+        return replace(self, **{name: value[index] for name, value in every.items() if isinstance(value, Tensor)})
+
 
 def unflatten(values_K: Tensor, lengths: Sequence[int]) -> Tensor:
     """Return values of all response tokens in a row -> one padded row per response."""
@@ -77,6 +84,18 @@ def by_prompt(groups: Sequence[Group]) -> tuple[list[Group], list[int]]:
     places = {row: place for place, (row, _, _) in enumerate(one for own in found.values() for one in own)}
     merged = [Group(own[0][1].prompt, [group.responses[n] for _, group, n in own]) for own in found.values()]
     return merged, [places[row] for row in range(len(places))]
+
+
+def distinct(groups: Sequence[Group]) -> tuple[list[Group], list[int]]:
+    """Return the groups without responses that repeat another of their group, and where each response is there."""
+    found, places = [], list[int]()
+    before = 0
+    for group in groups:
+        numbers = {ids: n for n, ids in enumerate(dict.fromkeys(map(tuple, group.responses)))}
+        places += [before + numbers[tuple(ids)] for ids in group.responses]
+        found.append(Group(group.prompt, list(numbers)))
+        before += len(numbers)
+    return found, places
 
 
 def place_tokens(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
@@ -154,8 +173,12 @@ def score_groups(
     distribution. `states` ("focus", "prior") adds how near each token's own state is to the picture's, without
     gradient; `teacher` another model's distributions, compared as it says. `with_picture`: a batch without any picture
     takes a blank one along and drops its scores, so that the vision tower runs and gets its (zero) gradients, as it
-    does in the other ranks of a run.
+    does in the other ranks of a run. A response that repeats another of its group passes once where no gradient is
+    wanted and the path is shared.
     """
+    places: list[int] | None = None
+    if path == "shared" and not (torch.is_grad_enabled() or against or teacher):
+        groups, places = distinct(groups)
     lengths = [len(ids) for group in groups for ids in group.responses]
     count, wanted = len(lengths), sum(lengths)
     every = lengths * (1 + len(against))
@@ -177,7 +200,7 @@ def score_groups(
         }
         entropy_NT = entropy_MT[rows] if entropy_MT is not None else None
         views[name] = ViewScores(logprobs_MT[rows], entropy_NT, **divergences)
-    return Scores(
+    scores = Scores(
         logprobs_NT=logprobs_MT[:count],
         entropy_NT=entropy_MT[:count] if entropy_MT is not None else None,
         mask_NT=unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
@@ -185,6 +208,7 @@ def score_groups(
         teacher_kl_NT=teacher_divergence(hidden_KD[:wanted], head, teacher, lengths, temperature) if teacher else None,
         **{f"{name}_NT": unflatten(value_K, lengths) for name, value_K in found.items()},
     )
+    return scores if places is None else scores.of_rows(places)
 
 
 class Scorer(torch.nn.Module):

@@ -1,8 +1,10 @@
-"""Sampling where a family can share prompts: each passes once for all its responses, and rows that ended leave.
+"""Sampling where a family can share prompts: each passes once for all its responses, and so do equal beginnings.
 
-The draw is that of `models.sampling`, token by token, so that a response is the one that `sample_plain` gives, up to
-the rounding of logits (tests/models/test_shared_sampling.py). Shapes: N rows that go on, V vocabulary, T new tokens,
-B prompts, L tokens of all prompts in a row.
+A response is read by the model together with all others to its prompt that are equal to it so far; what differs is
+only the chance that each draws its next token with. What ended leaves. The draw is that of `models.sampling`, token by
+token, so that a response is the one that `sample_plain` gives, up to the rounding of logits
+(tests/models/test_shared_sampling.py). Shapes: N responses that go on, M different ones among them, V vocabulary, T
+new tokens, B bundles of responses (models/prefix_cache.py), L tokens of all prompts.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from models.attention import NO_MASK
 from models.encode import Encoded, check_sampled
 from models.inputs import Group, shared_inputs
 from models.parts import ModelParts
-from models.prefix_cache import PrefixCache
+from models.prefix_cache import BUNDLE, PrefixCache
 from models.response import Response
 from models.sampling import chances, draw_tokens, finished_response, in_evaluation_mode
 from models.settings import SamplingSettings
@@ -27,42 +29,46 @@ class Decoder:
 
     model: ModelParts
     cache: PrefixCache
-    follow_N: Tensor  # each row's position of its first token
+    follow_M: Tensor  # position of a response's first token
 
-    def logits(self, hidden_ND: Tensor) -> Tensor:
-        logits_NV: Tensor = self.model.module.get_output_embeddings()(hidden_ND)
-        return logits_NV
+    def logits(self, hidden_MD: Tensor) -> Tensor:
+        logits_MV: Tensor = self.model.module.get_output_embeddings()(hidden_MD)
+        return logits_MV
 
-    def next_logits(self, tokens_N: Tensor, step: int, steps_left: int) -> Tensor:
-        """Return the logits behind the rows' newest tokens, those of number `step`."""
+    def next_logits(self, before_M: Tensor, tokens_M: Tensor, step: int, steps_left: int) -> Tensor:
+        """Return the logits behind tokens of number `step`, each of which follows a present row."""
+        self.cache.follow(before_M.cpu().numpy())
+        self.follow_M = self.follow_M[before_M]
         config = self.model.module.get_decoder().config
         self.cache.next_pass(steps_left, config.num_attention_heads // config.num_key_value_heads)
         output = self.model.module.get_decoder()(
-            input_ids=tokens_N[None],
-            position_ids=(self.follow_N + step).expand(3, 1, -1),
-            attention_mask=NO_MASK.to(tokens_N.device),
+            input_ids=tokens_M[None],
+            position_ids=(self.follow_M + step).expand(3, 1, -1),
+            attention_mask=NO_MASK.to(tokens_M.device),
             cache=self.cache,
             use_cache=False,
         )
         return self.logits(output.last_hidden_state[0])
 
-    def keep(self, kept_N: Tensor) -> None:
-        """Let all other rows go."""
-        self.cache.keep(kept_N.cpu().numpy())
-        self.follow_N = self.follow_N[kept_N]
-
 
 def read_prompts(model: ModelParts, prompts: Sequence[Encoded], count: int) -> tuple[Decoder, Tensor]:
-    """Return a decoder for `count` rows behind each prompt, and the logits of their first tokens."""
+    """Return a decoder for `count` responses to each prompt, and the logits of their first tokens by bundle."""
     lengths = [len(prompt.ids) for prompt in prompts]
     inputs = shared_inputs(model, [Group(prompt, []) for prompt in prompts])
     cache = PrefixCache(lengths, count)
     hidden_LD = model.module.model(**inputs.arguments, cache=cache, use_cache=False).last_hidden_state[0]
     positions = inputs.arguments["position_ids"].split(lengths, dim=-1)
-    follow_B = torch.stack([part.amax() for part in positions]) + 1
-    decoder = Decoder(model, cache, follow_B.repeat_interleave(count))
-    last_B = torch.tensor(lengths, device=hidden_LD.device).cumsum(0) - 1
-    return decoder, decoder.logits(hidden_LD[last_B]).repeat_interleave(count, dim=0)
+    follow = torch.stack([part.amax() for part in positions]) + 1
+    last = torch.tensor(lengths, device=hidden_LD.device).cumsum(0) - 1
+    decoder = Decoder(model, cache, follow[cache.prompt_B])
+    return decoder, decoder.logits(hidden_LD[last])[cache.prompt_B]
+
+
+def bundle_of_response(prompts: int, count: int) -> Tensor:
+    """Return the bundle of each of `count` responses to each prompt."""
+    bundle_G = torch.arange(count) // BUNDLE
+    bundle_PG = torch.arange(prompts)[:, None] * (int(bundle_G[-1]) + 1) + bundle_G
+    return bundle_PG.flatten()
 
 
 @torch.no_grad()
@@ -82,19 +88,20 @@ def sample_shared(
     tokens_NT = torch.full((len(names), limit), model.eos_ids[0], device=device)
     logprobs_NT = torch.zeros(len(names), limit, device=device)
     ends = torch.tensor(model.eos_ids, device=device)
-    rows_N = torch.arange(len(names), device=device)
+    going_N = torch.arange(len(names), device=device)
     with in_evaluation_mode(model.module):
-        decoder, logits_NV = read_prompts(model, prompts, len(ks))
+        decoder, logits_MV = read_prompts(model, prompts, len(ks))
+        row_N = bundle_of_response(len(prompts), len(ks)).to(device)  # where each response stands among the M
         for step in range(limit):
-            numbers_N1 = numbers_NT[rows_N, step, None]
-            chosen_N1, found_N = draw_tokens(logits_NV, numbers_N1, settings, model.forbidden_ids)
-            tokens_NT[rows_N, step], logprobs_NT[rows_N, step] = chosen_N1[:, 0], found_N
-            going_N = torch.isin(chosen_N1[:, 0], ends, invert=True).nonzero()[:, 0]
-            if step + 1 == limit or len(going_N) == 0:
+            numbers_N1 = numbers_NT[going_N, step, None]
+            chosen_N1, found_N = draw_tokens(logits_MV[row_N], numbers_N1, settings, model.forbidden_ids)
+            tokens_NT[going_N, step], logprobs_NT[going_N, step] = chosen_N1[:, 0], found_N
+            left_N = torch.isin(chosen_N1[:, 0], ends, invert=True).nonzero()[:, 0]
+            if step + 1 == limit or len(left_N) == 0:
                 break
-            if len(going_N) < len(rows_N):
-                decoder.keep(going_N)
-                rows_N = rows_N[going_N]
-            logits_NV = decoder.next_logits(tokens_NT[rows_N, step], step, limit - step - 1)
+            going_N, vocabulary = going_N[left_N], logits_MV.shape[-1]
+            different_M, row_N = (row_N[left_N] * vocabulary + chosen_N1[left_N, 0]).unique(return_inverse=True)
+            before_M, tokens_M = different_M // vocabulary, different_M % vocabulary
+            logits_MV = decoder.next_logits(before_M, tokens_M, step, limit - step - 1)
     rows = zip(tokens_NT.tolist(), logprobs_NT.tolist(), names, strict=True)
     return [finished_response(model, ids, logprobs, *name, view) for ids, logprobs, name in rows]

@@ -6,6 +6,7 @@ Legend of shapes: S pixel rows (patches) of all pictures of a call, P pictures.
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -86,24 +87,26 @@ class PictureTower:
         new = [key for key in pixels if key not in found]
         if self.anyone_needs(bool(new), hidden_states.device):
             # Where only another process has a new picture, this one goes along with one that it knows.
-            found |= self.through({key: pixels[key] for key in new or keys[:1]}, options)
+            wanted = new or brought[:1]
+            # All that came is all there is to run, most often: then it need not be put together again.
+            all_rows = hidden_states if len(wanted) == len(brought) else torch.cat([pixels[key] for key in wanted])
+            found |= self.through(wanted, all_rows, options)
         merged = torch.cat([found[key].merged for key in keys])
         layers = zip(*(found[key].deepstack for key in keys), strict=True)
         deepstack = {"deepstack_features": [torch.cat(layer) for layer in layers]} if found[keys[0]].deepstack else {}
         return self.output_type(pooler_output=merged, **deepstack)
 
-    def through(self, pixels: dict[Key, Tensor], options: Any) -> dict[Key, Features]:
-        """Run the tower on pictures, and keep their features where it is frozen."""
-        rows = torch.cat(list(pixels.values()))
-        grid_P3 = torch.tensor([key[-3:] for key in pixels], device=rows.device)
+    def through(self, keys: Sequence[Key], rows: Tensor, options: Any) -> dict[Key, Features]:
+        """Run the tower on the rows of these pictures, and keep their features where it is frozen."""
+        grid_P3 = torch.tensor([key[-3:] for key in keys], device=rows.device)
         with torch.no_grad() if self.keep else nullcontext():
             output = self.run(rows, grid_thw=grid_P3, **options)
         self.output_type = type(output)
-        self.passed += len(pixels)
-        sizes = [math.prod(key[-3:]) // self.tower.spatial_merge_size**2 for key in pixels]
+        self.passed += len(keys)
+        sizes = [math.prod(key[-3:]) // self.tower.spatial_merge_size**2 for key in keys]
         parts = [output.pooler_output, *(getattr(output, "deepstack_features", None) or ())]
         pictures = zip(*(part.split(sizes) for part in parts), strict=True)
-        made = {key: Features(own[0], own[1:]) for key, own in zip(pixels, pictures, strict=True)}
+        made = {key: Features(own[0], own[1:]) for key, own in zip(keys, pictures, strict=True)}
         if self.keep:
             for key, features in made.items():
                 self.remember(key, features.copy())

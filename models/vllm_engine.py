@@ -17,6 +17,7 @@ from common import UserError
 from models.encode import Encoded, check_sampled
 from models.engine import EnginePrompt, Finished, Names, Progress, Weights, silent, unheard
 from models.loader import VisionLanguageModel
+from models.processing import options
 from models.response import Response
 from models.sampling import finished_response
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
@@ -166,7 +167,7 @@ class VllmEngine:
 
     def tokenizer_options(self, text: str) -> dict[str, Any]:
         """As the encoder's processor treats the text."""
-        return self.model.encoder.options(text, []).get("text_kwargs", {})
+        return options(self.model.processor, text, []).get("text_kwargs", {})
 
     def seen(self, prompt: Encoded) -> EnginePrompt:
         """Return tokens, pixels and positions from vLLM's own processor and model."""

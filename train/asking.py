@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from common import UserError
 from data import Sample
-from models.encode import Encoded
+from models.encode import Encoded, Unmade
 from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.response import Response
@@ -87,8 +87,7 @@ class Asker:
 
     def stage(self, conversations: Sequence[Conversation]) -> None:
         """Have one stage's asks answered and hand the rows back."""
-        for one in conversations:
-            self.encode(one)
+        self.encode(conversations)
         going = [one for one in conversations if one.waiting]
         answers = self.sampled(going) | self.read(going)
         for one in going:
@@ -116,21 +115,27 @@ class Asker:
                 one.rows += rows
                 one.listen(rows)
 
-    def encode(self, one: Conversation) -> None:
+    def encode(self, conversations: Sequence[Conversation]) -> None:
         """Encode the prompts of a stage that the policy answers or learns from; give up what does not fit."""
-        for ask in one.waiting:
-            if ask.by != "policy" and not ask.trained:
-                continue
-            sample = one.asked_sample(ask)
+        new: dict[str, Unmade] = {}
+        for one in conversations:
             try:
-                prompt = self.encoded.get(sample.id) or self.model.encoder.encode(sample)
+                for sample in self.wanted(one):
+                    if sample.id not in self.encoded and sample.id not in new:
+                        new[sample.id] = self.model.encoder.prepare(sample)
             except UserError as error:  # a picture that cannot be opened: counted, and too many stop the run
-                return one.give_up("unusable", str(error))
-            if not self.model.encoder.fits(prompt):
-                return one.give_up("too_long")
-            self.encoded[sample.id] = prompt
-            one.tokens[sample.id] = len(prompt.ids)
-        return None
+                one.give_up("unusable", str(error))
+        self.encoded.update(zip(new, self.model.encoder.make(list(new.values())), strict=True))
+        for one in conversations:
+            prompts = {sample.id: self.encoded[sample.id] for sample in self.wanted(one)}
+            if all(map(self.model.encoder.fits, prompts.values())):
+                one.tokens |= {name: len(prompt.ids) for name, prompt in prompts.items()}
+            else:
+                one.give_up("too_long")
+
+    def wanted(self, one: Conversation) -> list[Sample]:
+        """Return the samples of a problem's stage that need an encoded prompt."""
+        return [one.asked_sample(ask) for ask in one.waiting if ask.by == "policy" or ask.trained]
 
     def sampled(self, going: Sequence[Conversation]) -> dict[tuple[int, int], list[Response] | None]:
         """Return the policy's responses by (problem, number of the ask)."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+import models.encode
 import models.head
 import models.loader
 from common import UserError
@@ -74,6 +75,20 @@ def test_scores_and_gradients_are_those_of_plain_transformers(load_family, famil
         scores = model.score([Group(prompt, [ids])], path=path)
         torch.testing.assert_close(scores.logprobs_NT[0], expected, atol=1e-5, rtol=0)
         assert_same_gradients(expected_gradients, gradients(model, scores), 1e-4)
+
+
+@every_family
+def test_prompts_encoded_together_are_those_encoded_alone(load_family, family, monkeypatch):
+    model, samples = load_family(family), [make() for make in MAKERS for _ in range(2)]
+    monkeypatch.setattr(models.encode, "TOGETHER", 4)
+    for view in (None, PatchBlack()):
+        for asker, together in zip(samples, model.encoder.encode_all(samples, view, 5), strict=True):
+            alone = model.encoder.encode(asker, view, 5)
+            assert torch.equal(together.ids, alone.ids) and together.vision.keys() == alone.vision.keys()
+            assert all(torch.equal(value, alone.vision[name]) for name, value in together.vision.items())
+            assert (together.sample_id, together.text, together.key) == (alone.sample_id, alone.text, alone.key)
+    words = model.encoder.encode_all([text_only(), text_only()])
+    assert [prompt.vision for prompt in words] == [{}, {}]
 
 
 @every_family

@@ -168,11 +168,10 @@ def test_an_image_token_in_a_stored_response_is_refused(random_tiny):
         random_tiny.encoder.response_ids("mini/2/train/counting/7", [5, random_tiny.image_token_id])
 
 
-def test_long_prompts_are_left_out_and_named(random_tiny):
+def test_a_long_prompt_does_not_fit(random_tiny):
     random_tiny.encoder.settings = replace(random_tiny.settings, max_prompt_tokens=40)
-    samples = [sample("train", "counting", 0), sample("train", "word", 0)]
-    kept, encoded, too_long = random_tiny.encoder.encode_within_limit(samples)
-    assert [s.id for s in kept] == [samples[0].id] and len(encoded) == 1 and too_long == [samples[1].id]
+    encoded = random_tiny.encode([sample("train", "counting", 0), sample("train", "word", 0)])
+    assert [random_tiny.encoder.fits(prompt) for prompt in encoded] == [True, False]
 
 
 def test_what_is_saved_is_what_plain_transformers_loads(random_tiny, tmp_path):

@@ -30,6 +30,21 @@ def test_a_response_does_not_see_its_siblings(random_tiny):
     torch.testing.assert_close(alone, among, atol=1e-5, rtol=0)
 
 
+def test_responses_that_repeat_pass_once_without_gradient(random_tiny):
+    """And have the same scores as with it, where all pass: in their places, with entropies and states."""
+    prompts = random_tiny.encode([sample("train", "word", 4), sample("train", "chart", 1)])
+    answers = [[[40, 41, 2], [99], [40, 41, 2], [40, 41]], [[99], [50, 51, 52, 53, 2], [99]]]
+    groups, seen = [Group(prompt, own) for prompt, own in zip(prompts, answers, strict=True)], []
+    layer = random_tiny.module.get_decoder().layers[0].mlp
+    layer.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[:-1].numel()))
+    wanted = random_tiny.score(groups, entropy=True, states=("focus", "prior"))
+    with torch.no_grad():
+        found = random_tiny.score(groups, entropy=True, states=("focus", "prior"))
+    for name in ("logprobs_NT", "entropy_NT", "mask_NT", "focus_NT", "prior_NT"):
+        torch.testing.assert_close(getattr(found, name), getattr(wanted, name), atol=1e-5, rtol=0)
+    assert seen[0] - seen[1] == 3 + 1
+
+
 def test_the_picture_matters_to_the_score(random_tiny):
     first, second = (random_tiny.encode([sample("train", "counting", i)])[0] for i in (1, 2))
     swapped = dataclasses.replace(first, vision=second.vision, images=second.images)

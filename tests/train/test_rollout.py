@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from common import UserError
 from configs import compose
 from data import Sample
 from data.sources import Samples
-from models.encode import Encoded
+from models.encode import Unmade
 from models.response import Response
 from train.distributed import Ranks
 from train.rewards import OverlongSettings, overlong_penalty
@@ -109,21 +110,21 @@ def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
 
 def test_pictures_that_cannot_be_used_are_replaced_and_counted_up_to_a_share(random_tiny, monkeypatch):
     settings, data, engine = prepared([], lambda sample, k: k == 0)
-    stream, encode, taken = [s.id for s in data.take(0, 40)], random_tiny.encoder.encode, data.taken
+    stream, prepare, taken = [s.id for s in data.take(0, 40)], random_tiny.encoder.prepare, data.taken
 
-    def fails(sample: Sample) -> Encoded:
+    def fails(sample: Sample, *args: Any, **options: Any) -> Unmade:
         if sample.id in (stream[1], stream[7]):
             raise UserError(f"{sample.id} is no picture")
-        return encode(sample)
+        return prepare(sample, *args, **options)
 
-    monkeypatch.setattr(random_tiny.encoder, "encode", fails)
+    monkeypatch.setattr(random_tiny.encoder, "prepare", fails)
     found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
     assert [s.id for s in found.samples] == [stream[n] for n in (0, 2, 3, 4, 5, 6)]
     assert [(t.why, t.sample_id) for t in found.discarded] == [("unusable", stream[1])]
     assert (data.broken, data.taken - taken) == (1, 7)
     assert experience_metrics(found)["filter/unusable"] == 1
     assert [p.sample_id for p in usable_prompts(random_tiny, data, 3)] == [stream[n] for n in (0, 2, 3)]
-    monkeypatch.setattr(random_tiny.encoder, "encode", lambda sample: fails(data.take(1, 1)[0]))
+    monkeypatch.setattr(random_tiny.encoder, "prepare", lambda sample: fails(data.take(1, 1)[0]))
     with pytest.raises(UserError, match=rf"{stream[1]} is no picture \(\d+ of the last \d+ samples cannot be used"):
         collect(engine, random_tiny, data, 0, settings, 2, Ranks())
 
