@@ -151,10 +151,12 @@ class Teacher:
 
     def save(self, folder: Path) -> None:
         """Write the base as ordinary transformers files, with the record of how it was made."""
+        # Before anything is written: the shipped folder is tracked, and its own change is none of the code.
+        record = Run.collect(self.settings, revisions={"mini world": str(WORLD_VERSION)})
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
-        revisions = {"mini world": str(WORLD_VERSION), "model": f"sha256:{sha256_of(folder / 'model.safetensors')}"}
-        Run.collect(self.settings, revisions=revisions).save(folder / "made_by.json")
+        record.revisions["model"] = f"sha256:{sha256_of(folder / 'model.safetensors')}"
+        record.save(folder / "made_by.json")
 
 
 def keep_state(path: Path, teacher: Teacher, step: int) -> None:
