@@ -44,7 +44,7 @@ from models.scoring import Group
 from tests.eval.make_fixtures import FOLDER
 from tests.models.ragged import text_only, two_pictures
 
-SETTINGS = AnalysisSettings(task="report", samples=16, patches=8)
+SETTINGS = AnalysisSettings(task="report", samples=18, patches=9)
 QUICK = ["model=tiny", "k=2", "page=0", "sampling.max_new_tokens=40"]
 
 
@@ -302,7 +302,7 @@ def test_the_page_has_all_samples_and_all_tables(report, opened, only_items):
     page = render_report(built)
     assert "data:image/png" in render_report(report)
     ids = opened.views[0].predictions.sample_id.unique()
-    assert len(built.items) == len(ids) == 40 and all(f'"{name}"' in page for name in ids)
+    assert len(built.items) == len(ids) == 45 and all(f'"{name}"' in page for name in ids)
     assert all(table.title.replace("'", "&#39;") in page for table in built.tables)
     assert not any(item.answers[0].patches for item in built.items)
     assert not any("browser shows" in line for line in built.left_out)
@@ -310,7 +310,7 @@ def test_the_page_has_all_samples_and_all_tables(report, opened, only_items):
 
 def test_what_is_shown_of_all_samples_is_said(report):
     text = " ".join(report.left_out)
-    assert "16 of 40 samples" in text and "8 of the shown samples (patches=8)" in text
+    assert "18 of 45 samples" in text and "9 of the shown samples (patches=9)" in text
     assert "No run has training curves" in text
     titles = [figure.title for figure in report.figures]
     assert "Training" not in titles and {"Accuracy", "Differences", "From one to two", "What two repairs"} <= set(
@@ -448,7 +448,7 @@ def test_runs_that_do_not_belong_together_are_refused(folders):
     unjudged = copied(
         folders[1], "unjudged", lambda f: f.assign(correct=f.correct.astype("boolean").where(f.k > 0, pd.NA))
     )
-    with pytest.raises(UserError, match="40 responses of unjudged have no verdict"):
+    with pytest.raises(UserError, match="45 responses of unjudged have no verdict"):
         open_runs([folders[0], unjudged])
 
 

@@ -314,7 +314,7 @@ def test_the_mini_world_stands_in_for_a_suite(tmp_path: Path, capsys: pytest.Cap
     }
     rows = pd.read_csv(tmp_path / "scores.csv").row.tolist()
     assert rows == ["mini", *scores["columns"], *scores["averages"]]
-    assert len(predictions_in(tmp_path)) == 8 * 5
+    assert len(predictions_in(tmp_path)) == 9 * 5
     assert scores["cut_by_length"] > 0 and "cut by the length limit" in said
 
 
@@ -424,7 +424,7 @@ def test_an_evaluation_that_is_killed_twice_ends_as_one_that_never_was(tmp_path:
     (final,) = files_in(killed).values()
     assert final.startswith(second[: second.rfind(b"\n") + 1])
     scores = run(straight, *[option for option in options if not option.startswith("engine")])
-    assert len(texts_in(killed)) == 8 * 10 * 4 and texts_in(killed) == texts_in(straight)
+    assert len(texts_in(killed)) == 9 * 10 * 4 and texts_in(killed) == texts_in(straight)
     assert scores_in(killed) == scores
     drop = ["token_ids", "choices"]
     assert predictions_in(killed).drop(columns=drop).equals(predictions_in(straight).drop(columns=drop))
@@ -434,7 +434,7 @@ def test_an_evaluation_that_is_killed_twice_ends_as_one_that_never_was(tmp_path:
 @needs_vllm
 def test_vllm_in_the_process_gives_the_same_texts(mini: Path, tmp_path: Path) -> None:
     to_the_end(tmp_path, *MINI, "engine=vllm")
-    assert len(texts_in(tmp_path)) == 8 * 5 * 2 and texts_in(tmp_path) == texts_in(mini)
+    assert len(texts_in(tmp_path)) == 9 * 5 * 2 and texts_in(tmp_path) == texts_in(mini)
     assert scores_in(tmp_path) == scores_in(mini)
     assert files_in(tmp_path).keys().isdisjoint(files_in(mini))
 
@@ -456,7 +456,7 @@ def test_a_real_server_gives_the_greedy_texts_and_is_asked_once(
     kept = b"".join(line for number, line in enumerate(lines) if number % 3)
     path.write_bytes(kept)
     scores = run(theirs, *asking)
-    assert len(texts_in(theirs)) == 8 * 5 * 2 and texts_in(theirs) == texts_in(ours)
+    assert len(texts_in(theirs)) == 9 * 5 * 2 and texts_in(theirs) == texts_in(ours)
     assert path.read_bytes().startswith(kept) and path.read_bytes().count(b"\n") == len(lines)
     assert scores == scores_in(ours)
     before = files_in(theirs)

@@ -1,12 +1,17 @@
 """Collapse signals on curves drawn through the paper's Figure 11 readings, with the noise of a real run."""
 
+import json
 import math
 import random
 from itertools import pairwise
 
 import pytest
 
+from common import UserError
+from configs import compose
 from train.collapse import RECENT, SETTLE, signals
+from train.loop import train
+from train.settings import TrainSettings
 
 NAMES = {"kl_rise", "clip_high_rise", "masked_entropy_rise", "reward_fall", "entropy_dip_and_rise"}
 # (step, value) read off Figure 11 (and 5 for the reward): 7B, gamma 0.02, no regularisation. The KL leaves its level
@@ -158,3 +163,17 @@ def test_responses_that_run_into_the_limit_are_a_reason() -> None:
     fallen = [{"critic/rewards/mean": 0.33, "response_length/clip_ratio": 0.6}] * 3
     assert onset(steady + fallen) == 23
     assert onset(steady + [row | {"response_length/clip_ratio": 0.1} for row in fallen]) is None
+
+
+@pytest.mark.slow
+def test_a_run_that_collapses_says_so_and_stops_where_asked(tmp_path, capsys) -> None:
+    """A coefficient far too large ruins the shipped base within a dozen steps."""
+    options = ["scale=mini", "method=papo_g", "losses.perception_kl.coef=8", "optimiser.learning_rate=5e-4"]
+    options += ["rollouts.prompts=9", "optimiser.minibatch_prompts=3", "keep.wandb=disabled", "keep.rollouts_every=0"]
+    options += [f"run={tmp_path}/run", "steps=25", "keep.stop_on_collapse=true"]
+    with pytest.raises(UserError, match="collapsed and was stopped"):
+        train(compose(TrainSettings, options))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["collapse/onset"] == 1 and not any(row["collapse/onset"] for row in rows[:-1])
+    assert f"collapses at step {rows[-1]['step']}" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "final").exists()
