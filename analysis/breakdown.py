@@ -17,6 +17,7 @@ from analysis.protocol.transitions import RIGHT, WRONG, Resampling, Share, State
 from analysis.protocol.words import points
 from analysis.runs import OpenedRun
 from common import UserError
+from eval.estimate import number_text
 
 PERCEPTION, WHOLE, NAMELESS = taxonomy.PERCEPTION.name, "all", "(none)"
 LEVELS = ("low", "medium", "high")  # of vision need; all other parts stand in the order of their items
@@ -110,7 +111,7 @@ def balance_sentence(found: Findings, names: Sequence[str], of: str = PERCEPTION
     mended, broken = (100 * (found.flow[FORWARD][a][b].value or 0) for a, b in ((place, right), (right, place)))
     change = points(Share(line.difference, line.low, line.high), "+")
     return (
-        f"Of all responses {100 * line.first:.1f} % are {of} errors under {names[0]} and {100 * line.second:.1f} % "
-        f"under {names[1]}, {change} points: {mended:.1f} % of the pairs of responses go from such an error to right, "
-        f"{broken:.1f} % the other way."
+        f"Of all responses {number_text(line.first)} % are {of} errors under {names[0]} and "
+        f"{number_text(line.second)} % under {names[1]}, {change} points: {mended:.1f} % of the pairs of responses go "
+        f"from such an error to right, {broken:.1f} % the other way."
     )

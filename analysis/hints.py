@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
 
 from analysis.items import Items
-from eval.output import interval_text
+from eval.estimate import over_trainings
 from eval.paired import PairedResult, compare_part, pair
-from eval.statistics import ROUNDING, average_at_k
+from eval.statistics import average_at_k
 
 HINTS = {"broken": "is wrong", "aligned": "is right"}
 COLUMN = "hint"
@@ -28,8 +27,7 @@ def accuracy(predictions: pd.DataFrame) -> str:
     """Return the share of right responses in percent, with its interval over items."""
     table = predictions.pivot(index="sample_id", columns="k", values="correct")
     clusters = predictions.drop_duplicates("sample_id").set_index("sample_id").cluster.loc[table.index].tolist()
-    found = average_at_k(table.to_numpy(dtype=float), clusters)
-    return interval_text(found.mean, found.low, found.high)
+    return average_at_k(table.to_numpy(dtype=float), clusters).text()
 
 
 def difference(runs: Mapping[str, pd.DataFrame], pair_of: tuple[str, str], state: str) -> PairedResult:
@@ -49,9 +47,7 @@ def sentences(runs: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]
         count = next(iter(asked.values())).sample_id.nunique()
         lines = [(pair_of, difference(runs, pair_of, state)) for pair_of in pairs]
         against = "; ".join(
-            f"{second} minus {first} {100 * line.difference:+.1f} points "
-            f"[{100 * line.low:+.1f}, {100 * line.high:+.1f}]"
-            for (first, second), line in lines
+            f"{second} minus {first} {line.estimate.text('+')} points" for (first, second), line in lines
         )
         found.append(
             f"Where the question suggests a fact that {words} ({count:,} items), right answers: {said}."
@@ -88,12 +84,5 @@ def table(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) 
 
 
 def cell(values: Sequence[float], bounds: tuple[float, float], sign: str) -> str:
-    """Return a mean over trainings with its interval, a plain number where there is one training."""
-    if len(values) < 2:
-        return f"{100 * values[0]:{sign}.1f}" if values else ""
-    mean = float(np.mean(values))
-    if np.ptp(values) < ROUNDING:  # trainings that agree exactly
-        return f"{100 * mean:{sign}.1f}"
-    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
-    low, high = max(bounds[0], float(low)), min(bounds[1], float(high))
-    return f"{100 * mean:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+    """Return a mean over trainings in percent, with its interval where they have one."""
+    return over_trainings(values, bounds).text(sign) if values else ""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common import UserError
+from eval.estimate import Estimate, over_trainings
 from eval.statistics import McNemar, mcnemar_exact, mean_of_columns
 
 DESCRIBED = ["column", "subset", "cluster", "vision_need", "version", "hint"]
@@ -30,19 +31,35 @@ class Items:
         frame = self.frame
         return {c: ((frame.column == c) | (frame.subset == c)).to_numpy() for c in columns}
 
-    def mean(self, method: str, columns: Sequence[str]) -> tuple[float, float, float]:
-        """Mean over columns with its interval."""
-        return self.interval(self.scores[method], columns, (0.0, 1.0))
+    def mean(self, method: str, columns: Sequence[str]) -> Estimate:
+        """Return the mean over columns with its interval over items."""
+        return self.estimate(self.scores[method], columns, False, len(self.per_seed[method]))
 
-    def difference(self, first: str, second: str, columns: Sequence[str]) -> tuple[float, float, float]:
-        """Second minus first on the same items, with a paired interval."""
-        return self.interval(self.scores[second] - self.scores[first], columns, (-1.0, 1.0))
+    def difference(self, first: str, second: str, columns: Sequence[str]) -> Estimate:
+        """Return second minus first on the same items, with a paired interval over items."""
+        seeds = max(len(self.per_seed[method]) for method in (first, second))
+        return self.estimate(self.scores[second] - self.scores[first], columns, True, seeds)
 
-    def interval(
-        self, scores_I: np.ndarray, columns: Sequence[str], bounds: tuple[float, float]
-    ) -> tuple[float, float, float]:
+    def estimate(
+        self, scores_I: np.ndarray, columns: Sequence[str], is_difference: bool = False, seeds: int = 1
+    ) -> Estimate:
         strata, clusters = self.frame.column.to_numpy(), self.frame.cluster.to_numpy()
-        return mean_of_columns(scores_I, strata, clusters, self.masks(columns), bounds=bounds)
+        return mean_of_columns(scores_I, strata, clusters, self.masks(columns), is_difference, seeds)
+
+    def over_trainings(self, first: str, second: str, columns: Sequence[str]) -> Estimate | None:
+        """Return second minus first with its interval over trainings, paired by seed; None of fewer than two pairs.
+
+        A table trains all its rows with the same seeds, so one evaluation beside several is of a model that was not
+        trained, and goes with every seed.
+        """
+        before, after = self.per_seed[first], self.per_seed[second]
+        if min(len(before), len(after)) == 1:
+            pairs = [(one, other) for one in before.values() for other in after.values()]
+        else:
+            pairs = [(before[seed], after[seed]) for seed in before if seed in after]
+        masks = self.masks(columns).values()
+        values = [float(np.mean([(two - one)[chosen].mean() for chosen in masks])) for one, two in pairs]
+        return over_trainings(values, (-1.0, 1.0)) if len(values) > 1 else None
 
     def mcnemar(self, first: str, second: str, columns: Sequence[str]) -> McNemar:
         """Exact test on items by majority; an item that two columns share counts once."""

@@ -72,7 +72,7 @@ def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
     )
     for heading in ordered(gathered.paper):
         part = ours[ours.heading == heading].set_index("method")
-        cells = [f"{part.value[m]:.1f} [{part.low[m]:.1f}, {part.high[m]:.1f}]" for m in gathered.methods]
+        cells = [part.text[m] for m in gathered.methods]
         table.add_row(heading, *cells, style="bold" if heading in ("general", "vision", "overall") else "")
     console = Console()
     console.print(table)

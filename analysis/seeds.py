@@ -1,4 +1,4 @@
-"""Which runs are seeds of one method, and what a mean over seeds is worth.
+"""Which runs are seeds of one method.
 
 A run is a seed if its folder is called seed0, seed1 ...; the seeds that lie in one folder are of one method, which has
 that folder's name. Every other run is a method of its own, with one run that was not trained again.
@@ -8,17 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 
-import numpy as np
 import pandas as pd
 import yaml
-from scipy.stats import ttest_1samp
 
-from analysis.protocol.transitions import Share
 from analysis.runs import OpenedRun, short_names
 from configs.layout import SEED_FOLDER
-from eval.statistics import ROUNDING
 
 OWN_SETTINGS = {"seed", "run"}  # what seeds of one method differ in
 
@@ -119,14 +114,3 @@ def unlike_settings(method: Method) -> list[str]:
         return []
     table = pd.json_normalize(told).astype(str)
     return [name for name in table.columns if name not in OWN_SETTINGS and table[name].nunique() > 1]
-
-
-def mean_over_seeds(values: Sequence[float], bounds: tuple[float, float]) -> Share:
-    """Return the mean of trainings with Student's 95 % interval; none of one training, nor of several that
-    agree exactly.
-    """
-    mean = fmean(values)
-    if len(values) < 2 or np.ptp(values) < ROUNDING:
-        return Share(mean, None, None)
-    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
-    return Share(mean, max(bounds[0], float(low)), min(bounds[1], float(high)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.items import Items
+from eval.estimate import Estimate, difference_sentence
 
 GROUPS = ("general", "vision", "overall")
 NAMES = {"grpo": "GRPO", "papo_g": "PAPO_G", "dapo": "DAPO", "papo_d": "PAPO_D"}
@@ -13,15 +14,14 @@ NAMES = {"grpo": "GRPO", "papo_g": "PAPO_G", "dapo": "DAPO", "papo_d": "PAPO_D"}
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A method against its baseline on one group of columns, in points."""
+    """A method against its baseline on one group of columns."""
 
     method: str  # the names that the table shows
     baseline: str
     seeds: int
     group: str
-    points: float
-    low: float
-    high: float
+    over_items: Estimate
+    over_trainings: Estimate | None  # from two trainings on
     only_baseline: int
     only_method: int
     p_value: float
@@ -44,15 +44,22 @@ def ordered(paper: dict) -> list[str]:
 
 
 def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
-    """Return one row per method and heading: value and interval in percent."""
+    """Return one row per method and heading: value and interval in percent, and their text."""
     rows = []
     for method in methods:
         for heading in ordered(paper):
             columns = columns_of(paper, heading) if heading in GROUPS else [heading]
-            mean, low, high = (100 * value for value in items.mean(method, columns))
-            seeds = len(items.per_seed[method])
+            found = items.mean(method, columns)
             rows.append(
-                {"method": method, "heading": heading, "value": mean, "low": low, "high": high, "seeds": seeds}
+                {
+                    "method": method,
+                    "heading": heading,
+                    "value": 100 * found.value,
+                    "low": 100 * found.low,
+                    "high": 100 * found.high,
+                    "seeds": found.seeds,
+                    "text": found.text(),
+                }
             )
     return pd.DataFrame(rows)
 
@@ -76,7 +83,6 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
             continue
         for group in GROUPS:
             columns = columns_of(paper, group)
-            points, low, high = (100 * value for value in items.difference(baseline, method, columns))
             test = items.mcnemar(baseline, method, columns)
             found.append(
                 Comparison(
@@ -84,9 +90,8 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
                     baseline=names.get(baseline, baseline),
                     seeds=len(items.per_seed[method]),
                     group=group,
-                    points=points,
-                    low=low,
-                    high=high,
+                    over_items=items.difference(baseline, method, columns),
+                    over_trainings=items.over_trainings(baseline, method, columns),
                     only_baseline=test.only_first,
                     only_method=test.only_second,
                     p_value=test.p_value,
@@ -124,7 +129,7 @@ def wide(ours: pd.DataFrame, paper: dict, published: pd.DataFrame) -> tuple[list
     for method in ours.method.unique():
         part = ours[ours.method == method].set_index("heading")
         seeds = int(part.seeds.iloc[0])
-        cells = [f"{part.value[h]:.1f} ± {(part.high[h] - part.low[h]) / 2:.1f}" for h in ordered(paper)]
+        cells = [part.text[h] for h in ordered(paper)]
         rows.append([f"ours: {names.get(method, method)} ({seeds} seed{'s' * (seeds > 1)})", *cells])
     for label in published.label.unique():
         part = published[published.label == label].set_index("heading")
@@ -136,7 +141,8 @@ def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[s
     header = [
         "comparison",
         "columns",
-        "difference in points (95 %)",
+        "difference in points (95 % over problems)",
+        "95 % over trainings",
         "items only one gets right",
         "McNemar exact p",
         "paper's difference",
@@ -145,7 +151,8 @@ def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[s
         [
             f"{c.method} - {c.baseline}",
             c.group,
-            f"{c.points:+.1f} [{c.low:+.1f}, {c.high:+.1f}]",
+            c.over_items.text("+"),
+            "one training" if c.over_trainings is None else c.over_trainings.text("+"),
             f"{c.only_method} against {c.only_baseline}",
             f"{c.p_value:.2g}",
             c.published or "not in the paper",
@@ -157,12 +164,5 @@ def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[s
 
 def verdict(c: Comparison) -> str:
     """Return one sentence a reader can rely on."""
-    name, baseline = c.method, c.baseline
-    runs = "one training run each" if c.seeds == 1 else f"{c.seeds} seeds"
-    runs = f"{runs}; the interval covers problems, not trainings"
-    said = f"{c.points:+.1f} points [{c.low:+.1f}, {c.high:+.1f}] on the {c.group} average ({runs})"
-    if c.low > 0:
-        return f"{name} beats {baseline}: {said}."
-    if c.high < 0:
-        return f"{name} loses to {baseline}: {said}."
-    return f"{name} and {baseline} cannot be told apart: {said}."
+    where = f", on the {c.group} average"
+    return difference_sentence(c.method, c.baseline, c.over_items, c.over_trainings, where)

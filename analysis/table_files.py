@@ -19,6 +19,7 @@ from analysis.experiments import paper_table
 from analysis.items import DESCRIBED, Items
 from analysis.table import comparison_rows, comparisons, names_of, our_rows, paper_rows, verdict, wide
 from common import UserError, atomic_path, atomic_write_text
+from eval.estimate import number_text
 from eval.output import markdown
 
 ITEMS, ERRORS = "items.parquet", "errors.csv"
@@ -57,7 +58,7 @@ class TableData:
             classes = f"Error classes of all responses in percent (of the wrong ones in brackets):\n\n{shares}"
         parts = [
             f"# Table {self.number} at {self.scale} scale",
-            f"Accuracy in percent, avg@k, ± half of the 95 % interval over problems; {seeds} seed(s) per trained row. "
+            f"Accuracy in percent, avg@k, with the 95 % interval over problems; {seeds} seed(s) per trained row. "
             f"The paper's rows ({self.paper['source']['paper']}, Table {self.number}) are other models on other "
             "benchmarks: compare the differences between rows, not the rows.",
             markdown(header, rows),
@@ -91,9 +92,9 @@ def error_rows(shares: pd.DataFrame, names: dict[str, str]) -> tuple[list[str], 
     rows = []
     for method, row in shares.iterrows():
         wrong = max(1e-9, 1 - row.right)
-        cells = [f"{100 * row[c]:.1f} ({100 * row[c] / wrong:.0f})" for c in CLASSES]
+        cells = [f"{number_text(row[c])} ({100 * row[c] / wrong:.0f})" for c in CLASSES]
         name = names.get(str(method), str(method))
-        rows.append([name, f"{100 * row.right:.1f}", *cells, f"{100 * row.guess:.1f}", f"{row.n:.0f}"])
+        rows.append([name, number_text(row.right), *cells, number_text(row.guess), f"{row.n:.0f}"])
     return header, rows
 
 

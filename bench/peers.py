@@ -134,7 +134,7 @@ def compare(group: int, response: int) -> dict[str, Any]:
         trainer.model.zero_grad()
         trainer.compute_loss(trainer.model, inputs).backward()
 
-    needs = needs_of(settings.losses, [])
+    needs = needs_of(settings)
     fixed = {"logp": {}, "reference.logp": reference}
     table = weighed(experience, fixed, needs, settings, ranks, progress=0.0, seed=0)
 

@@ -1,5 +1,15 @@
-"""The one exception that reaches a user as a sentence instead of a traceback."""
+"""The one exception that reaches a user as a sentence instead of a traceback, and how such sentences end."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class UserError(Exception):
     """Something at the edge (config, data, checkpoint) is wrong; the message says what to do about it."""
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "use one of") -> str:
+    """Return the end of a sentence about an unknown name: the known one that is most like it, or all of them."""
+    names = list(dict.fromkeys(known))
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"{otherwise} {', '.join(names) or 'none'}"

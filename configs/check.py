@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import zip_longest
 from typing import Any, get_args, get_origin
 
-from common.errors import UserError
+from common.errors import UserError, did_you_mean
 from configs.settings import TAG, children, is_piece, members_of, options_of, type_at, type_text, walk, without_none
 
 COMMAND_LINE = "on the command line"
@@ -72,8 +72,7 @@ class _Checker:
             raise unknown_choice(f"kind of {dotted}", str(tag), members, self.source)
         known = options_of(members[tag])
         for name in [name for name in value if name not in known and name != TAG]:
-            near = get_close_matches(str(name), known, n=1)
-            advice = f"did you mean '{near[0]}'?" if near else f"it has {_listed(known) or 'none'}"
+            advice = did_you_mean(str(name), known, "it has")
             raise UserError(f"unknown option {name!r} of {dotted!r}, which is of kind {tag}, {self.source}; {advice}")
         given = {name: entry for name, entry in value.items() if name != TAG}
         return {

@@ -7,7 +7,6 @@ given equally often chance decides. Shapes: I items, n responses per item.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import comb
 
@@ -16,20 +15,11 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from common import UserError
-from eval.statistics import mean_variance, share_interval
+from eval.statistics import mean_over_items
 from verify.equality import MAXIMUM_LENGTH, is_wordy, plain_text
 from verify.notation import compact, tidy
 
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
-
-
-@dataclass(frozen=True)
-class MeanAtK:
-    """A mean over items with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def normalised(answer: str) -> str:
@@ -113,12 +103,6 @@ def majority_at_k(extracted_In: Sequence[Sequence[str | None]], correct_In: np.n
     return np.array(values)
 
 
-def mean_at_k(values_I: np.ndarray, clusters: Sequence[str]) -> MeanAtK:
-    """Mean over items with a cluster-robust interval."""
-    low, high = share_interval(values_I, clusters, mean_variance(values_I, clusters))
-    return MeanAtK(float(values_I.mean()), low, high)
-
-
 def usual_ks(responses: int) -> list[int]:
     """1, 2, 4, ... and the number of responses itself."""
     return [*(2**power for power in range(responses.bit_length()) if 2**power < responses), responses]
@@ -136,6 +120,6 @@ def metrics_at_k(predictions: pd.DataFrame, ks: Sequence[int] | None = None) -> 
     extracted_In = extracted.where(extracted.notna(), None).to_numpy().tolist()
     found: dict[str, dict[str, float]] = {}
     for k in ks or usual_ks(correct_In.shape[1]):
-        found[f"pass@{k}"] = asdict(mean_at_k(pass_at_k(correct_In, k), clusters))
-        found[f"maj@{k}"] = asdict(mean_at_k(majority_at_k(extracted_In, correct_In, k), clusters))
+        found[f"pass@{k}"] = mean_over_items(pass_at_k(correct_In, k), clusters).mean_record()
+        found[f"maj@{k}"] = mean_over_items(majority_at_k(extracted_In, correct_In, k), clusters).mean_record()
     return found

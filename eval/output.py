@@ -7,6 +7,7 @@ import pandas as pd
 
 from common import UserError, atomic_write_text
 from configs.layout import PREDICTIONS
+from eval.estimate import interval_text
 from models.judged import without_nan
 
 MISSING = "—"
@@ -39,11 +40,6 @@ def read_predictions(folder: Path, needed: Sequence[str], optional: Sequence[str
     if predictions.empty:
         raise UserError(f"{path} holds no responses; evaluate again with more items")
     return predictions
-
-
-def interval_text(mean: float, low: float, high: float) -> str:
-    """Return shares as percent: "61.2 [58.9, 63.5]"."""
-    return f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

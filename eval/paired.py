@@ -13,7 +13,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from common import UserError
-from eval.statistics import ROUNDING, mcnemar_exact, mean_of_columns
+from eval.estimate import ROUNDING, Estimate, number_text
+from eval.statistics import cluster_sums, mcnemar_exact, mean_of_columns, variance_of_sum
 
 ALPHA, POWER = 0.05, 0.8
 SIGN_FLIPS = 9999
@@ -66,6 +67,11 @@ class PairedResult:
     p_mcnemar: float  # exact, takes every item for independent
     p_mcnemar_holm: float
     smallest_visible: float | None  # None where the models never differ, so that the variance is unknown
+
+    @property
+    def estimate(self) -> Estimate:
+        """Return the difference as a number with its interval."""
+        return Estimate(value=self.difference, low=self.low, high=self.high, n=self.items, clusters=self.clusters)
 
     def record(self) -> dict:
         return asdict(self)
@@ -197,11 +203,6 @@ def pair(
     )
 
 
-def cluster_sums(values_I: np.ndarray, items: PairedItems) -> pd.Series:
-    """Return sums over the items of every cluster, indexed by column and cluster."""
-    return pd.Series(values_I).groupby([items.column_I, items.cluster_I], sort=False).sum()
-
-
 def item_weights(parts_I: np.ndarray) -> np.ndarray:
     """Return weights of the items in the plain mean over parts."""
     _, index, sizes = np.unique(parts_I, return_inverse=True, return_counts=True)
@@ -227,10 +228,8 @@ def smallest_visible_difference(items: PairedItems) -> float | None:
     """
     differences = pd.Series(items.second_I - items.first_I)
     residuals = (differences - differences.groupby(items.part_I).transform("mean")).to_numpy()
-    by_column = cluster_sums(item_weights(items.part_I) * residuals, items).groupby(level=0)
-    counts = by_column.size()
-    variance = float((counts * by_column.var(ddof=1).fillna(0)).sum())
-    clusters = int(counts.sum())
+    variance = variance_of_sum(item_weights(items.part_I) * residuals, items.column_I, items.cluster_I)
+    clusters = len(cluster_sums(residuals, items.column_I, items.cluster_I)[0])
     if variance**0.5 < ROUNDING or clusters < 2:
         return None
     effect = TTestPower().solve_power(nobs=clusters, alpha=ALPHA, power=POWER, alternative="two-sided")
@@ -241,26 +240,26 @@ def compare_part(name: str, items: PairedItems, seed: int) -> PairedResult:
     """Return all numbers of one line, its p values not yet corrected."""
     differences, weights = items.second_I - items.first_I, item_weights(items.part_I)
     columns = {part: items.part_I == part for part in np.unique(items.part_I)}
-    mean, low, high = mean_of_columns(differences, items.column_I, items.cluster_I, columns, seed, bounds=(-1, 1))
-    contributions = cluster_sums(weights * differences, items).to_numpy()
+    found = mean_of_columns(differences, items.column_I, items.cluster_I, columns, is_difference=True)
+    contributions, _ = cluster_sums(weights * differences, items.column_I, items.cluster_I)
     majority = mcnemar_exact(items.first_I > 0.5, items.second_I > 0.5)
     p_difference = sign_flip_p(contributions, seed)
     return PairedResult(
-        name,
-        len(differences),
-        len(contributions),
-        float(weights @ items.first_I),
-        float(weights @ items.second_I),
-        mean,
-        low,
-        high,
-        p_difference,
-        p_difference,
-        majority.only_first,
-        majority.only_second,
-        majority.p_value,
-        majority.p_value,
-        smallest_visible_difference(items),
+        part=name,
+        items=found.n,
+        clusters=found.clusters,
+        first=float(weights @ items.first_I),
+        second=float(weights @ items.second_I),
+        difference=found.value,
+        low=found.low,
+        high=found.high,
+        p_difference=p_difference,
+        p_difference_holm=p_difference,
+        only_first=majority.only_first,
+        only_second=majority.only_second,
+        p_mcnemar=majority.p_value,
+        p_mcnemar_holm=majority.p_value,
+        smallest_visible=smallest_visible_difference(items),
     )
 
 
@@ -286,6 +285,7 @@ def power_sentence(line: PairedResult) -> str:
     if line.smallest_visible is None:
         return f"{where}With {line.items} items{among}, on which the models never differ, the power is unknown."
     return (
-        f"{where}With {line.items} items{among} you could have seen a difference of {100 * line.smallest_visible:.1f} "
-        f"points ({100 * POWER:.0f} % power at alpha {ALPHA:g}, given the paired variance)."
+        f"{where}With {line.items} items{among} you could have seen a difference of "
+        f"{number_text(line.smallest_visible)} points ({100 * POWER:.0f} % power at alpha {ALPHA:g}, given the "
+        "paired variance)."
     )

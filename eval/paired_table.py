@@ -1,5 +1,6 @@
 """A paired comparison as a table of text, for Markdown and HTML alike."""
 
+from eval.estimate import number_text
 from eval.paired import PairedResult
 
 HEADER = [
@@ -20,15 +21,14 @@ HEADER = [
 
 def table_row(line: PairedResult) -> list[str]:
     """Return the cells of one line, in the order of the header."""
-    points = f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]"
-    visible = "unknown" if line.smallest_visible is None else f"{100 * line.smallest_visible:.1f}"
+    visible = "unknown" if line.smallest_visible is None else number_text(line.smallest_visible)
     tests = [f"{p:.2g}" for p in (line.p_difference, line.p_difference_holm, line.p_mcnemar, line.p_mcnemar_holm)]
     return [
         line.part,
         str(line.items),
-        f"{100 * line.first:.1f}",
-        f"{100 * line.second:.1f}",
-        points,
+        number_text(line.first),
+        number_text(line.second),
+        line.estimate.text("+"),
         *tests[:2],
         str(line.only_first),
         str(line.only_second),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from common import UserError, atomic_write_text, sha256_of
+from common import UserError, atomic_write_text
 from common.progress import progress
 from configs import Run, save_resolved
 from configs.layout import PREDICTIONS, evaluation_folder
@@ -21,6 +21,7 @@ from eval.settings import EvalSettings
 from eval.tasks import Task, tasks_of, trained_model
 from eval.verdicts import check_names, judged_table
 from models.judged import write_judged
+from models.weights import weights_digest
 from verify.llm_judge import LlmJudge
 
 
@@ -34,9 +35,8 @@ def output_folder(settings: EvalSettings) -> Path:
 
 def revision_of(settings: EvalSettings) -> str:
     """Return what the weights are, as exactly as can be told."""
-    weights = sorted(Path(settings.model.path).glob("*.safetensors"))
-    found = "+".join(f"sha256:{sha256_of(path)}" for path in weights)
-    return found or f"{settings.model.path}@{settings.model.revision or 'newest'}"
+    digest = weights_digest(Path(settings.model.path))
+    return f"sha256:{digest}" if digest else f"{settings.model.path}@{settings.model.revision or 'newest'}"
 
 
 def suite_of(settings: EvalSettings, tasks: Sequence[Task]) -> str:

@@ -134,8 +134,7 @@ def suite_averages(suite: str, table: pd.DataFrame, scorer: str) -> dict[str, di
     for name, columns in AVERAGES.get(suite, {}).items():
         masks = {column: (columns_I == column) | (subsets_I == column) for column in columns}
         if all(mask.any() for mask in masks.values()):
-            numbers = mean_of_columns(scores_I, columns_I, clusters_I, masks, bounds=(0.0, 1.0))
-            found[name] = dict(zip(("mean", "low", "high"), numbers, strict=True))
+            found[name] = mean_of_columns(scores_I, columns_I, clusters_I, masks).mean_record()
     return found
 
 

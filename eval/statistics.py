@@ -5,7 +5,7 @@ a policy; the standard error of the mean over items covers both. Items that shar
 cluster. Shapes: I items, k responses per item, C clusters, B resamples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -13,79 +13,126 @@ import numpy as np
 from scipy.stats import binomtest, norm
 from statsmodels.stats.proportion import proportion_confint
 
+from eval.estimate import ROUNDING, Estimate
+
 BOOTSTRAPS = 4000
 Z = float(norm.ppf(0.975))
-ROUNDING = 1e-12  # below this a spread is rounding, not variance
 
 
-@dataclass(frozen=True)
-class Score:
-    """avg@k with a 95 % interval; the two parts of the standard error are told apart."""
+@dataclass(frozen=True, kw_only=True)
+class Score(Estimate):
+    """avg@k; the two parts of its standard error are told apart."""
 
-    mean: float
-    low: float
-    high: float
     error_items: float  # standard error that infinitely many responses per item would leave
     error_responses: float  # the part that more responses per item would remove
-    items: int
-    clusters: int
     k: int
 
     def record(self) -> dict:
-        return asdict(self)
+        """Return what `scores.json` holds of it."""
+        return self.mean_record() | {
+            "error_items": self.error_items,
+            "error_responses": self.error_responses,
+            "items": self.n,
+            "clusters": self.clusters,
+            "k": self.k,
+        }
 
 
-def cluster_means(item_means: np.ndarray, clusters: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and size of every cluster."""
-    names, index = np.unique(np.asarray(clusters), return_inverse=True)
-    sizes = np.bincount(index, minlength=len(names))
-    return np.bincount(index, weights=item_means, minlength=len(names)) / sizes, sizes
+def joined(strata_I: Iterable, clusters_I: Iterable) -> np.ndarray:
+    """Return a name for every item's cluster within its stratum."""
+    return np.array([f"{stratum}\n{cluster}" for stratum, cluster in zip(strata_I, clusters_I, strict=True)])
 
 
-def mean_variance(values_I: np.ndarray, clusters: Sequence[str]) -> float:
-    """Cluster-robust variance of the mean over items."""
-    means_C, sizes_C = cluster_means(values_I, clusters)
-    residuals_C = sizes_C * (means_C - values_I.mean())
-    count = len(means_C)
-    return count / max(1, count - 1) * float((residuals_C**2).sum()) / len(values_I) ** 2
+def cluster_sums(values_I: np.ndarray, strata_I: np.ndarray, clusters_I: Iterable) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum over the items of every cluster, and its stratum."""
+    _, first, index = np.unique(joined(strata_I, clusters_I), return_index=True, return_inverse=True)
+    return np.bincount(index, weights=values_I), np.asarray(strata_I)[first]
 
 
-def effective_clusters(weights_I: np.ndarray, clusters: Sequence[str]) -> float:
+def variance_of_sum(values_I: np.ndarray, strata_I: np.ndarray, clusters_I: Iterable) -> float:
+    """Return the variance of a sum over items whose clusters are drawn within their stratum."""
+    sums_C, strata_C = cluster_sums(values_I, strata_I, clusters_I)
+    parts = [sums_C[strata_C == stratum] for stratum in np.unique(strata_C)]
+    return sum(len(part) * float(part.var(ddof=1)) for part in parts if len(part) > 1)
+
+
+def effective_clusters(weights_I: np.ndarray, clusters: Iterable[str]) -> float:
     """Return how many clusters of equal weight would leave the variance of this weighted mean, were each all
     or nothing.
     """
-    _, index = np.unique(np.asarray(clusters), return_inverse=True)
+    _, index = np.unique(np.asarray(list(clusters)), return_inverse=True)
     weights_C = np.bincount(index, weights=weights_I) / weights_I.sum()
     return 1 / float((weights_C**2).sum())
 
 
-def share_interval(values_I: np.ndarray, clusters: Sequence[str], variance: float) -> tuple[float, float]:
+def share_interval(mean: float, variance: float, clusters: float) -> tuple[float, float]:
     """95 % interval of a mean of values in [0, 1]: normal inside, Wilson's where the normal one would meet 0 or 1.
 
     Wilson's interval stands on the sample size that would explain the variance. Where nothing varies, no such size
-    exists, and every cluster counts as one observation.
+    exists, and every one of the (effective) clusters counts as one observation.
     """
-    mean, half = float(values_I.mean()), Z * variance**0.5
-    varies = variance**0.5 > ROUNDING
+    half, varies = Z * variance**0.5, variance**0.5 > ROUNDING
     if varies and mean - half > 0 and mean + half < 1:
         return mean - half, mean + half
-    size = mean * (1 - mean) / variance if varies else effective_clusters(np.ones(len(values_I)), clusters)
+    size = mean * (1 - mean) / variance if varies else clusters
     low, high = proportion_confint(mean * size, size, method="wilson")
-    return float(low), float(high)
+    return max(0.0, min(mean, float(low))), min(1.0, max(mean, float(high)))  # its edges at 0 and 1 are rounded
+
+
+def difference_interval(mean: float, variance: float, clusters: float) -> tuple[float, float]:
+    """Return a normal 95 % interval; where nothing varies, with the width of Wilson's interval at 0 %."""
+    half = Z * variance**0.5
+    if variance**0.5 <= ROUNDING:
+        half = float(proportion_confint(0, clusters, method="wilson")[1])
+    return max(-1.0, mean - half), min(1.0, mean + half)
+
+
+def mean_of_columns(
+    scores_I: np.ndarray,
+    strata_I: np.ndarray,
+    clusters_I: np.ndarray,
+    columns: dict[str, np.ndarray],
+    is_difference: bool = False,
+    seeds: int = 1,
+) -> Estimate:
+    """Return the plain mean over columns, as the paper's averages, with a cluster-robust interval.
+
+    `columns` maps each column to its items (True/False per item); a column that is a part of another moves with it.
+    Give differences of two models on the same items for a paired interval. Only items' means enter, never what else
+    lies in the table, so a cell has one interval wherever it is printed.
+    """
+    weights_I = np.sum([chosen / chosen.sum() for chosen in columns.values()], axis=0) / len(columns)
+    means = [scores_I[chosen].mean() for chosen in columns.values()]
+    residuals = [
+        chosen * (scores_I - mean) / chosen.sum() for chosen, mean in zip(columns.values(), means, strict=True)
+    ]
+    used = weights_I > 0
+    strata_I, clusters_I = np.asarray(strata_I)[used], np.asarray(clusters_I)[used]
+    variance = variance_of_sum(np.sum(residuals, axis=0)[used] / len(columns), strata_I, clusters_I)
+    names = joined(strata_I, clusters_I)
+    interval = difference_interval if is_difference else share_interval
+    mean = float(np.mean(means))
+    low, high = interval(mean, variance, effective_clusters(weights_I[used], names))
+    return Estimate(value=mean, low=low, high=high, n=int(used.sum()), clusters=len(np.unique(names)), seeds=seeds)
+
+
+def mean_over_items(values_I: np.ndarray, clusters: Sequence[str]) -> Estimate:
+    """Return the mean of one column."""
+    values_I = np.asarray(values_I, dtype=float)
+    everything = np.ones(len(values_I), dtype=bool)
+    return mean_of_columns(values_I, np.zeros(len(values_I)), np.asarray(clusters), {"": everything})
 
 
 def average_at_k(correct_Ik: np.ndarray, clusters: Sequence[str]) -> Score:
     """Mean over items with a cluster-robust interval."""
     correct_Ik = np.asarray(correct_Ik, dtype=float)
     items, k = correct_Ik.shape
-    item_means = correct_Ik.mean(axis=1)
-    variance = mean_variance(item_means, clusters)
-    within = float((item_means * (1 - item_means)).mean()) / max(1, k - 1) / items if k > 1 else 0.0
+    means_I = correct_Ik.mean(axis=1)
+    variance = variance_of_sum((means_I - means_I.mean()) / items, np.zeros(items), clusters)
+    within = float((means_I * (1 - means_I)).mean()) / max(1, k - 1) / items if k > 1 else 0.0
     between = max(0.0, variance - within)
-    # The responses alone leave `within`: items that happen to agree more closely than that are luck.
-    low, high = share_interval(item_means, clusters, between + within)
-    count = len(np.unique(np.asarray(clusters)))
-    return Score(float(item_means.mean()), low, high, between**0.5, within**0.5, items, count, k)
+    estimate = mean_over_items(means_I, clusters)
+    return Score(**asdict(estimate), error_items=between**0.5, error_responses=within**0.5, k=k)
 
 
 def bootstrap_weights(strata_I: np.ndarray, clusters_I: np.ndarray, seed: int) -> np.ndarray:
@@ -106,39 +153,6 @@ def drawn_weights(strata: tuple, clusters: tuple, seed: int) -> np.ndarray:
         weights_BI[:, members] = counts[:, index]
     weights_BI.flags.writeable = False
     return weights_BI
-
-
-def mean_of_columns(
-    scores_I: np.ndarray,
-    strata_I: np.ndarray,
-    clusters_I: np.ndarray,
-    columns: dict[str, np.ndarray],
-    seed: int = 0,
-    bounds: tuple[float, float] | None = None,
-) -> tuple[float, float, float]:
-    """Return plain mean over columns, as the paper's averages, with a bootstrap interval over clusters of items.
-
-    `columns` maps each column to its items (True/False per item); a column that is a part of another is resampled
-    together with it. Give differences of two models on the same items for a paired interval. A bootstrap of items
-    that all agree has no width; with `bounds`, (0, 1) for scores and (-1, 1) for differences, it gets the one that
-    Wilson's interval has at 0 %.
-    """
-    weights_BI = bootstrap_weights(strata_I, clusters_I, seed)
-    means = [scores_I[chosen].mean() for chosen in columns.values()]
-    resampled = []
-    for chosen in columns.values():
-        drawn_BI = weights_BI[:, chosen]
-        # einsum, because a product of large integer and float arrays would need gigabytes in between.
-        sums_B = np.einsum("bi,i->b", drawn_BI, scores_I[chosen])
-        resampled.append(sums_B / np.maximum(1, drawn_BI.sum(axis=1)))
-    mean = float(np.mean(means))
-    low, high = (float(edge) for edge in np.quantile(np.mean(resampled, axis=0), [0.025, 0.975]))
-    if bounds and high - low < ROUNDING:
-        weights_I = np.sum([chosen / chosen.sum() for chosen in columns.values()], axis=0)
-        names = [f"{stratum}\n{cluster}" for stratum, cluster in zip(strata_I, clusters_I, strict=True)]
-        margin = float(proportion_confint(0, effective_clusters(weights_I, names), method="wilson")[1])
-        low, high = max(bounds[0], mean - margin), min(bounds[1], mean + margin)
-    return mean, low, high
 
 
 @dataclass(frozen=True)

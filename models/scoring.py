@@ -22,7 +22,7 @@ from models.teacher import WAYS, TeacherPass
 
 
 @dataclass(frozen=True)
-class ViewScores:
+class AgainstScores:
     """The same responses behind other prompts, beside the rows of `Scores`."""
 
     logprobs_NT: Tensor
@@ -38,7 +38,7 @@ class Scores:
     logprobs_NT: Tensor
     entropy_NT: Tensor | None
     mask_NT: Tensor
-    views: dict[str, ViewScores] = field(default_factory=dict)
+    views: dict[str, AgainstScores] = field(default_factory=dict)
     focus_NT: Tensor | None = None
     prior_NT: Tensor | None = None
     teacher_kl_NT: Tensor | None = None  # the divergence that `TeacherPass` names; gradient through the student alone
@@ -199,7 +199,7 @@ def score_groups(
             for what in compare
         }
         entropy_NT = entropy_MT[rows] if entropy_MT is not None else None
-        views[name] = ViewScores(logprobs_MT[rows], entropy_NT, **divergences)
+        views[name] = AgainstScores(logprobs_MT[rows], entropy_NT, **divergences)
     scores = Scores(
         logprobs_NT=logprobs_MT[:count],
         entropy_NT=entropy_MT[:count] if entropy_MT is not None else None,

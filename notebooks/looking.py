@@ -16,11 +16,11 @@ from analysis.dependency.cells import patch_effects
 from analysis.dependency.profile import profile
 from analysis.report.scores import Scored as ReportScored
 from analysis.report.scores import scored_rows, set_template, weights_of
-from analysis.report.summary import nats
 from analysis.runs import OpenedRun
 from common import UserError
 from common.progress import progress
 from data import IMAGE_PLACEHOLDER, Sample
+from eval.estimate import interval_text
 from models.attention_mass import attention_mass
 from models.dependency import ViewScores
 from models.encode import Encoded
@@ -135,7 +135,7 @@ def profiles(scored: Sequence[Scored], cut: Callable[..., pd.DataFrame], score: 
 def profile_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the cuts of all runs below each other, means with their intervals as text."""
     frame = pd.concat([part.assign(run=run) for run, part in found.items()], ignore_index=True)
-    texts = [nats(row["mean"], row["low"], row["high"]) for _, row in frame.iterrows()]
+    texts = [interval_text(row["mean"], row["low"], row["high"], unit="plain") for _, row in frame.iterrows()]
     by = [name for name in frame.columns if name not in ("mean", "low", "high", "run", "clusters")]
     ordered = ["run", *[name for name in by if name not in ("responses", "tokens")]]
     return frame[ordered].assign(nats=texts, responses=frame.responses, tokens=frame.tokens)

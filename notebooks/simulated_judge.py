@@ -25,6 +25,7 @@ from analysis.protocol.words import points
 from analysis.runs import OpenedRun
 from analysis.taxonomy import CLASSES
 from common import UserError
+from eval.estimate import number_text
 from verify.judge_prompts import Judgement
 
 UNPARSED = "unparsed"
@@ -122,7 +123,7 @@ def confusion_frame(record: dict[str, Any]) -> pd.DataFrame:
 
 def percent_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return a confusion in percent, as text, with its row names as a column."""
-    texts = table.map(lambda share: f"{100 * share:.1f}" if share else "")
+    texts = table.map(lambda share: number_text(share) if share else "")
     return texts.reset_index(names=f"{table.index.name} says")
 
 
@@ -156,7 +157,7 @@ def rate_table(rates: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "class": rates["class"],
-            "truth, %": [f"{100 * share:.1f}" for share in rates.truth],
+            "truth, %": [number_text(share) for share in rates.truth],
             "the judge says, %": said,
             "corrected, %": corrected,
             "": note,
@@ -176,7 +177,7 @@ def rate_sentences(rates: pd.DataFrame, of: str = "perception") -> list[str]:
     naive, mended = holds_truth(rates, "said_low", "said_high"), holds_truth(rates, "low", "high")
     return [
         f"{of}: the judge says {points(said)} %, corrected that is {points(corrected)} %, and the truth is "
-        f"{100 * row.truth:.1f} %.",
+        f"{number_text(row.truth)} %.",
         f"The intervals hold the truth in {naive} of {len(rates)} classes as the judge says, in {mended} corrected.",
     ]
 
@@ -213,8 +214,8 @@ def coverage_sentence(trials: pd.DataFrame) -> str:
     naive, mended = holds_truth(trials, "said_low", "said_high"), holds_truth(trials, "low", "high")
     return (
         f"{len(trials)} simulated judges of these habits: the interval of the {name} rate holds the truth {naive} "
-        f"times as the judge says, {mended} times corrected; the corrected rate is off by {100 * mean:.1f} points on "
-        "average."
+        f"times as the judge says, {mended} times corrected; the corrected rate is off by "
+        f"{number_text(mean)} points on average."
     )
 
 

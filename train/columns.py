@@ -11,11 +11,10 @@ vocabulary). Derived from those, with l = logp of the clean view, m = logp of th
 `logp` alone is the policy before the step's updates (the old log-prob).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from common import UserError
+from common import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,9 +47,7 @@ def parse(name: str) -> ScoreName:
     if dot and model not in (TEACHER, REFERENCE, ENGINE):
         raise UserError(f"no model '{model}' in score '{name}'; use teacher, reference or engine, or none")
     if quantity not in known:
-        near = get_close_matches(quantity, known, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
-        raise UserError(f"no score '{quantity}' in '{name}'; {advice}")
+        raise UserError(f"no score '{quantity}' in '{name}'; {did_you_mean(quantity, known)}")
     if quantity in DERIVED and not view:
         raise UserError(f"score '{name}' compares two views; name one, for example {quantity}@masked")
     return ScoreName(model or POLICY, quantity, view or CLEAN)
@@ -71,6 +68,11 @@ def made_names(names: Iterable[str]) -> set[ScoreName]:
 def views_of(names: Iterable[str]) -> set[str]:
     """Return the views that occur in names."""
     return {parse(name).view for name in names} - {CLEAN}
+
+
+def summed(channels: Sequence["Tensor"]) -> "Tensor":
+    """Return the sum over reward channels."""
+    return sum(channels[1:], start=channels[0])
 
 
 def score_of(scores: Mapping[str, "Tensor"], name: str) -> "Tensor":

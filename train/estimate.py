@@ -125,7 +125,7 @@ def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, wo
     weights = whole / (gpus if stage == 3 else 1)
     gradients = (FLOAT32 if stage else size) * shape.trainable / (gpus if stage >= 2 else 1)
     optimiser = (ADAM_BYTES + master) * shape.trainable / (gpus if stage >= 1 else 1)
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     # With adapters the reference is the policy without them.
     reference = weights if needs.of(REFERENCE) and not settings.model.lora else 0.0
     if settings.teacher:
@@ -185,7 +185,7 @@ def scoring_passes(shape: Shape, settings: TrainSettings, gpus: int, prompt: int
         flops = times * flops + tower_times * 2 * by.vision * rows * patches
         return Pass(name, tokens, rows * patches, flops, flops / speed)
 
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     live = needs.live_views()
     fixed = 0 if still else 1  # a fixed tower's features of the clean picture are kept, counted once
     passes = []
@@ -244,7 +244,7 @@ def estimate(settings: TrainSettings, gpus: int, shape: Shape | None = None) -> 
     micro = max(settings.optimiser.micro_tokens, packed)
     patches = copies * max(1, micro // (copies * prompt + group * response)) * picture * shape.merge**2
     behind = micro // packed * group * packed_keys(shape, model.max_prompt_tokens + longest, size)
-    needs, learns = needs_of(settings.losses, settings.weights.values()), not vision_is_fixed(model)
+    needs, learns = needs_of(settings), not vision_is_fixed(model)
     branches = 1 + len(needs.live_views())  # all views wait for one backward pass
     kept = {
         flag: branches

@@ -70,7 +70,7 @@ def pieces_of(settings: TrainSettings) -> str:
 
 def passes_of(settings: TrainSettings) -> str:
     """Return the passes of a step beyond sampling, the update and the old log-probs of later mini-batches."""
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     live = needs.live_views()
     views = {name.view for name in needs.of(POLICY)} - {CLEAN, *live}
     found = ["old log-probs of all"] if needs.early else []

@@ -139,7 +139,7 @@ def frozen_models(model: VisionLanguageModel, settings: TrainSettings) -> dict[s
 
     With adapters the reference is the policy without them.
     """
-    needs, found = needs_of(settings.losses, settings.weights.values()), {POLICY: FrozenModel(model)}
+    needs, found = needs_of(settings), {POLICY: FrozenModel(model)}
     if needs.of(REFERENCE):
         adapters = settings.model.lora is not None
         found[REFERENCE] = FrozenModel(model, model.without_adapters) if adapters else frozen(settings.model, settings)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from common import UserError
+from common import UserError, did_you_mean
 from data.sources import Samples
-from train.columns import ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
-from train.settings import LossSettings, TrainSettings
-from train.weights import Weight
+from train.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
+from train.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -18,7 +15,7 @@ class Needs:
     """Scores by their canonical names (train/columns.py)."""
 
     fixed: frozenset[ScoreName]  # without gradient, before the first update
-    early: frozenset[ScoreName]  # those among them that advantages or weights read: needed of every row
+    early: frozenset[ScoreName]  # those among them that no first update can make: needed of every row
     live: frozenset[ScoreName]  # with gradient, in the update
 
     def of(self, model: str) -> list[ScoreName]:
@@ -29,32 +26,34 @@ class Needs:
         return sorted({name.view for name in self.live if name.model == POLICY and name.quantity == "logp"})
 
 
-def needs_of(losses: LossSettings, weights: Iterable[Weight]) -> Needs:
+def needs_of(settings: TrainSettings) -> Needs:
     """Return the union over all enabled terms and weights."""
-    terms = list(losses.enabled())
-    early = made_names(name for piece in weights for name in piece.needs())
-    if losses.reward_kl:
+    terms = list(settings.losses.enabled())
+    early = made_names(name for piece in settings.weights.values() for name in piece.needs())
+    if settings.losses.reward_kl:
         early |= made_names(["logp", "reference.logp"])
     fixed = early | made_names(name for term in terms for name in term.fixed())
+    # The first update makes its own old log-probs and nothing else, so other clean scores need a pass over every row.
+    early |= {name for name in fixed if (name.model, name.view) == (POLICY, CLEAN) and name.quantity != "logp"}
     live = {parse(name) for term in terms for name in term.live()}
     return Needs(frozenset(fixed), frozenset(early), frozenset(live))
 
 
 def check_pieces(settings: TrainSettings) -> None:
     """Refuse pieces that name a term, a view, a reward or a model that is not there, before anything is loaded."""
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     for score in sorted(needs.fixed | needs.live):
         check_score(score, settings)
     emitted = [name for term in settings.losses.enabled() for name in term.emits]
     for name, piece in settings.weights.items():
         if piece.on not in emitted:
             raise UserError(
-                f"weights.{name}.on is '{piece.on}', which no enabled term gives; {_use(piece.on, emitted)}"
+                f"weights.{name}.on is '{piece.on}', which no enabled term gives; {did_you_mean(piece.on, emitted)}"
             )
         for term in piece.terms() - settings.rewards.keys():
             raise UserError(
                 f"weights.{name} reads the reward '{term}', which is not among `rewards`; "
-                f"{_use(term, settings.rewards)}"
+                f"{did_you_mean(term, settings.rewards)}"
             )
     check_plan(settings)
     if not emitted:
@@ -67,7 +66,7 @@ def check_plan(settings: TrainSettings) -> None:
     for view in sorted(plan.views()):
         if view not in settings.views:
             raise UserError(
-                f"rollouts.plan names the view '{view}', which `views` lacks; {_use(view, settings.views)}"
+                f"rollouts.plan names the view '{view}', which `views` lacks; {did_you_mean(view, settings.views)}"
             )
         if settings.views[view].draw != "per_prompt":
             raise UserError(
@@ -76,12 +75,14 @@ def check_plan(settings: TrainSettings) -> None:
     for name, piece in settings.rewards.items():
         if piece.role not in plan.coefs():
             raise UserError(
-                f"rewards.{name}.role is '{piece.role}', which the plan does not ask; {_use(piece.role, plan.coefs())}"
+                f"rewards.{name}.role is '{piece.role}', which the plan does not ask; "
+                f"{did_you_mean(piece.role, plan.coefs())}"
             )
     for name in rules.by if rules else ():
         if name not in settings.rewards and name != "accuracy":
             raise UserError(
-                f"rollouts.filter.by names '{name}', which is not among `rewards`; {_use(name, settings.rewards)}"
+                f"rollouts.filter.by names '{name}', which is not among `rewards`; "
+                f"{did_you_mean(name, settings.rewards)}"
             )
 
 
@@ -99,7 +100,7 @@ def check_score(name: ScoreName, settings: TrainSettings) -> None:
     if name.view != "clean" and name.view not in settings.views:
         raise UserError(
             f"a piece reads '{name}', but `views` has no view '{name.view}'; add it to the method, or "
-            f"{_use(name.view, settings.views)}"
+            f"{did_you_mean(name.view, settings.views)}"
         )
     if name.model == TEACHER and settings.teacher is None:
         raise UserError(
@@ -109,9 +110,3 @@ def check_score(name: ScoreName, settings: TrainSettings) -> None:
         raise UserError(f"a piece reads '{name}', but of the {name.model} there is logp alone; name another score")
     if name.quantity in PAIRED and name.view == "clean" and name.model == POLICY:
         raise UserError(f"a piece reads '{name}', which compares two views; name one, for example {name}@masked")
-
-
-def _use(name: str, known: Iterable[str]) -> str:
-    names = sorted(set(known))
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(names) or 'none'}"

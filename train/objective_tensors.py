@@ -11,7 +11,7 @@ from models.kl import k1
 from train.advantages import advantages
 from train.audit import check_constant
 from train.checks import check_losses
-from train.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName
+from train.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName, summed
 from train.losses.averages import spread
 from train.losses.batch import ScoredBatch
 from train.needs import Needs, check_pieces, needs_of
@@ -47,7 +47,6 @@ def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
     if settings.advantage.channels == "per_term":
         names += [f"reward_{name}" for name, piece in settings.rewards.items() if piece.weight]
     names += [f"reward_{name}" for piece in settings.weights.values() for name in sorted(piece.terms())]
-    names += [f"mark_{name}" for piece in settings.weights.values() for name in sorted(piece.marks())]
     return list(dict.fromkeys(names))
 
 
@@ -133,7 +132,7 @@ def batch_of(
         reward_N=given["reward"],
         accuracy_N=given.get("accuracy", torch.zeros_like(given["reward"])),
         terms={name: given[f"reward_{name}"] for name in settings.rewards if f"reward_{name}" in given},
-        advantage_NT=sum(found[1:], start=found[0]),
+        advantage_NT=summed(found),
         scores=fixed,
         marks={name.removeprefix("mark_"): value for name, value in given.items() if name.startswith("mark_")},
         progress=progress,
@@ -155,7 +154,7 @@ def measure_of(settings: ObjectiveCommand, table: Table, by_term: Mapping[str, T
 
 def objective(settings: ObjectiveCommand, given: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return everything the command writes."""
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     kept = kept_responses(settings, given)
     rows = kept.nonzero()[:, 0]
     inside = {name: value if value.ndim == 0 else value[rows] for name, value in given.items()}
@@ -206,7 +205,7 @@ def run(settings: ObjectiveCommand) -> None:
         raise UserError("out= is empty; name the safetensors file to write")
     if Path(settings.out).resolve() == Path(settings.tensors).resolve():
         raise UserError("out= is the file of tensors= itself; name another file to write")
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     given = read_tensors(Path(settings.tensors), wanted_tensors(settings, needs), settings.method)
     result = objective(settings, given)
     try:

@@ -39,7 +39,7 @@ def make_step(
     """Score an experience as far as pieces ask for it, and weigh it; `models` holds the policy and frozen ones."""
     seed, progress = step_seed(settings, number), (number - 1) / settings.steps
     prompts = {name: Prompts(one.model, experience, settings.views, seed, progress) for name, one in models.items()}
-    needs = needs_of(settings.losses, settings.weights.values())
+    needs = needs_of(settings)
     fixed = fixed_scores(models, prompts, needs, Scoring(settings, ranks))
     found = weighed(experience, fixed, needs, settings, ranks, progress=progress, seed=seed)
     return Step(

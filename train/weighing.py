@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.kl import k1
 from train.advantages import advantages
-from train.columns import ScoreName
+from train.columns import ScoreName, summed
 from train.distributed import Ranks
 from train.experience import Experience
 from train.needs import Needs
@@ -92,7 +92,7 @@ def weighed(
         reward_N=experience.reward_N,
         accuracy_N=experience.accuracy_N,
         terms=experience.reward_terms,
-        advantage_NT=sum(found[1:], start=found[0]),
+        advantage_NT=summed(found),
         scores={name: padded(rows, width) for name, rows in early.items()},
         progress=progress,
         seed=seed,

@@ -151,21 +151,22 @@ def raters(settings: LabellingSettings) -> tuple[pd.DataFrame, list[str], pd.Ser
 def agreement_page(table: pd.DataFrame, people: list[str], clusters: pd.Series, seed: int) -> str:
     """Return agreement of every pair of raters, and of all people together, as Markdown."""
     from analysis.judge.agreement import agreement
-    from analysis.judge.summary import number_text
+    from analysis.judge.summary import kappa_text
+    from eval.estimate import number_text
     from eval.output import MISSING, markdown
 
     lines = []
     for pair in combinations(table.columns, 2):
         found = agreement(table[list(pair)], CLASSES, clusters, seed)
         if found.units:
-            equal = MISSING if found.equal is None else f"{100 * found.equal:.1f}"
+            equal = MISSING if found.equal is None else number_text(found.equal)
             lines.append(
                 [
                     *pair,
                     str(found.units),
                     equal,
-                    number_text(found.kappa, found.kappa_interval),
-                    number_text(found.alpha, found.alpha_interval),
+                    kappa_text(found.kappa, found.kappa_interval),
+                    kappa_text(found.alpha, found.alpha_interval),
                 ]
             )
     parts = [f"{name}: {int(table[name].notna().sum())} labelled" for name in table if table[name].notna().any()]
@@ -173,7 +174,7 @@ def agreement_page(table: pd.DataFrame, people: list[str], clusters: pd.Series, 
     text += [markdown(HEADER, lines) if lines else "No two raters have labelled the same response.", ""]
     if len(people) > 2:
         together = agreement(table[people], CLASSES, clusters, seed)
-        text += [f"All people together: alpha {number_text(together.alpha, together.alpha_interval)}.", ""]
+        text += [f"All people together: alpha {kappa_text(together.alpha, together.alpha_interval)}.", ""]
     return "\n".join([*text, "Intervals: bootstrap of problems. Unsure and unscored labels are left out.", ""])
 
 

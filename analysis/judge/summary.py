@@ -1,5 +1,6 @@
 """What the labels of two passes add up to: agreement, class rates and calibration, as data and as Markdown."""
 
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -7,8 +8,9 @@ import pandas as pd
 from analysis.judge.agreement import Interval, agreement, table_of
 from analysis.judge.calibration import Labelled, confusion, corrected_rates, labelled, qualities
 from analysis.taxonomy import BY_NAME, CLASSES
-from eval.output import MISSING, interval_text, markdown
-from eval.statistics import mean_variance, share_interval
+from eval.estimate import interval_text, number_text
+from eval.output import MISSING, markdown
+from eval.statistics import mean_over_items
 
 
 def both_passes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -21,8 +23,8 @@ def said_rates(items: Labelled) -> list[dict[str, Any]]:
     """Return the shares of the labels themselves, with intervals over problems; nothing is corrected here."""
     rates, clusters = [], items.cluster_I.tolist()
     for name, shares_I in zip(CLASSES, items.shares_IJ.T, strict=True):
-        interval = share_interval(shares_I, clusters, mean_variance(shares_I, clusters))
-        rates.append({"name": name, "said": float(shares_I.mean()), "interval": interval})
+        found = mean_over_items(shares_I, clusters)
+        rates.append({"name": name, "said": found.value, "interval": (found.low, found.high)})
     return rates
 
 
@@ -57,10 +59,10 @@ def share_text(value: float | None, interval: Interval | None) -> str:
     return MISSING if value is None or interval is None else interval_text(value, *interval)
 
 
-def number_text(value: float | None, interval: Interval | None) -> str:
+def kappa_text(value: float | None, interval: Interval | None) -> str:
     if value is None:
         return MISSING
-    return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+    return interval_text(value, *(interval or (nan, nan)), unit="plain")
 
 
 def agreement_sentences(record: dict[str, Any]) -> list[str]:
@@ -73,10 +75,10 @@ def agreement_sentences(record: dict[str, Any]) -> list[str]:
     if not found["units"]:
         return [*lines, "- No response has two labels, so there is no agreement to speak of."]
     lines += [
-        f"- {found['units']} responses have two labels, {found['left_out']} fewer; {100 * found['equal']:.1f} % of "
+        f"- {found['units']} responses have two labels, {found['left_out']} fewer; {number_text(found['equal'])} % of "
         "the pairs are equal.",
-        f"- Cohen's kappa {number_text(found['kappa'], found['kappa_interval'])}, Krippendorff's alpha (nominal) "
-        f"{number_text(found['alpha'], found['alpha_interval'])}; 95 % intervals from a bootstrap of problems"
+        f"- Cohen's kappa {kappa_text(found['kappa'], found['kappa_interval'])}, Krippendorff's alpha (nominal) "
+        f"{kappa_text(found['alpha'], found['alpha_interval'])}; 95 % intervals from a bootstrap of problems"
         + (f", {found['undefined_draws']} draws of one class only left out." if found["undefined_draws"] else "."),
     ]
     if record["quotes"]:

@@ -27,16 +27,16 @@ def probe_rows(clean: pd.DataFrame, frame: pd.DataFrame, name: str, seed: int) -
             chosen_I = (items.part_I == line.part) | (line.part == OVERALL)
             parts = {part: (items.part_I == part)[chosen_I] for part in set(items.part_I[chosen_I])}
             columns_I, clusters_I = items.column_I[chosen_I], items.cluster_I[chosen_I]
-            score = mean_of_columns(items.second_I[chosen_I], columns_I, clusters_I, parts, seed, bounds=(0, 1))
+            score = mean_of_columns(items.second_I[chosen_I], columns_I, clusters_I, parts)
             rows.append(
                 {
                     "probe": name,
                     "by": by if line.part != OVERALL else OVERALL,
                     "part": line.part,
                     "items": line.items,
-                    "accuracy": score[0],
-                    "low": score[1],
-                    "high": score[2],
+                    "accuracy": score.value,
+                    "low": score.low,
+                    "high": score.high,
                     "clean": line.first,
                     "difference": line.difference,
                     "difference_low": line.low,

@@ -7,7 +7,8 @@ from analysis.probes.prober import Prober
 from analysis.probes.settings import ProbeSettings
 from analysis.protocol.transitions import Share
 from analysis.protocol.words import points
-from eval.output import interval_text, markdown
+from eval.estimate import interval_text, number_text
+from eval.output import markdown
 
 NEW = 0.01  # share of tokens or question forms new to the model above which the page warns
 
@@ -57,8 +58,8 @@ def page(settings: ProbeSettings, found: dict, split: dict[str, dict[str, Share]
                 *(counted or ["- nothing"]),
                 "",
                 f"k={settings.k}; overall is the plain mean over columns, the split pools all "
-                "responses. Intervals: 95 %, "
-                "bootstrap over clusters of items. Holm: over the lines of one probe and one way of splitting.",
+                "responses. Intervals: 95 %, over "
+                "clusters of items. Holm: over the lines of one probe and one way of splitting.",
             ]
         )
         + "\n"
@@ -66,14 +67,13 @@ def page(settings: ProbeSettings, found: dict, split: dict[str, dict[str, Share]
 
 
 def cells_of(name: str, row: dict[str, Any]) -> list[str]:
-    low, high = 100 * row["difference_low"], 100 * row["difference_high"]
     cells = [name, str(row["items"]), interval_text(row["accuracy"], row["low"], row["high"])]
     if name == "clean":
         return [*cells, "—", "—", "—"]
     return [
         *cells,
-        f"{100 * row['clean']:.1f}",
-        f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]",
+        number_text(row["clean"]),
+        interval_text(row["difference"], row["difference_low"], row["difference_high"], "+"),
         f"{row['p_holm']:.2g}",
     ]
 
@@ -109,8 +109,8 @@ def readings(found: dict, split: dict[str, dict[str, Share]], mini: bool) -> lis
         if name in found and found[name]["rows"]:
             row = overall(found[name]["rows"])
             sentences.append(
-                f"Of {100 * row['clean']:.1f} % on the clean picture, {100 * row['accuracy']:.1f} % are left under "
-                f"{name}: that much needs no matching picture."
+                f"Of {number_text(row['clean'])} % on the clean picture, {number_text(row['accuracy'])} % are left "
+                f"under {name}: that much needs no matching picture."
             )
     return sentences
 
@@ -121,8 +121,8 @@ def warnings(name: str, entry: dict[str, Any], speaks_mini: bool) -> list[str]:
     if legible and max(legible["unknown_tokens"], legible["unknown_forms"] or 0) > NEW:
         forms = legible["unknown_forms"]
         found.append(
-            f"{name}: {100 * legible['unknown_tokens']:.1f} % of the {legible['tokens']} added tokens"
-            + (f" and the forms of {100 * forms:.1f} % of the questions so made" if forms else "")
+            f"{name}: {number_text(legible['unknown_tokens'])} % of the {legible['tokens']} added tokens"
+            + (f" and the forms of {number_text(forms)} % of the questions so made" if forms else "")
             + " are new to the model: what it gets wrong here may be for not reading the text."
         )
     if name == "caption" and speaks_mini:
@@ -131,7 +131,7 @@ def warnings(name: str, entry: dict[str, Any], speaks_mini: bool) -> list[str]:
             "caption: no lesson of the mini world was without a picture"
             + (
                 f"; on the {cost['items']} items whose question states every fact, taking the picture away changes "
-                f"accuracy by {100 * cost['difference']:+.1f} points."
+                f"accuracy by {number_text(cost['difference'], '+')} points."
                 if cost
                 else "."
             )

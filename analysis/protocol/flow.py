@@ -16,7 +16,7 @@ from analysis.errors import CLASSES
 from analysis.protocol.small_test import SmallTest, small_test
 from analysis.protocol.transitions import NOTHING, RIGHT, Resampling, Share, States, flows, state_names, states_of
 from eval.paired import ALPHA, PairedItems, PairedResult, compare_part
-from eval.statistics import mean_variance, share_interval
+from eval.statistics import mean_over_items
 
 ALL = "all errors"
 FORWARD, AGAIN, BEYOND = "first to second", "first to itself", "beyond resampling"
@@ -72,8 +72,8 @@ def followed(first: States, second: States) -> list[dict]:
         if len(picked):
             repaired_I = (after_I[picked] == right).astype(float)
             clusters = [first.strata_and_clusters[i] for i in picked]
-            low, high = share_interval(repaired_I, clusters, mean_variance(repaired_I, clusters))
-            share = Share(float(repaired_I.mean()), low, high)
+            found = mean_over_items(repaired_I, clusters)
+            share = Share(found.value, found.low, found.high)
         fate = {state: int((after_I[picked] == n).sum()) for n, state in enumerate(second.names)}
         lines.append({"name": name, "items": len(picked), "repaired": share, "fate": fate})
     return lines

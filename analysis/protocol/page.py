@@ -2,6 +2,7 @@
 
 from analysis.protocol.flow import Findings, Repair
 from analysis.protocol.words import control_sentence, points, power_sentences, readings, shared_draws
+from eval.estimate import number_text
 from eval.output import markdown
 
 READING = """## How to read this
@@ -108,9 +109,9 @@ def lines_table(found: Findings) -> str:
     rows = [
         [
             line.part,
-            f"{100 * line.first:.1f}",
-            f"{100 * line.second:.1f}",
-            f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]",
+            number_text(line.first),
+            number_text(line.second),
+            line.estimate.text("+"),
             f"{line.p_difference:.2g}",
             f"{line.p_difference_holm:.2g}",
             str(line.only_first),

@@ -3,6 +3,7 @@
 from analysis.protocol.flow import Findings, Repair
 from analysis.protocol.small_test import SmallTest
 from analysis.protocol.transitions import Share
+from eval.estimate import interval_text, number_text, range_text
 from eval.paired import PairedResult
 
 
@@ -10,8 +11,7 @@ def points(share: Share, sign: str = "") -> str:
     """Return a share as percent with its interval."""
     if share.value is None or share.low is None or share.high is None:
         return "—"
-    value, low, high = (f"{100 * edge:{sign}.1f}" for edge in (share.value, share.low, share.high))
-    return f"{value} [{low}, {high}]"
+    return interval_text(share.value, share.low, share.high, sign)
 
 
 def readings(found: Findings) -> list[str]:
@@ -29,7 +29,7 @@ def readings(found: Findings) -> list[str]:
     stays, right = found.flow["first to second"][0][0].value or 0.0, found.lines[0].first
     if right:
         sentences.append(
-            f"The usual protocol never looks at what was right: {100 * (1 - stays / right):.1f} % of the first's "
+            f"The usual protocol never looks at what was right: {number_text(1 - stays / right)} % of the first's "
             "right responses are wrong under the second."
         )
     return sentences
@@ -52,12 +52,12 @@ def fair_reading(line: PairedResult, back: Repair, found: Findings, what: str) -
     relative = f" ({100 * line.difference / line.first:+.0f} % of them)" if line.first else ""
     other = f", {points(back.difference, '+')} beyond chance" if back.difference.value is not None else ""
     return (
-        f"The fair protocol says: of all responses, {100 * line.first:.1f} % are {what} under the first and "
-        f"{100 * line.second:.1f} % under the second, {100 * line.difference:+.1f} points "
-        f"[{100 * line.low:+.1f}, {100 * line.high:+.1f}]{relative}. {100 * there:.1f} % of the pairs go from there "
-        f"to right and {100 * here:.1f} % come from right: in the other direction the first gets {points(back.other)} "
-        f"% of the second's {what} right{other}. What both directions share is that the models differ, not that one "
-        "is better."
+        f"The fair protocol says: of all responses, {number_text(line.first)} % are {what} under the first and "
+        f"{number_text(line.second)} % under the second, {number_text(line.difference, '+')} points "
+        f"{range_text(line.low, line.high, '+')}{relative}. {number_text(there)} % of the pairs go from there "
+        f"to right and {number_text(here)} % come from right: in the other direction the first gets "
+        f"{points(back.other)} % of the second's {what} right{other}. What both "
+        "directions share is that the models differ, not that one is better."
     )
 
 
@@ -70,14 +70,14 @@ def power_sentences(small: SmallTest) -> list[str]:
         first = (
             f"With {small.items} items such a test sees a difference of {100 * visible:.0f} points in 80 % of cases; "
         )
-        first += f"the two models differ on {100 * differs:.1f} % of single responses"
+        first += f"the two models differ on {number_text(differs)} % of single responses"
         first += ", so it would miss even a change that goes one way only." if visible > differs else "."
     needed = f"about {small.items_needed:,} items" if small.items_needed else "no number of items up to 100,000"
     return [
         first,
         (
             "The difference between these two, "
-            f"{100 * (small.repaired_share - small.broken_share):+.1f} points over all "
+            f"{number_text(small.repaired_share - small.broken_share, '+')} points over all "
             f"responses, it sees in {100 * small.power:.0f} % of cases; {needed} would make that 80 %."
         ),
     ]

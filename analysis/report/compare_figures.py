@@ -23,7 +23,7 @@ from common import atomic_write_text, sha256_of
 from configs import Run
 from eval.output import judged_file
 
-INTERVALS = "Intervals: 95 %, bootstrap over clusters of items."
+INTERVALS = "Intervals: 95 %, over clusters of items."
 
 
 def other_direction(found: Findings, first: str, second: str) -> str:

@@ -8,6 +8,7 @@ from analysis.protocol.small_test import SmallTest, mcnemar_power
 from analysis.report.numbers import Numbers
 from analysis.runs import OpenedRun
 from analysis.seeds import finished_beside, methods_of
+from eval.estimate import number_text
 from eval.paired import ALPHA, PairedResult
 
 SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -33,7 +34,9 @@ def forest_of(numbers: Numbers) -> pd.DataFrame:
 
 def holm_sentence(lines: Sequence[PairedResult]) -> str:
     """Return which lines differ once the number of tests is allowed for."""
-    clear = [f"{one.part} ({100 * one.difference:+.1f} points)" for one in lines if one.p_difference_holm < ALPHA]
+    clear = [
+        f"{one.part} ({number_text(one.difference, '+')} points)" for one in lines if one.p_difference_holm < ALPHA
+    ]
     tests = f"the {len(lines)} tests of this table"
     if not clear:
         return f"With Holm's correction for {tests} no line differs from 0."

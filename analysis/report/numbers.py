@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from analysis.errors import CLASSES
 from analysis.protocol.flow import ALL, Findings, Repair, findings
 from analysis.protocol.transitions import Resampling, state_names, states_of
 from analysis.runs import OpenedRun
+from eval.estimate import Estimate
 from eval.paired import OVERALL, PairedResult, compare_items, item_means, pair
 from eval.statistics import average_at_k, mean_of_columns
 
@@ -35,7 +37,7 @@ class Compared:
 class Numbers:
     """Everything but what needs a model."""
 
-    accuracy: pd.DataFrame  # one line per run and part: run, part, items, mean, low, high (shares)
+    accuracy: pd.DataFrame  # one line per run and part: run, part, items, mean, low, high (shares), text
     k: dict[str, int]
     clusters: int
     errors: dict[str, Errors]
@@ -59,6 +61,10 @@ class Numbers:
         return [name for name in next(iter(self.errors.values())).counts if name != ALL]
 
 
+def accuracy_row(run: str, part: str, found: Estimate) -> dict[str, Any]:
+    return {"run": run, "part": part, "items": found.n, **found.mean_record(), "text": found.text()}
+
+
 def accuracy_of(name: str, frame: pd.DataFrame) -> list[dict]:
     """avg@k of every column as `python -m eval` has it, then the plain mean over columns."""
     means, _ = item_means(frame, name, "correct")
@@ -67,22 +73,11 @@ def accuracy_of(name: str, frame: pd.DataFrame) -> list[dict]:
     columns, rows = items.column.astype(str), []
     for column in columns.unique():
         chosen = (columns == column).to_numpy()
-        score = average_at_k(table[chosen].to_numpy(), items.cluster[chosen].tolist())
-        rows.append(
-            {
-                "run": name,
-                "part": column,
-                "items": score.items,
-                "mean": score.mean,
-                "low": score.low,
-                "high": score.high,
-            }
-        )
+        rows.append(accuracy_row(name, column, average_at_k(table[chosen].to_numpy(), items.cluster[chosen].tolist())))
     if len(rows) > 1:
         masks = {column: (columns == column).to_numpy() for column in columns.unique()}
         scores_I, clusters_I = means.to_numpy(dtype=float), items.cluster.to_numpy()
-        mean, low, high = mean_of_columns(scores_I, columns.to_numpy(), clusters_I, masks, SEED, bounds=(0, 1))
-        rows.append({"run": name, "part": OVERALL, "items": len(means), "mean": mean, "low": low, "high": high})
+        rows.append(accuracy_row(name, OVERALL, mean_of_columns(scores_I, columns.to_numpy(), clusters_I, masks)))
     return rows
 
 

@@ -1,8 +1,6 @@
 """Methods over their seeds: means, paired differences and two intervals that cover different things, as a table.
 
-Over problems: the bootstrap of analysis/items.py, as for Table 1; it covers other problems with these very trainings.
-Over seeds: Student's t over the trainings; it covers another training on these very problems. A method is only called
-better where both leave out 0.
+Both intervals are those of eval/estimate.py, as in Table 1. A method is only called better where both leave out 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +11,13 @@ import pandas as pd
 
 from analysis.breakdown import PERCEPTION
 from analysis.items import Items, collect_items
-from analysis.protocol.transitions import NOTHING, Share
+from analysis.protocol.transitions import NOTHING
 from analysis.report.numbers import Numbers
 from analysis.report.records import Table
 from analysis.runs import OpenedRun
-from analysis.seeds import Method, mean_over_seeds, methods_of, pairs_of, unlike_settings
+from analysis.seeds import Method, methods_of, pairs_of, unlike_settings
+from eval.estimate import Estimate, Unit, difference_sentence, number_text, over_trainings, range_text
+from eval.output import MISSING
 from eval.paired import OVERALL
 
 KEPT = ["sample_id", "k", "correct", "column", "cluster", "vision_need", "version"]
@@ -37,21 +37,25 @@ class Measure:
     def bounds(self, difference: bool) -> tuple[float, float]:
         return (-1.0 if difference else 0.0, 1.0) if self.is_share else (-np.inf, np.inf)
 
-    def text(self, value: float | None, sign: str = "") -> str:
-        if value is None:
-            return "—"
-        return f"{100 * value:{sign}.1f}" if self.is_share else f"{value:{sign}.3f}"
+    @property
+    def unit(self) -> Unit:
+        return "percent" if self.is_share else "plain"
 
-    def interval(self, share: Share, sign: str = "") -> str:
-        return f"[{self.text(share.low, sign)}, {self.text(share.high, sign)}]" if share.low is not None else "—"
+    def text(self, found: Estimate | None, sign: str = "") -> str:
+        return MISSING if found is None else number_text(found.value, sign, self.unit)
+
+    def interval(self, found: Estimate | None, sign: str = "") -> str:
+        if found is None or not found.has_interval:
+            return MISSING
+        return range_text(found.low, found.high, sign, self.unit)
 
 
 @dataclass(frozen=True)
 class Cell:
     """A mean over trainings, with what it may be off by in either respect."""
 
-    seeds: Share
-    problems: Share
+    seeds: Estimate
+    problems: Estimate | None  # None where the measure has its interval in the tables of single runs
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,8 @@ def line_of(method: Method, measures: Sequence[Measure], scores: Items) -> Line:
     runs = method.names
     cells = {
         one.title: Cell(
-            mean_over_seeds([one.of[run] for run in runs], one.bounds(False)),
-            Share(*scores.mean(method.name, one.columns)) if one.columns else NOTHING,
+            over_trainings([one.of[run] for run in runs], one.bounds(False)),
+            scores.mean(method.name, one.columns) if one.columns else None,
         )
         for one in measures
         if all(run in one.of for run in runs)
@@ -137,8 +141,8 @@ def difference_of(first: Method, second: Method, measures: Sequence[Measure], sc
     for one in measures:
         if all(view.name in one.of for pair in pairs.values() for view in pair):
             values = [one.of[after.name] - one.of[before.name] for before, after in pairs.values()]
-            problems = Share(*paired.difference(FIRST, SECOND, one.columns)) if one.columns else NOTHING
-            cells[one.title] = Cell(mean_over_seeds(values, one.bounds(True)), problems)
+            problems = paired.difference(FIRST, SECOND, one.columns) if one.columns else None
+            cells[one.title] = Cell(over_trainings(values, one.bounds(True)), problems)
     counted = f"{len(pairs)} pair{'s' * (len(pairs) > 1)}"
     return Line(f"{second.name}{MINUS}{first.name}", len(pairs), counted, cells, True)
 
@@ -182,13 +186,15 @@ def over_seeds(views: Sequence[OpenedRun], numbers: Numbers, costs: Mapping[str,
 
 def rows_of(line: Line, measures: Sequence[Measure]) -> list[list[str]]:
     """Return the mean, and below it what it may be off by."""
-    sign, empty = "+" if line.is_difference else "", Cell(NOTHING, NOTHING)
-    cells = [(one, line.cells.get(one.title, empty)) for one in measures]
+    sign = "+" if line.is_difference else ""
+    found = [(one, line.cells.get(one.title)) for one in measures]
+    seeds = [(one, cell.seeds if cell else None) for one, cell in found]
+    problems = [(one, cell.problems if cell else None) for one, cell in found]
     name = line.name.replace(MINUS, " − ")
-    rows = [[f"{name}, {line.counted}", *(one.text(cell.seeds.value, sign) for one, cell in cells)]]
+    rows = [[f"{name}, {line.counted}", *(one.text(value, sign) for one, value in seeds)]]
     if line.trainings > 1:
-        rows.append([f"{name}: seeds", *(one.interval(cell.seeds, sign) for one, cell in cells)])
-    return [*rows, [f"{name}: problems", *(one.interval(cell.problems, sign) for one, cell in cells)]]
+        rows.append([f"{name}: seeds", *(one.interval(value, sign) for one, value in seeds)])
+    return [*rows, [f"{name}: problems", *(one.interval(value, sign) for one, value in problems)]]
 
 
 def seeds_table(found: OverSeeds) -> Table:
@@ -206,7 +212,7 @@ def seeds_table(found: OverSeeds) -> Table:
         TITLE,
         "Bold: means over the trainings of a method, accuracy in percent; differences in points, runs of the "
         f"same seed paired.{single} Below, two 95 % intervals that cover different things. Over seeds: Student's t "
-        "over the trainings, for another training on these problems. Over problems: bootstrap over problems, for "
+        "over the trainings, for another training on these problems. Over problems: for "
         "other problems with these trainings; what is not an accuracy has its own in the tables of single runs. Where "
         "either holds 0, the methods are not told apart.",
         header,
@@ -215,35 +221,19 @@ def seeds_table(found: OverSeeds) -> Table:
     )
 
 
-def verdict(cell: Cell) -> str:
-    """Return what both intervals allow to be said of the second of two methods."""
-    known = [one for one in (cell.seeds, cell.problems) if one.low is not None]
-    edges = [(one.low or 0.0, one.high or 0.0) for one in known]
-    if len(known) < 2:
-        return "one pair, or pairs that agree exactly, cannot tell how much another training would change"
-    if all(low > 0 for low, _ in edges):
-        return "it is better by either"
-    if all(high < 0 for _, high in edges):
-        return "it is worse by either"
-    return "the methods cannot be told apart"
-
-
-def difference_sentence(line: Line, measures: Sequence[Measure]) -> str:
+def method_sentence(line: Line, measures: Sequence[Measure]) -> str:
     """Return two methods over seeds: accuracy with both intervals, then the share of perception errors."""
-    accuracy = measures[0]
-    cell = line.cells[accuracy.title]
-    said = (
-        f"{line.name}, mean over {line.counted} of runs: {accuracy.text(cell.seeds.value, '+')} points of accuracy, "
-        f"{accuracy.interval(cell.seeds, '+')} over seeds, {accuracy.interval(cell.problems, '+')} over problems: "
-        f"{verdict(cell)}."
-    )
+    cell = line.cells[measures[0].title]
+    assert cell.problems is not None  # the first measure is an accuracy
+    second, first = line.name.split(MINUS)
+    trainings = cell.seeds if line.trainings > 1 else None
+    said = difference_sentence(second, first, cell.problems, trainings, f", mean over {line.counted} of runs")
     share = next((one for one in measures if not one.columns and one.is_share and one.title in line.cells), None)
     if share is None:
         return said
-    seeds = line.cells[share.title].seeds
-    return f"{said} Its share of {PERCEPTION} errors among the wrong: {share.text(seeds.value, '+')} points " + (
-        f"{share.interval(seeds, '+')} over seeds."
-    )
+    found = line.cells[share.title].seeds
+    interval = f" {share.interval(found, '+')} over trainings" * found.has_interval
+    return f"{said} Its share of {PERCEPTION} errors among the wrong: {share.text(found, '+')} points{interval}."
 
 
 def sentences(found: OverSeeds) -> list[str]:
@@ -251,7 +241,7 @@ def sentences(found: OverSeeds) -> list[str]:
     several = [one for one in found.methods if len(one.runs) > 1]
     told = ", ".join(f"{one.name} (seeds {', '.join(map(str, one.runs))})" for one in several)
     return [
-        *(difference_sentence(line, found.measures) for line in found.differences),
+        *(method_sentence(line, found.measures) for line in found.differences),
         f"Runs that are seeds of one method: {told}. What another training would change is in the table {TITLE}; "
         "intervals of single runs do not cover it.",
     ]

@@ -32,7 +32,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
         [
             Table(
                 f"{title}, and the paper's",
-                "Accuracy in percent, avg@k, with half the 95 % interval. The paper's "
+                "Accuracy in percent, avg@k, with the 95 % interval over problems. The paper's "
                 "rows are other models on other benchmarks: compare differences.",
                 header,
                 rows,
@@ -40,7 +40,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
             ),
             Table(
                 f"{title}: every method against its baseline in the paper",
-                "The same items, paired; bootstrap over problems and exact McNemar test by majority.",
+                "The same items, paired; intervals over problems and over trainings; exact McNemar test by majority.",
                 *comparison_rows(found),
             ),
         ],

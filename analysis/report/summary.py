@@ -1,7 +1,6 @@
 """The findings of a report in sentences that stand alone: every one with its numbers and their intervals."""
 
 from collections.abc import Mapping
-from math import isnan
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from analysis.protocol.words import points
 from analysis.report import over_seeds
 from analysis.report.numbers import Compared, Numbers
 from analysis.seeds import method_names
-from eval.output import interval_text
+from eval.estimate import difference_sentence, interval_text
 from eval.paired import PairedResult
 
 ALL_CLASSES = "errors of any class"
@@ -21,11 +20,6 @@ ALL_CLASSES = "errors of any class"
 
 def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def nats(mean: float, low: float, high: float) -> str:
-    """Return a mean score with its interval; of a single problem there is none."""
-    return f"{mean:.3f}" if isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def about_runs(numbers: Numbers) -> str:
@@ -44,21 +38,14 @@ def accuracy_sentence(numbers: Numbers, name: str) -> str:
     """Return one run's accuracy, as the plain mean over columns."""
     line, columns = numbers.overall(name), len(numbers.parts) - 1
     over = f" (mean over {columns} columns, avg@{numbers.k[name]})" if columns > 1 else f" (avg@{numbers.k[name]})"
-    return f"{name}: {interval_text(line['mean'], line['low'], line['high'])} % right{over}."
+    return f"{name}: {line['text']} % right{over}."
 
 
-def difference_sentence(one: Compared) -> str:
+def run_sentence(one: Compared) -> str:
     """Return a run against its baseline, paired, with what can be said of it."""
     line: PairedResult = one.lines[-1]
-    said = (
-        f"{100 * line.difference:+.1f} points [{100 * line.low:+.1f}, {100 * line.high:+.1f}] on the same items, "
-        f"paired (p = {line.p_difference:.2g})"
-    )
-    if line.low > 0:
-        return f"{one.name} is better than {one.baseline}: {said}."
-    if line.high < 0:
-        return f"{one.name} is worse than {one.baseline}: {said}."
-    return f"{one.name} and {one.baseline} cannot be told apart: {said}."
+    where = f", on the same items, paired (p = {line.p_difference:.2g})"
+    return difference_sentence(one.name, one.baseline, line.estimate, where=where)
 
 
 def errors_sentence(numbers: Numbers, name: str) -> str:
@@ -89,8 +76,9 @@ def verdict_on_repairs(repair: Repair, name: str, baseline: str) -> str:
     again = f"{baseline} itself, asked again, gets {points(control)} % of them right: that much is chance."
     difference = f"{points(beyond, '+')} points"
     if beyond.low > 0:
-        count = f"about {beyond.value * repair.errors:,.0f} [{beyond.low * repair.errors:,.0f}, "
-        count += f"{beyond.high * repair.errors:,.0f}]"
+        count = "about {:,.0f} [{:,.0f}, {:,.0f}]".format(
+            *(edge * repair.errors for edge in (beyond.value, beyond.low, beyond.high))
+        )
         return f"{again} Beyond chance {name} repairs {difference}, {count} of the {repair.errors:,}."
     if beyond.high < 0:
         return f"{again} {name} gets fewer of them right than that: {difference}."
@@ -120,10 +108,10 @@ def dependency_sentence(costs: dict[str, pd.Series], view: str) -> str | None:
     """
     if not costs:
         return None
-    said = ", ".join(
-        f"{name} {nats(line['mean'], line['low'], line['high'])} ({counted(line['responses'], 'response')})"
-        for name, line in costs.items()
-    )
+    texts = {
+        name: interval_text(line["mean"], line["low"], line["high"], unit="plain") for name, line in costs.items()
+    }
+    said = ", ".join(f"{name} {texts[name]} ({counted(costs[name]['responses'], 'response')})" for name in costs)
     return (
         f"How much the answers lean on the picture: behind a spoiled picture ({view}) a token of the very same answer "
         f"loses on average, in nats of log-probability: {said}."
@@ -150,7 +138,7 @@ def sentences(
     comparisons = told_comparisons(numbers, over)
     found: list[str | None] = [*(over_seeds.sentences(over) if over else [])]
     found += [accuracy_sentence(numbers, name) for name in numbers.runs]
-    found += [difference_sentence(one) for one in comparisons]
+    found += [run_sentence(one) for one in comparisons]
     found += hints.sentences(runs, [(one.baseline, one.name) for one in comparisons]) if runs else []
     found += [errors_sentence(numbers, name) for name in numbers.runs]
     for one in comparisons:

@@ -9,18 +9,14 @@ from analysis.protocol.words import control_sentence, points, shared_draws
 from analysis.report.numbers import Compared, Numbers
 from analysis.report.over_seeds import OverSeeds, seeds_table
 from analysis.report.records import Table
-from analysis.report.summary import nats
-from eval.output import interval_text
+from eval.estimate import interval_text
 from eval.paired import OVERALL, power_sentence
 from eval.paired_table import HEADER, table_row
 
 
 def accuracy_table(numbers: Numbers) -> Table:
     """Return one line per run, one cell per column; the mean over columns last."""
-    cells = {
-        (line["run"], line["part"]): interval_text(line["mean"], line["low"], line["high"])
-        for line in numbers.accuracy.to_dict("records")
-    }
+    cells = {(line["run"], line["part"]): line["text"] for line in numbers.accuracy.to_dict("records")}
     counts = numbers.accuracy[numbers.accuracy.run == numbers.runs[0]].set_index("part")["items"]
     header = ["run", *(f"{part} ({counts[part]:,})" for part in numbers.parts)]
     mean = f" {OVERALL} is the plain mean over the columns." if OVERALL in numbers.parts else ""
@@ -142,7 +138,10 @@ def dependency_table(profiles: dict[str, pd.DataFrame], view: str) -> Table:
     rows = []
     for run, frame in profiles.items():
         for line in frame.to_dict("records"):
-            cells = [nats(*(line[f"{score}_{part}"] for part in ("mean", "low", "high"))) for score in ("k3", "k1")]
+            cells = [
+                interval_text(line[f"{score}_mean"], line[f"{score}_low"], line[f"{score}_high"], unit="plain")
+                for score in ("k3", "k1")
+            ]
             rows.append([run, line["kind"], line["group"], *cells, f"{line['responses']:,}", f"{line['tokens']:,}"])
     return Table(
         "What hangs on the picture",

@@ -56,7 +56,7 @@ def summary(aucs: pd.DataFrame) -> pd.DataFrame:
                         "run": run,
                         "score": name,
                         "column": column,
-                        "auc": found.mean,
+                        "auc": found.value,
                         "low": found.low,
                         "high": found.high,
                         "responses": len(part),

@@ -41,8 +41,8 @@ def test_sentences_name_every_run_and_the_paired_difference() -> None:
     }
     wrong, right = hints.sentences(runs, [("base", "grpo")])
     assert "a fact that is wrong (10 items)" in wrong and "base 20.0 [" in wrong and "grpo 50.0 [" in wrong
-    assert "grpo minus base +30.0 points [" in wrong
-    assert "a fact that is right (10 items)" in right and "grpo minus base +30.0 points" in right
+    assert "grpo minus base +30.0 [" in wrong
+    assert "a fact that is right (10 items)" in right and "grpo minus base +30.0" in right
 
 
 def test_without_suggestions_nothing_is_said() -> None:
@@ -69,4 +69,4 @@ def test_the_table_has_intervals_over_trainings() -> None:
 def test_items_of_records_without_suggestions_have_an_empty_column() -> None:
     items = collect_items(answers("base", 0, {"": 5}).drop(columns="hint"))
     assert items.frame.hint.tolist() == [""] * 10
-    assert items.mean("base", ["a"])[0] == pytest.approx(np.mean([1] * 5 + [0] * 5))
+    assert items.mean("base", ["a"]).value == pytest.approx(np.mean([1] * 5 + [0] * 5))

@@ -1,5 +1,6 @@
 """Seeds of one method: which runs they are, and means, paired differences and intervals over them, hand-worked."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +10,13 @@ import pytest
 from scipy.stats import t
 
 from analysis.items import collect_items
-from analysis.protocol.transitions import NOTHING, Share
 from analysis.report import numbers
 from analysis.report.numbers import Compared, Numbers
-from analysis.report.over_seeds import Cell, OverSeeds, over_seeds, seeds_table, sentences, verdict
+from analysis.report.over_seeds import OverSeeds, over_seeds, seeds_table, sentences
 from analysis.report.summary import sentences as summary_of
 from analysis.runs import OpenedRun
-from analysis.seeds import mean_over_seeds, methods_of, pairs_of, same_seed_baselines, unlike_settings
+from analysis.seeds import methods_of, pairs_of, same_seed_baselines, unlike_settings
+from eval.estimate import Estimate, difference_sentence, over_trainings
 from eval.paired import PairedResult
 
 COLUMNS = {"chart": 6, "logic": 4}
@@ -114,13 +115,13 @@ def test_runs_are_paired_by_seed_and_a_run_that_is_none_with_all(views: list[Ope
 
 
 def test_the_interval_over_seeds_is_students() -> None:
-    share = mean_over_seeds([0.2, 0.3, 0.7], (0, 1))
+    share = over_trainings([0.2, 0.3, 0.7], (0, 1))
     half = t.ppf(0.975, 2) * np.std([0.2, 0.3, 0.7], ddof=1) / 3**0.5
     assert share.value == pytest.approx(0.4)
     assert (share.low, share.high) == (0, pytest.approx(min(1, 0.4 + half)))  # a share stays between 0 and 1
-    wide = mean_over_seeds([0.2, 0.3, 0.7], (-np.inf, np.inf))
+    wide = over_trainings([0.2, 0.3, 0.7], (-np.inf, np.inf))
     assert (wide.low, wide.high) == (pytest.approx(0.4 - half), pytest.approx(0.4 + half))
-    assert mean_over_seeds([0.5], (0, 1)) == mean_over_seeds([0.5, 0.5], (0, 1)) == Share(0.5, None, None)
+    assert not over_trainings([0.5], (0, 1)).has_interval and not over_trainings([0.5, 0.5], (0, 1)).has_interval
 
 
 def test_means_are_those_of_the_single_runs(found: OverSeeds) -> None:
@@ -132,21 +133,22 @@ def test_means_are_those_of_the_single_runs(found: OverSeeds) -> None:
         "chart",
         "logic",
     ]
-    assert cells["grpo"]["chart"].seeds == Share(0.5, None, None)  # all three agree
+    agreed = cells["grpo"]["chart"].seeds
+    assert (agreed.value, agreed.has_interval, agreed.seeds) == (0.5, False, 3)  # all three agree
     assert cells["grpo"]["logic"].seeds.value == pytest.approx((1 + 2 + 1) / 12)
     assert cells["grpo"]["overall"].seeds.value == pytest.approx((3 / 6 + 4 / 12) / 2)
     of_grpo = [2 / 6, 2 / 5, 2 / 6]  # of the wrong: three items of chart, and three or two of logic
     assert cells["grpo"]["perception errors, % of the wrong"].seeds.value == pytest.approx(np.mean(of_grpo))
     assert cells["papo_g"]["masking costs a token, nats"].seeds.value == pytest.approx(0.5)
     base = cells["base"]["overall"].seeds
-    assert base.value == pytest.approx((1 / 6 + 1 / 4) / 2) and base.low is base.high is None
+    assert base.value == pytest.approx((1 / 6 + 1 / 4) / 2) and not base.has_interval
 
 
 def test_differences_pair_the_seeds_with_both_intervals(found: OverSeeds, views: list[OpenedRun]) -> None:
     assert [line.name for line in found.differences] == ["grpo minus base", "papo_g minus base", "papo_g minus grpo"]
     cell = found.differences[-1].cells["overall"]
     each = [(0 + 2 / 4) / 2, (1 / 6 + 1 / 4) / 2, (0 + 2 / 4) / 2]
-    expected = mean_over_seeds(each, (-1, 1))
+    expected = over_trainings(each, (-1, 1))
     assert (cell.seeds.value, cell.seeds.low, cell.seeds.high) == pytest.approx(
         (np.mean(each), expected.low, expected.high)
     )
@@ -156,8 +158,10 @@ def test_differences_pair_the_seeds_with_both_intervals(found: OverSeeds, views:
         for seed, view in enumerate(own)
     ]
     items = collect_items(pd.concat(frames))
-    assert cell.problems == Share(*items.difference("grpo", "papo_g", list(COLUMNS)))  # as Table 1 has it
-    assert found.differences[-1].cells["perception errors, % of the wrong"].problems == NOTHING
+    assert cell.problems == items.difference("grpo", "papo_g", list(COLUMNS))  # as Table 1 has it
+    assert found.differences[-1].cells["perception errors, % of the wrong"].problems is None
+    again = items.over_trainings("grpo", "papo_g", list(COLUMNS))
+    assert again is not None and cell.seeds.text("+") == again.text("+")
     assert found.left_out == []
 
 
@@ -179,13 +183,29 @@ def test_the_table_sets_means_in_bold_and_intervals_below(found: OverSeeds) -> N
     assert table.rows[-3][1] == "+23.6" and table.rows[-3][3].startswith("+0.3")
 
 
+def difference(value: float, half: float, seeds: int = 1) -> Estimate:
+    return Estimate(value=value, low=value - half, high=value + half, n=40, clusters=40, seeds=seeds)
+
+
 def test_a_method_is_better_only_where_both_intervals_say_so() -> None:
-    above, around, below = Share(0.2, 0.1, 0.3), Share(0.0, -0.1, 0.1), Share(-0.2, -0.3, -0.1)
-    assert verdict(Cell(above, above)) == "it is better by either"
-    assert verdict(Cell(below, below)) == "it is worse by either"
-    for seeds, problems in ((above, around), (around, above), (above, below)):
-        assert verdict(Cell(seeds, problems)) == "the methods cannot be told apart"
-    assert "another training" in verdict(Cell(Share(0.2, None, None), above))
+    above, around, below = difference(0.2, 0.1), difference(0.0, 0.1), difference(-0.2, 0.1)
+    above_3, around_3, below_3 = (replace(one, seeds=3) for one in (above, around, below))
+    assert difference_sentence("b", "a", above, above_3) == (
+        "b is better than a: +20.0 points [+10.0, +30.0] over problems, [+10.0, +30.0] over 3 trainings."
+    )
+    assert difference_sentence("b", "a", below, below_3).startswith("b is worse than a: -20.0 points")
+    for items, trainings in ((above, around_3), (around, above_3), (above, below_3)):
+        said = difference_sentence("b", "a", items, trainings)
+        assert said.startswith("b and a cannot be told apart: ")
+        assert said.endswith("over 3 trainings; less than 10.0 points could not be seen.")
+
+
+def test_one_training_says_that_its_interval_covers_problems_only() -> None:
+    above, equal = difference(0.2, 0.1), over_trainings([0.2, 0.2], (-1, 1))
+    assert "over problems (one training each: the interval does not cover another)" in difference_sentence(
+        "b", "a", above
+    )
+    assert "over problems (the 2 trainings agree exactly" in difference_sentence("b", "a", above, equal)
 
 
 def test_the_summary_begins_with_methods_and_leaves_seeds_of_one_to_the_tables(views: list[OpenedRun]) -> None:
@@ -195,7 +215,7 @@ def test_the_summary_begins_with_methods_and_leaves_seeds_of_one_to_the_tables(v
     assert over is not None
     said = summary_of(made, "", {}, "v", over)
     assert said[:2] == sentences(over)
-    assert said[0].startswith("papo_g minus grpo, mean over 3 pairs of runs: +23.6 points of accuracy, [+17.6, +29.6]")
+    assert "+23.6 points" in said[0] and "[+17.6, +29.6] over 3 trainings, mean over 3 pairs of runs" in said[0]
     assert "Its share of perception errors among the wrong: " in said[0]
     assert "grpo (seeds 0, 1, 2), papo_g (seeds 0, 1, 2)" in said[1]
     paired = [sentence.split(" cannot")[0] for sentence in said if "on the same items, paired" in sentence]

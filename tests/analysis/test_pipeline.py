@@ -70,7 +70,7 @@ def test_averages_and_differences_of_a_made_up_table():
     assert table["grpo", "vision_centric"] == 0  # items 2 and 3 of the versions are wrong
     assert table["papo_g", "overall"] - table["grpo", "overall"] == pytest.approx(75 / 9)
     found = {c.group: c for c in comparisons(items, paper, ["grpo", "papo_g"])}
-    assert found["general"].points == 0 and found["vision"].points == pytest.approx(75 / 4)
+    assert found["general"].over_items.value == 0 and found["vision"].over_items.value == pytest.approx(0.75 / 4)
     assert (found["vision"].only_method, found["vision"].only_baseline) == (3, 0)
     assert "cannot be told apart" in verdict(found["general"])
 

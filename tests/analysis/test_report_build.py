@@ -355,7 +355,8 @@ def test_seeds_of_a_method_are_told_as_such(folders, tmp_path, no_figures):
             path.write_text(re.sub(r"path: \S*tiny/base", "path: models/gone", path.read_text()))
     built = build_report(open_runs(homes), dataclasses.replace(SETTINGS, samples=8, patches=0))
     assert built.title == "grpo (2 seeds) and papo_g (2 seeds) on Mini world, nine columns"
-    assert built.summary[0].startswith("papo_g minus grpo, mean over 2 pairs of runs: +0.0 points of accuracy, — over")
+    assert built.summary[0].startswith("papo_g and grpo cannot be told apart: +0.0 points [")
+    assert "(the 2 trainings agree exactly: the interval does not cover another)" in built.summary[0]
     assert "grpo (seeds 0, 1), papo_g (seeds 0, 1)" in built.summary[1]
     assert any("papo_g/seed1 with grpo/seed1" in sentence for sentence in built.summary)
     assert not any(sentence.startswith("grpo/seed1 and grpo/seed0") for sentence in built.summary)

@@ -150,8 +150,8 @@ def test_the_paired_interval_covers_the_truth() -> None:
         difficulty = (0.8 * rng.random(40)).repeat(3)
         first = (rng.random((120, 2)) < difficulty[:, None]).mean(axis=1)
         second = (rng.random((120, 2)) < difficulty[:, None] + 0.1).mean(axis=1)
-        _, low, high = mean_of_columns(second - first, column, clusters, {"chart": column == "chart"}, bounds=(-1, 1))
-        covered += low <= 0.1 <= high
+        found = mean_of_columns(second - first, column, clusters, {"chart": column == "chart"}, is_difference=True)
+        covered += found.low <= 0.1 <= found.high
     assert 0.89 <= covered / 150 <= 0.99
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from common import UserError
-from eval.metrics_at_k import majority_at_k, mean_at_k, metrics_at_k, normalised, pass_at_k, usual_ks
-from eval.statistics import average_at_k
+from eval.metrics_at_k import majority_at_k, metrics_at_k, normalised, pass_at_k, usual_ks
+from eval.statistics import average_at_k, mean_over_items
 
 RIGHT, WRONG, SILENT = ("a", True), ("b", False), (None, False)
 Responses = list[tuple[str | None, bool]]
@@ -42,7 +42,7 @@ def test_pass_at_k_by_hand() -> None:
 def test_pass_at_1_is_average_at_k() -> None:
     correct = np.random.default_rng(0).random((50, 7)) < 0.3
     assert pass_at_k(correct, 1) == pytest.approx(correct.mean(axis=1))
-    assert pass_at_k(correct, 1).mean() == pytest.approx(average_at_k(correct, [str(i) for i in range(50)]).mean)
+    assert pass_at_k(correct, 1).mean() == pytest.approx(average_at_k(correct, [str(i) for i in range(50)]).value)
 
 
 def test_pass_at_n_is_any_right_one() -> None:
@@ -161,6 +161,6 @@ def test_the_interval_of_pass_at_k_covers_the_truth() -> None:
     covered = 0
     for _ in range(300):
         correct = rng.random((60, 4)) < rng.random(60)[:, None]
-        found = mean_at_k(pass_at_k(correct, 2), [str(item) for item in range(60)])
+        found = mean_over_items(pass_at_k(correct, 2), [str(item) for item in range(60)])
         covered += found.low <= 2 / 3 <= found.high
     assert 0.90 <= covered / 300 <= 0.98

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from common import UserError
-from eval.output import interval_text, markdown, read_predictions, write_scores
+from eval.estimate import interval_text
+from eval.output import markdown, read_predictions, write_scores
 
 
 def scores() -> pd.DataFrame:

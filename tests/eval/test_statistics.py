@@ -9,7 +9,6 @@ from eval.statistics import (
     McNemar,
     average_at_k,
     bootstrap_weights,
-    cluster_means,
     effective_clusters,
     mcnemar_exact,
     mean_of_columns,
@@ -25,7 +24,7 @@ def names(count: int) -> list[str]:
 def test_average_at_k_by_hand() -> None:
     """Item means 1, 1/2, 0: variance of the mean (1/4 + 1/4) / 2 / 3 = 1/12, of which 1/4 / 3 / 3 = 1/36 is within."""
     score = average_at_k(np.array([[1, 1], [1, 0], [0, 0]]), names(3))
-    assert (score.mean, score.items, score.clusters, score.k) == (0.5, 3, 3, 2)
+    assert (score.value, score.n, score.clusters, score.k) == (0.5, 3, 3, 2)
     assert score.error_responses**2 == pytest.approx(1 / 36)
     assert score.error_items**2 == pytest.approx(1 / 12 - 1 / 36)
     # Half a normal width is 0.566 and would leave [0, 1]: Wilson's interval on 1/4 / (1/12) = 3 observations.
@@ -38,7 +37,7 @@ def test_interval_by_hand() -> None:
     """Eight items of ten right: the usual standard error with n - 1, (0.8 * 0.2 / 9) ** 0.5."""
     score = average_at_k(np.array([[1]] * 80 + [[0]] * 20), names(100))
     half = Z * (0.8 * 0.2 / 99) ** 0.5
-    assert (score.mean, score.low, score.high) == pytest.approx((0.8, 0.8 - half, 0.8 + half))
+    assert (score.value, score.low, score.high) == pytest.approx((0.8, 0.8 - half, 0.8 + half))
     assert (score.error_responses, score.k) == (0.0, 1)  # one response per item cannot tell the parts apart
 
 
@@ -47,8 +46,6 @@ def test_clusters_by_hand() -> None:
     score = average_at_k(np.array([[1], [1], [0], [0]]), ["a", "a", "b", "c"])
     assert score.clusters == 3
     assert score.error_items == pytest.approx(3 / 8)
-    means_C, sizes_C = cluster_means(np.array([1.0, 0.5, 0.0]), ["b", "a", "b"])
-    assert (means_C.tolist(), sizes_C.tolist()) == ([0.5, 0.5], [1, 2])
 
 
 def test_copies_in_a_cluster_are_no_new_evidence() -> None:
@@ -102,11 +99,11 @@ def test_the_within_part_vanishes_where_responses_agree() -> None:
 
 
 def test_the_between_part_is_never_below_zero() -> None:
-    """All items at one half: everything that varies is the responses, and that is what the interval shows."""
+    """All items at one half: everything that varies is the responses; the interval is Wilson's of 30 problems."""
     score = average_at_k(np.array([[1, 0], [0, 1], [1, 0]] * 10), names(30))
     assert score.error_items == 0
     assert score.error_responses == pytest.approx((1 / 4 / 30) ** 0.5)
-    assert score.high - score.low == pytest.approx(2 * Z * (1 / 4 / 30) ** 0.5)
+    assert score.high - score.low == pytest.approx(2 * Z * (1 / 4 / 30 + Z**2 / 4 / 900) ** 0.5 / (1 + Z**2 / 30))
 
 
 def test_the_response_part_is_what_new_responses_would_move() -> None:
@@ -142,7 +139,7 @@ def test_the_interval_covers_the_truth_near_its_borders(mean: float) -> None:
     scores = [average_at_k(rng.random((60, 1)) < mean, names(60)) for _ in range(300)]
     assert np.mean([score.low <= mean <= score.high for score in scores]) >= 0.94
     errors = [(score.error_items**2 + score.error_responses**2) ** 0.5 for score in scores]
-    normal = [abs(score.mean - mean) <= Z * error for score, error in zip(scores, errors, strict=True)]
+    normal = [abs(score.value - mean) <= Z * error for score, error in zip(scores, errors, strict=True)]
     assert np.mean(normal) <= 0.8
 
 
@@ -162,22 +159,30 @@ def test_mean_of_columns_weighs_columns_equally() -> None:
     """Counting 1, versions 0.2 (one version of five), of which the part is 0: (1 + 0.2 + 0) / 3."""
     strata, clusters, columns = two_columns(50)
     scores = np.concatenate([np.ones(50), np.arange(50) % 5 == 0]).astype(float)
-    assert mean_of_columns(scores, strata, clusters, columns) == pytest.approx((0.4, 0.4, 0.4))  # no cluster differs
+    found = mean_of_columns(scores, strata, clusters, columns)
+    assert (found.value, found.n, found.clusters) == (pytest.approx(0.4), 100, 60)
 
 
-def test_bounds_give_agreement_a_width() -> None:
+def test_agreement_has_a_width() -> None:
     """40 single items and 8 problems of five: weights 1/80 and 1/16 a cluster, 1 / (40 / 80^2 + 8 / 16^2) = 80 / 3."""
     strata, clusters, columns = two_columns(40)
     del columns["vision_centric"]
     margin = Z**2 / (80 / 3 + Z**2)
-    right = mean_of_columns(np.ones(80), strata, clusters, columns, bounds=(0, 1))
-    equal = mean_of_columns(np.zeros(80), strata, clusters, columns, bounds=(-1, 1))
-    assert right == pytest.approx((1, 1 - margin, 1))
-    assert equal == pytest.approx((0, -margin, margin))
-    varied = (np.arange(80) % 3 == 0).astype(float)
-    assert mean_of_columns(varied, strata, clusters, columns, bounds=(0, 1)) == mean_of_columns(
-        varied, strata, clusters, columns
-    )
+    right = mean_of_columns(np.ones(80), strata, clusters, columns)
+    equal = mean_of_columns(np.zeros(80), strata, clusters, columns, is_difference=True)
+    assert (right.value, right.low, right.high) == pytest.approx((1, 1 - margin, 1))
+    assert (equal.value, equal.low, equal.high) == pytest.approx((0, -margin, margin))
+
+
+def test_a_column_has_one_interval_whatever_lies_beside_it() -> None:
+    """As a column of a table, as a part of another column, and alone."""
+    strata, clusters, columns = two_columns(40)
+    scores = np.random.default_rng(5).random(80)
+    for chosen in columns.values():
+        beside = mean_of_columns(scores, strata, clusters, {"": chosen})
+        alone = average_at_k(scores[chosen][:, None], clusters[chosen].tolist())
+        assert alone.mean_record() == pytest.approx(beside.mean_record())
+        assert alone.text() == beside.text() and (alone.n, alone.clusters) == (beside.n, beside.clusters)
 
 
 def test_a_part_moves_with_its_column() -> None:
@@ -185,12 +190,11 @@ def test_a_part_moves_with_its_column() -> None:
     strata, clusters, columns = two_columns(200)
     rng = np.random.default_rng(4)
     scores = np.concatenate([rng.random(200) < 0.5, np.repeat(rng.random(40) < 0.5, 5)]).astype(float)
-    mean, low, high = mean_of_columns(scores, strata, clusters, columns)
+    found = mean_of_columns(scores, strata, clusters, columns)
     singles, problems = scores[:200], scores[200::5]
-    assert mean == pytest.approx((singles.mean() + 2 * problems.mean()) / 3)
-    error = (singles.var() / 200 + 4 * problems.var() / 40) ** 0.5 / 3
-    assert high - low == pytest.approx(2 * Z * error, rel=0.05)
-    assert low < mean < high
+    assert found.value == pytest.approx((singles.mean() + 2 * problems.mean()) / 3)
+    error = (singles.var(ddof=1) / 200 + 4 * problems.var(ddof=1) / 40) ** 0.5 / 3
+    assert found.high - found.low == pytest.approx(2 * Z * error)
 
 
 def test_resamples_draw_whole_clusters_within_their_column() -> None:
@@ -206,18 +210,18 @@ def test_resamples_draw_whole_clusters_within_their_column() -> None:
 
 
 def test_pairing_narrows_the_interval_of_a_difference() -> None:
-    """Both models share the items' difficulty: what is common cancels only where items are resampled together."""
+    """Both models share the items' difficulty: what is common cancels only where items are taken together."""
     strata, clusters, columns = two_columns(200)
     rng = np.random.default_rng(8)
     difficulty = rng.random(400)
     first = (rng.random((400, 8)) < difficulty[:, None]).mean(axis=1)
     second = (rng.random((400, 8)) < np.minimum(1, difficulty + 0.05)[:, None]).mean(axis=1)
-    mean, low, high = mean_of_columns(second - first, strata, clusters, columns)
+    found = mean_of_columns(second - first, strata, clusters, columns, is_difference=True)
     apart = [mean_of_columns(scores, strata, clusters, columns) for scores in (first, second)]
-    assert mean == pytest.approx(apart[1][0] - apart[0][0])
-    unpaired = sum((score[2] - score[1]) ** 2 for score in apart) ** 0.5
-    assert high - low < 0.6 * unpaired
-    assert low < 0.04875 < high  # the mean of min(1, d + 0.05) - d over d in [0, 1]
+    assert found.value == pytest.approx(apart[1].value - apart[0].value)
+    unpaired = sum((score.high - score.low) ** 2 for score in apart) ** 0.5
+    assert found.high - found.low < 0.6 * unpaired
+    assert found.low < 0.04875 < found.high  # the mean of min(1, d + 0.05) - d over d in [0, 1]
 
 
 @pytest.mark.parametrize(

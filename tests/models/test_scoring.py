@@ -8,7 +8,7 @@ import torch
 from data.mini.world import sample
 from data.views import Blank, PatchBlack, View
 from models.loader import VisionLanguageModel
-from models.scoring import Group, ViewScores
+from models.scoring import AgainstScores, Group
 from models.settings import LoraSettings
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only, two_pictures
 
@@ -195,7 +195,7 @@ def test_three_views_at_once_score_as_one_by_one(random_tiny, path):
     assert list(together.views) == list(views)
     alone = {name: random_tiny.score(groups, against={name: view}, **options) for name, view in views.items()}
 
-    def numbers(scores: dict[str, ViewScores]) -> list[torch.Tensor]:
+    def numbers(scores: dict[str, AgainstScores]) -> list[torch.Tensor]:
         return [value for name in views for value in vars(scores[name]).values()]
 
     expected = numbers({name: one.views[name] for name, one in alone.items()})

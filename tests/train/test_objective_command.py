@@ -86,7 +86,7 @@ def whatever_a_method_asks_for(method: str) -> dict[str, torch.Tensor]:
     """The fixed tensors and, beside them, random ones for every further name."""
     settings = compose(ObjectiveCommand, [f"method={method}", "teacher=tiny"])
     given, draw = fixed_tensors(), torch.Generator().manual_seed(2)
-    for name in wanted_tensors(settings, needs_of(settings.losses, settings.weights.values())):
+    for name in wanted_tensors(settings, needs_of(settings)):
         if name not in given:
             value = torch.rand(4 if is_per_response(name) else (4, 5), generator=draw)
             given[name] = -value if "logp" in name else value

@@ -1,7 +1,7 @@
 """An update's scores and its dashboard: both views in one pass, dependency metrics by hand."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import log
 from types import MappingProxyType
 
@@ -10,12 +10,14 @@ import torch
 
 from common import read_jsonl
 from configs import compose
-from models.scoring import Scores, ViewScores
+from models.scoring import AgainstScores, Scores
 from tests.models.ragged import assert_same_gradients
 from train.distributed import Ranks
 from train.loop import TrainState, make_state, run_folder, train
 from train.losses.averages import spread, token_shares
 from train.losses.batch import ScoredBatch
+from train.losses.ppo import PpoSettings
+from train.needs import needs_of
 from train.objective import token_losses, total_loss
 from train.rollout import collect
 from train.settings import TrainSettings
@@ -48,7 +50,7 @@ def test_a_gradient_through_both_views_takes_one_pass_and_is_that_of_two(small_r
         return scorer(groups, **options)
 
     def in_two_passes(groups: list, against: Mapping[str, list] = MappingProxyType({}), **options: object) -> Scores:
-        other = {name: ViewScores(scorer(view, **options).logprobs_NT, None) for name, view in against.items()}
+        other = {name: AgainstScores(scorer(view, **options).logprobs_NT, None) for name, view in against.items()}
         return replace(scorer(groups, **options), views=other)
 
     state.model.scorer = counted
@@ -60,6 +62,27 @@ def test_a_gradient_through_both_views_takes_one_pass_and_is_that_of_two(small_r
     torch.testing.assert_close(batch.live["logp@masked"], other.live["logp@masked"], atol=1e-5, rtol=0)
     assert batch.live["logp@masked"].requires_grad
     assert_same_gradients(expected, found, 1e-4)
+
+
+@dataclass(frozen=True)
+class PpoWithEntropy(PpoSettings):
+    """A term that reads a clean score which no update makes."""
+
+    def fixed(self) -> set[str]:
+        return super().fixed() | {"entropy"}
+
+
+def test_a_clean_score_of_a_term_is_there_for_the_first_mini_batch_too(small_run):
+    """The first update's own pass gives old log-probs alone; anything else is made of every row before."""
+    settings = compose(TrainSettings, [*small_run, "method=grpo"])
+    assert needs_of(settings).early == frozenset()
+    settings = replace(settings, losses=replace(settings.losses, ppo=PpoWithEntropy()))
+    assert {str(name) for name in needs_of(settings).early} == {"entropy"}
+    state = make_state(settings, Ranks())
+    experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
+    step = make_step(state.models, experience, settings, state.ranks, 1)
+    assert sorted(step.fixed["entropy"]) == list(range(len(experience.responses)))
+    assert state.updater.batch(step, [0, 1], settings.losses, {}).scores["entropy"].shape[0] == 8
 
 
 def test_dependency_metrics_are_sums_over_responses_that_have_tokens():

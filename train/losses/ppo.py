@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from common.lazy import torch
 from configs import setting
+from train.columns import summed
 from train.losses.importance import importance_weights
 from train.losses.term import Term, TermLoss
 
@@ -92,7 +93,7 @@ class PpoSettings(Term):
         for advantage_NT in batch.advantages:
             value_NT, where = ppo_loss(batch.logp_NT, batch.scores["logp"], advantage_NT, batch.mask_NT, self)
             values.append(value_NT)
-        loss_NT = sum(values[1:], start=values[0])
+        loss_NT = summed(values)
         if self.importance_cap:
             weight_NT = importance_weights(batch.scores["logp"], batch.scores["engine.logp"], self.importance_cap)
             loss_NT = loss_NT * weight_NT

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from configs import setting
+from train.columns import summed
 from train.losses.ppo import ppo_loss
 from train.losses.term import Term, TermLoss
 
@@ -40,7 +41,7 @@ class Replay(Term):
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return coef x the surrogate on the view."""
         name = f"logp@{self.view}"
-        advantage_NT = sum(batch.advantages[1:], start=batch.advantages[0])
+        advantage_NT = summed(batch.advantages)
         if self.form == "reinforce":
             value_NT = -advantage_NT * batch.live[name]
         else:
