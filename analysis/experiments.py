@@ -27,6 +27,7 @@ class Row:
     id: str
     name: str
     set: Sequence[str] = ()
+    here: bool = True  # False: a row of the paper alone, what it needs is not built (`left_out` says why)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +116,17 @@ def paper_table(number: int) -> dict[str, Any]:
     if not path.exists():
         known = sorted(int(one.stem.removeprefix("table")) for one in TABLES.glob("table*.yaml"))
         raise UserError(f"there is no table={number}; configs/tables has {', '.join(f'table={one}' for one in known)}")
-    return read_yaml(path, f"configs/tables/{path.name}")
+    found = read_yaml(path, f"configs/tables/{path.name}")
+    if "based_on" in found:  # its columns and scales are those of another table
+        base = paper_table(found["based_on"])
+        found = {name: base[name] for name in ("metric", "columns", "scales")} | found
+    return found
 
 
 def rows_of(table: dict[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     """Return the wanted rows of a table in their order; all without a wish."""
     rows = {row["id"]: Row(**row) for row in table["rows"]}
+    rows = {name: row for name, row in rows.items() if row.here}
     unknown = [name for name in wanted if name not in rows]
     if unknown:
         raise UserError(f"table {table['source']['table']} has no row {unknown[0]}; it has {', '.join(rows)}")

@@ -32,7 +32,7 @@ def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Ex
     """Return the trainings and the untrained model that a table needs."""
     if settings.seeds < 1:
         raise UserError("give seeds=1 or more")
-    short = [] if settings.task == "table" else table["demo"]
+    short = [] if settings.task == "table" else table.get("demo", [])
     suite, runs = suite_of(table, settings.scale), Path(settings.folder)
     return [
         Experiment(row=row, suite=suite, seed=seed, runs=runs)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan, nan
+from statistics import fmean
 
 import pandas as pd
 
@@ -64,13 +66,21 @@ def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def published_values(paper: dict, row: dict) -> dict[str, float]:
+    """Return a published row's values by column; none where the paper prints averages alone."""
+    return dict(zip([c["id"] for c in paper["columns"]], row["values"], strict=True)) if "values" in row else {}
+
+
 def paper_rows(paper: dict) -> pd.DataFrame:
     """Return the paper's values in the same shape, without intervals (it prints none)."""
     rows, names = [], names_of(paper)
     for row in paper["published"]:
-        values = dict(zip([c["id"] for c in paper["columns"]], row["values"], strict=True)) | row["averages"]
+        values = published_values(paper, row) | row["averages"]
         label = f"{names.get(row['method'], row['method'])} {row['model']}-{row['size']}"
-        rows += [{"method": row["method"], "label": label, "heading": h, "value": values[h]} for h in ordered(paper)]
+        rows += [
+            {"method": row["method"], "label": label, "heading": h, "value": values.get(h, nan)}
+            for h in ordered(paper)
+        ]
     return pd.DataFrame(rows)
 
 
@@ -110,16 +120,21 @@ def paper_gains(paper: dict, method: str, group: str) -> str:
     for row in paper["published"]:
         if row["method"] != method:
             continue
-        ids = [c["id"] for c in paper["columns"]]
         twin = next(
             r
             for r in paper["published"]
             if (r["model"], r["size"]) == (row["model"], row["size"]) and r["method"] == baseline
         )
-        values, others = dict(zip(ids, row["values"], strict=True)), dict(zip(ids, twin["values"], strict=True))
-        columns = columns_of(paper, group)
-        gains.append(f"{sum(values[c] - others[c] for c in columns) / len(columns):+.2f} ({row['size']})")
+        value, other = published_mean(paper, row, group), published_mean(paper, twin, group)
+        if value is not None and other is not None:
+            gains.append(f"{value - other:+.2f} ({row['size']})")
     return ", ".join(gains)
+
+
+def published_mean(paper: dict, row: dict, group: str) -> float | None:
+    """Return a published average, recomputed where the row has its values; None where the paper prints neither."""
+    values = published_values(paper, row)
+    return fmean(values[c] for c in columns_of(paper, group)) if values else row["averages"].get(group)
 
 
 def wide(ours: pd.DataFrame, paper: dict, published: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -133,7 +148,8 @@ def wide(ours: pd.DataFrame, paper: dict, published: pd.DataFrame) -> tuple[list
         rows.append([f"ours: {names.get(method, method)} ({seeds} seed{'s' * (seeds > 1)})", *cells])
     for label in published.label.unique():
         part = published[published.label == label].set_index("heading")
-        rows.append([f"paper: {label}", *(f"{part.value[h]:.2f}" for h in ordered(paper))])
+        shown = ("" if isnan(part.value[h]) else f"{part.value[h]:.2f}" for h in ordered(paper))
+        rows.append([f"paper: {label}", *shown])
     return header, rows
 
 

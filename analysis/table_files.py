@@ -65,6 +65,7 @@ class TableData:
             markdown(*comparison_rows(found)),
             *self.suggestions(),
             classes,
+            *([f"Left out here: {self.paper['left_out']}."] if "left_out" in self.paper else []),
             "\n".join(f"- {verdict(one)}" for one in found),
         ]
         return "\n\n".join(parts) + "\n"

@@ -1,0 +1,84 @@
+"""The paper's tables: every row composes at every scale, every printed number that follows from others follows."""
+
+from statistics import fmean
+
+import pytest
+
+from analysis.experiments import TABLES, paper_table, rows_of, suite_of
+from analysis.table import columns_of, names_of, paper_gains, paper_rows, published_mean
+from common import UserError
+from configs import compose
+from train.settings import TrainSettings
+
+NUMBERS = sorted(int(path.stem.removeprefix("table")) for path in TABLES.glob("table*.yaml"))
+GROUPS = ("general", "vision", "overall")
+every_table = pytest.mark.parametrize("number", NUMBERS)
+
+
+def test_these_tables_have_a_file() -> None:
+    assert NUMBERS == [1, 2, 3, 4, 5, 8, 10, 11]
+
+
+@every_table
+def test_every_row_composes_at_every_scale_under_its_own_folder(number: int) -> None:
+    table = paper_table(number)
+    for scale in table["scales"]:
+        assert suite_of(table, scale).scale == scale
+        settings = [compose(TrainSettings, [*row.set, f"scale={scale}"]) for row in rows_of(table) if row.set]
+        assert len({repr(one) for one in settings}) == len(settings)  # no two rows are the same run
+    assert set(table["baselines"]) <= set(names_of(table))
+
+
+def test_rows_of_one_id_are_one_run_in_all_tables() -> None:
+    """A finished run is reused by its folder, which the id names."""
+    found: dict[str, str] = {}
+    for number in NUMBERS:
+        for row in rows_of(paper_table(number)):
+            settings = repr(compose(TrainSettings, [*row.set, "scale=mini"])) if row.set else ""
+            assert found.setdefault(row.id, settings) == settings, (number, row.id)
+
+
+@every_table
+def test_printed_averages_follow_from_the_values(number: int) -> None:
+    table = paper_table(number)
+    for row in table["published"]:
+        assert row["method"] in names_of(table)
+        for group, printed in row["averages"].items():
+            mean = published_mean(table, row, group)
+            assert mean == pytest.approx(printed, abs=0.0101), (row["method"], row["size"], group)
+    assert set(paper_rows(table).heading) >= {"overall"}
+
+
+def test_table_1_has_the_rows_that_other_tables_repeat() -> None:
+    """Numbers that occur in two tables are equal, but for those that the paper gives two recipes."""
+    first = {
+        (row["size"], row["method"]): row["averages"] for row in paper_table(1)["published"] if row["size"] != "2B"
+    }
+    for number in NUMBERS[1:]:
+        for row in paper_table(number)["published"]:
+            known = first.get((row["size"], row["method"]), {})
+            for group, value in row["averages"].items():
+                assert known.get(group, value) == value, (number, row["method"])
+
+
+def test_a_row_of_the_paper_alone_is_said_and_not_run() -> None:
+    table = paper_table(3)
+    assert "papo_g_semantic" not in [row.id for row in rows_of(table)]
+    assert "semantic" in table["left_out"]
+    with pytest.raises(UserError, match="has no row papo_g_semantic"):
+        rows_of(table, ["papo_g_semantic"])
+
+
+def test_gains_come_from_averages_where_no_values_are_printed() -> None:
+    table = paper_table(4)
+    assert paper_gains(table, "papo_g_gamma02", "overall") == "+2.00 (3B)"
+    assert paper_gains(table, "papo_g_gamma04", "overall") == "-13.54 (3B)"
+    columns = columns_of(paper_table(2), "general")
+    assert len(columns) == 5
+    first = paper_table(2)["published"][0]
+    assert published_mean(paper_table(2), first, "general") == pytest.approx(fmean(first["values"][:5]))
+
+
+def test_an_unknown_table_names_those_that_exist() -> None:
+    with pytest.raises(UserError, match="configs/tables has table=1, table=2"):
+        paper_table(99)
