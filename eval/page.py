@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from common import UserError, atomic_write_text
 from data import IMAGE_PLACEHOLDER, Sample
 from data.images import picture_uri
 from eval.items import chosen_items, unseen_choices
+from eval.pages import render, script_data
 
 HERE = Path(__file__).parent
 PREFIX = "correct_"
@@ -90,12 +90,7 @@ def count_sentence(data: Mapping[str, Any]) -> str:
 def render_page(predictions: pd.DataFrame, samples: Mapping[str, Sample], title: str, items: int = ITEMS) -> str:
     """Return the whole page as text."""
     data = page_data(predictions, samples, items)
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # The filter `tojson` also writes <, > and & as numbers, so that no text can end the script.
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    return environment.get_template("page.html.jinja").render(title=title, count=count_sentence(data), data=data)
+    return render(HERE, "page.html.jinja", title=title, count=count_sentence(data), data=script_data(data))
 
 
 def write_page(

@@ -64,7 +64,7 @@ class Plan:
     shapes: list[tuple[int, int, int]]  # P, G and T of each group
     token_K: Tensor  # the tokens of all continuations in the row
     query_M: Tensor  # tokens of a group's continuations side by side; a continuation's last one fills up the place
-    query_K: Tensor  # where each continuation's tokens are among them
+    query_K: Tensor  # where each continuation's tokens are among them; those that it shares are another's
     key_M: Tensor  # the same with a copy of the prefix before each continuation
     key_K: Tensor
     output_L: Tensor  # where the row's tokens are among the outputs: a group's prefix, then its places of queries
@@ -76,27 +76,38 @@ def plan_of(layout: Layout, device: torch.device) -> Plan:
     cuts, shapes = list[int](), list[tuple[int, int, int]]()
     found: dict[str, list[np.ndarray]] = {name: [] for name in Plan.INDICES}
     begin = queries = keys = outputs = 0
-    for prefix, lengths in layout.groups:
+    for group, (prefix, lengths) in enumerate(layout.groups):
         count, longest = len(lengths), max(lengths, default=0)
-        starts_G1 = begin + prefix + np.cumsum([0, *lengths])[:-1, None]
-        ends_G1 = starts_G1 + np.array(lengths, dtype=np.int64).reshape(-1, 1)
-        tokens_GT = np.minimum(starts_G1 + np.arange(longest), ends_G1 - 1)
-        real_GT = starts_G1 + np.arange(longest) < ends_G1
+        tokens_GT, first_GT = places_of(begin + prefix, lengths, layout.shared_of(group))
+        rest = int(first_GT.sum())
         before_GP = np.broadcast_to(np.arange(begin, begin + prefix), (count, prefix))
         places_GT = np.arange(count * longest).reshape(count, longest)
         columns_GT = np.arange(count * (prefix + longest)).reshape(count, prefix + longest)[:, prefix:]
-        found["token_K"].append(tokens_GT[real_GT])
+        found["token_K"].append(tokens_GT[first_GT])
         found["query_M"].append(tokens_GT.ravel())
-        found["query_K"].append(queries + places_GT[real_GT])
+        found["query_K"].append(queries + places_GT[first_GT])
         found["key_M"].append(np.concatenate([before_GP, tokens_GT], axis=1).ravel())
-        found["key_K"].append(keys + columns_GT[real_GT])
-        found["output_L"] += [outputs + np.arange(prefix), outputs + prefix + places_GT[real_GT]]
-        cuts += [prefix, sum(lengths)]
+        found["key_K"].append(keys + columns_GT[first_GT])
+        found["output_L"] += [outputs + np.arange(prefix), outputs + prefix + places_GT[first_GT]]
+        cuts += [prefix, rest]
         shapes.append((prefix, count, longest))
-        begin, queries = begin + prefix + sum(lengths), queries + count * longest
+        begin, queries = begin + prefix + rest, queries + count * longest
         keys, outputs = keys + count * (prefix + longest), outputs + prefix + count * longest
     indices = {name: torch.from_numpy(np.concatenate(parts)).to(device) for name, parts in found.items()}
     return Plan(cuts=cuts, shapes=shapes, **indices)
+
+
+def places_of(begin: int, lengths: Sequence[int], shared: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return [G, T]: where in the row the tokens of continuations stand, and which of them stand there first."""
+    columns_T = np.arange(max(lengths, default=0))
+    tokens_GT = np.zeros((len(lengths), len(columns_T)), dtype=np.int64)
+    first_GT = np.zeros(tokens_GT.shape, dtype=bool)
+    for n, (length, same) in enumerate(zip(lengths, shared, strict=True)):
+        first_GT[n] = (columns_T >= same) & (columns_T < length)
+        tokens_GT[n] = np.minimum(begin + columns_T - same, begin + length - same - 1)
+        tokens_GT[n, :same] = tokens_GT[n - 1, :same]
+        begin += length - same
+    return tokens_GT, first_GT
 
 
 class Moved(torch.autograd.Function):

@@ -103,8 +103,11 @@ def plain_inputs(model: ModelParts, groups: Sequence[Group]) -> Inputs:
     )
 
 
-def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = False) -> Inputs:
-    """Return one flat row: each prompt once, its responses behind it, each blind to the others; no padding."""
+def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = False, merge: bool = False) -> Inputs:
+    """Return one flat row: each prompt once, its responses behind it, each blind to the others; no padding.
+
+    `merge`: what a response has in common with the one before it passes once; gradients of such rows are not defined.
+    """
     rows, positions = [], []
     known: dict[int, Tensor] = {}
     for group in groups:
@@ -112,7 +115,7 @@ def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = Fals
         if id(group.prompt.ids) not in known:  # views of one prompt have its ids
             known[id(group.prompt.ids)] = positions_of(model, group.prompt)
         positions.append(known[id(group.prompt.ids)])
-    batch = pack(rows, positions, whole=whole)
+    batch = pack(rows, positions, whole=whole, merge=merge)
     device, prompts = model.module.device, [group.prompt for group in groups]
     arguments = {
         "input_ids": batch.ids_1L.to(device),
@@ -127,7 +130,7 @@ def shared_inputs(model: ModelParts, groups: Sequence[Group], whole: bool = Fals
         target_K=batch.target_K.to(device),
         token_K=batch.token_K.to(device),
         copies=prompts,
-        starts=batch.layout.starts,
+        starts=batch.layout.starts[:-1],
         tokens=[sum(map(len, group.responses)) for group in groups],
     )
 

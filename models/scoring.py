@@ -87,11 +87,11 @@ def by_prompt(groups: Sequence[Group]) -> tuple[list[Group], list[int]]:
 
 
 def distinct(groups: Sequence[Group]) -> tuple[list[Group], list[int]]:
-    """Return the groups without responses that repeat another of their group, and where each response is there."""
+    """Return the groups without repeated responses, equal beginnings side by side, and each response's place there."""
     found, places = [], list[int]()
     before = 0
     for group in groups:
-        numbers = {ids: n for n, ids in enumerate(dict.fromkeys(map(tuple, group.responses)))}
+        numbers = {ids: n for n, ids in enumerate(sorted(set(map(tuple, group.responses))))}
         places += [before + numbers[tuple(ids)] for ids in group.responses]
         found.append(Group(group.prompt, list(numbers)))
         before += len(numbers)
@@ -130,7 +130,8 @@ def hidden_together(
     alone = with_picture and not any(group.prompt.vision for group in together)
     if alone:
         together.append(Group(model.blank_prompt, [[0]]))
-    inputs = shared_inputs(model, together, whole=bool(states)) if path == "shared" else plain_inputs(model, together)
+    merge = not torch.is_grad_enabled()
+    inputs = shared_inputs(model, together, bool(states), merge) if path == "shared" else plain_inputs(model, together)
     with recomputing(model.module):
         hidden_KD, targets_K, found = run(model, inputs, states)
     if alone:
@@ -173,8 +174,8 @@ def score_groups(
     distribution. `states` ("focus", "prior") adds how near each token's own state is to the picture's, without
     gradient; `teacher` another model's distributions, compared as it says. `with_picture`: a batch without any picture
     takes a blank one along and drops its scores, so that the vision tower runs and gets its (zero) gradients, as it
-    does in the other ranks of a run. A response that repeats another of its group passes once where no gradient is
-    wanted and the path is shared.
+    does in the other ranks of a run. Where no gradient is wanted and the path is shared, responses of a group that are
+    equal, or begin so, pass once as far as they are equal.
     """
     places: list[int] | None = None
     if path == "shared" and not (torch.is_grad_enabled() or against or teacher):

@@ -20,6 +20,7 @@ from analysis.judge.wrong_items import WrongItem, digest, draw, folders_of, pict
 from analysis.taxonomy import CLASSES, PRIMACY, PRIMACY_RULE, TAXONOMY, VERSION
 from common import UserError, atomic_write_text
 from configs import command, setting
+from eval import pages
 from eval.items import unseen_choices
 
 HERE = Path(__file__).parent
@@ -79,15 +80,10 @@ def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any]
 
 def render(data: dict[str, Any]) -> str:
     """Return the whole page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # The filter `tojson` also writes <, > and & as numbers, so that no text can end the script.
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     order = " → ".join(PRIMACY)
-    return environment.get_template("labelling.html.jinja").render(data=data, rule=f"{PRIMACY_RULE} Order: {order}.")
+    return pages.render(
+        HERE, "labelling.html.jinja", data=pages.script_data(data), rule=f"{PRIMACY_RULE} Order: {order}."
+    )
 
 
 def read_saved(path: Path, keys: set[str]) -> tuple[str, pd.Series]:

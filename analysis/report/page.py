@@ -4,22 +4,32 @@ The page needs no network. Everything a model wrote reaches the browser as JSON 
 the Content-Security-Policy of the template forbids loading anything from outside the file.
 """
 
-import os
 import re
 from base64 import b64encode
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.protocol.flow import ALL
 from analysis.report.check import check
 from analysis.report.encode import browser_data
 from analysis.report.records import Report, Table
+from common import atomic_write_text
+from eval.pages import inline, render
 
 HERE = Path(__file__).parent
 STYLES = ("theme.css", "page.css", "browser.css", "list.css", "sample.css", "heat.css")
-SCRIPTS = ("parts.js", "filters.js", "flow.js", "list.js", "heat.js", "patches.js", "sample.js", "browser.js")
+SCRIPTS = (
+    "parts.js",
+    "marks.js",
+    "filters.js",
+    "flow.js",
+    "list.js",
+    "heat.js",
+    "patches.js",
+    "sample.js",
+    "browser.js",
+)
 NUMERIC_CELL = re.compile(r"(?:[\d\s.,;%±+\-−–—/()\[\]×<>=≤≥≈]|(?<=\d)e(?=[\d+−-]))*")
 BROAD = 1.7, 900  # a figure this much wider than high, and of more pixels, needs the whole width to be read
 
@@ -27,24 +37,24 @@ BROAD = 1.7, 900  # a figure this much wider than high, and of more pixels, need
 def render_report(report: Report) -> str:
     """Return the whole page; raise ValueError where the records contradict themselves."""
     check(report)
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(
-        base64=base64, is_numeric=is_numeric, is_numeric_column=is_numeric_column, png_size=png_size, is_broad=is_broad
-    )
-    return environment.get_template("template.html.j2").render(
-        report=report, css=inline(STYLES) + state_css(), js=inline(SCRIPTS), data=Markup(browser_data(report.items))
+    return render(
+        HERE,
+        "template.html.j2",
+        report=report,
+        css=inline(STYLES, HERE) + state_css(),
+        js=inline(SCRIPTS, HERE),
+        data=browser_data(report.items),
+        base64=base64,
+        is_numeric=is_numeric,
+        is_numeric_column=is_numeric_column,
+        png_size=png_size,
+        is_broad=is_broad,
     )
 
 
 def write_report(report: Report, path: Path) -> Path:
     """Write the page in one step: a reader sees the old file or the new one, never half of it."""
-    html = render_report(report)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(html, encoding="utf-8")
-    os.replace(partial, path)
+    atomic_write_text(path, render_report(report))
     return path
 
 
@@ -57,10 +67,6 @@ def state_css() -> Markup:
     marks = {".mark": OTHER_STATE}
     marks |= {f'.mark[data-state="{state}"]': colour for state, colour in STATE_COLOURS.items() if state != ALL}
     return Markup("\n".join(f"{mark} {{ --fill: {fill}; --letter: {ink_on(fill)}; }}" for mark, fill in marks.items()))
-
-
-def inline(names: tuple[str, ...]) -> Markup:
-    return Markup("\n".join((HERE / name).read_text(encoding="utf-8") for name in names))
 
 
 def base64(content: bytes) -> str:

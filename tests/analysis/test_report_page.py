@@ -12,6 +12,7 @@ from analysis.report import Other, PatchMap, Table, render_report, write_report
 from analysis.report.encode import colour_edges, rounded
 from analysis.report.page import HERE, STYLES, is_numeric
 from analysis.taxonomy import CLASSES
+from eval.pages.rendering import THEME, inline
 from tests.analysis.report_pages import HOSTILE, answer, hostile_report, item, patches, png, report, token
 from tests.browser import Tags
 
@@ -165,7 +166,7 @@ def test_contradicting_records_are_refused():
 
 def themes() -> dict[str, dict[str, str]]:
     """The colours of both themes; what the dark one does not name it has from the light one."""
-    light, dark = (HERE / "theme.css").read_text().split("@media (prefers-color-scheme: dark)")
+    light, dark = inline([THEME]).split("@media (prefers-color-scheme: dark)")
     found = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", text)) for text in (light, dark)]
     return {"light": found[0], "dark": found[0] | found[1]}
 
@@ -184,7 +185,7 @@ def test_marks_of_states_have_the_colours_of_the_figures_and_letters_that_read()
     assert {"right", "wrong", "unclassified", *CLASSES} < set(fills)
     assert all(fill == state_colour(state) for state, fill in fills.items())  # any other name has the plain mark's
     assert all(contrast(fill, letter) >= READABLE for _, fill, letter in marks)
-    styles = "".join((HERE / name).read_text() for name in STYLES).lower()
+    styles = inline(STYLES, HERE).lower()
     assert not [colour for colour in STATE_COLOURS.values() if colour in styles]
     assert "background: var(--fill)" in styles and "color: var(--letter)" in styles
     used, made = (set(re.findall(pattern, html)) for pattern in (r"var\((--[\w-]+)\)", r"(--[\w-]+):"))

@@ -30,7 +30,7 @@ def test_a_response_does_not_see_its_siblings(random_tiny):
     torch.testing.assert_close(alone, among, atol=1e-5, rtol=0)
 
 
-def test_responses_that_repeat_pass_once_without_gradient(random_tiny):
+def test_equal_responses_and_equal_beginnings_pass_once_without_gradient(random_tiny):
     """And have the same scores as with it, where all pass: in their places, with entropies and states."""
     prompts = random_tiny.encode([sample("train", "word", 4), sample("train", "chart", 1)])
     answers = [[[40, 41, 2], [99], [40, 41, 2], [40, 41]], [[99], [50, 51, 52, 53, 2], [99]]]
@@ -42,7 +42,7 @@ def test_responses_that_repeat_pass_once_without_gradient(random_tiny):
         found = random_tiny.score(groups, entropy=True, states=("focus", "prior"))
     for name in ("logprobs_NT", "entropy_NT", "mask_NT", "focus_NT", "prior_NT"):
         torch.testing.assert_close(getattr(found, name), getattr(wanted, name), atol=1e-5, rtol=0)
-    assert seen[0] - seen[1] == 3 + 1
+    assert seen[0] - seen[1] == 3 + 1 + 2  # two responses, and the beginning of a third
 
 
 def test_the_picture_matters_to_the_score(random_tiny):

@@ -1,15 +1,7 @@
-/* What every part of the browser uses: elements, numbers, marks of states, the tip, moving by arrow keys. */
+/* What every part of the browser uses: numbers, marks of states, the tip, moving by arrow keys. */
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const data = embeddedData();
 const { items, runs, states } = data;
-
-/* Children given as strings become text nodes, never markup. */
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
 
 /* Numbers were rounded when the page was written and are shown as they stand. */
 function number(value) {
