@@ -15,7 +15,7 @@ GPUS ?= 8
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,13 +37,14 @@ methods: $(READY) ## list the methods with paper, pieces, extra passes and how s
 	$(PYTHON) -m train method=list
 
 TABLES = $(patsubst configs/tables/%.yaml,reproduce-%,$(wildcard configs/tables/table*.yaml))
-.PHONY: $(TABLES) reproduce-all
+.PHONY: $(TABLES)
 
+reproduce-table1: ## fill a table of configs/tables (1 to 5, 8, 10, 11; SCALE=mini, SEEDS=1; PLAN=1 prints what would run)
 # A static rule: a phony target is not searched for among pattern rules.
 $(TABLES): reproduce-table%: $(READY)
 	$(PYTHON) -m analysis table=$* scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,fill=true)
 
-reproduce-all: $(TABLES) ## fill every table of configs/tables; reproduce-table1 ... one (SCALE=mini, SEEDS=1; PLAN=1 prints what would run)
+reproduce-all: $(TABLES) ## fill every table that has a file, one after another
 
 eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
 	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)
