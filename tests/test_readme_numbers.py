@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -111,3 +113,14 @@ def test_real_rows_are_the_committed_ones():
     assert f"{rows:,} real rows of {len(found)} benchmark readings" in text and f"{opened} real pictures" in text
     assert f"On {compared:,} recorded" in text and f"verdicts in {agree:,}" in text
     assert f"{guessed} more roll dice" in text and f"{left} of BLINK" in text
+
+
+def test_what_the_base_answers_is_in_the_committed_item_scores():
+    frame = pd.read_parquet(ROOT / "results/table1_mini/items.parquet")
+    page = (ROOT / "docs/mini_world.md").read_text()
+    for column in frame.column.unique():
+        found = []
+        for state in ("aligned", "broken", ""):
+            part = frame[(frame.column == column) & (frame.hint == state)]
+            found.append(f"{100 * part['base/seed0'].mean():.0f} %" if len(part) else "")
+        assert f"| {column} | {' | '.join(found)} |" in page, column

@@ -187,7 +187,7 @@ def said_by_functions(name: str, runs: str) -> list[str]:
     if name.startswith("03"):
         numbers = report_numbers.numbers_of(views[1:])
         none = "No training curves for base, warm, hot: there is no metrics.jsonl beside the evaluation."
-        return [summary.difference_sentence(numbers.comparisons[0]), none]
+        return [summary.run_sentence(numbers.comparisons[0]), none]
     calibration = simulated.errors_of(views[:-1], 400, 0, balanced=True).items
     target = simulated.errors_of(views[-1:], 300, 0).items
     habits = simulated.Habits()
