@@ -168,12 +168,52 @@ def test_rewards_in_channels_of_their_own_add_their_clipped_losses():
     assert run(given, "method=vision_sr1_e", *plain)["loss"].item() == pytest.approx(0.094281, abs=1e-6)
 
 
+def test_dvrp_leaves_the_masked_view_and_holds_the_noised_one():
+    given = step("masked") | {"logp_noised": torch.tensor(KEEP, dtype=torch.float64)}
+    out = run(given, "method=dvrp", "losses.ppo.clip_low=0.2")
+    assert out["loss"].item() == pytest.approx(0.045612, abs=1e-6)
+    apart = given["logp_noised"] - given["logp"]
+    mean = (((apart.exp() - apart - 1) * given["mask"]).sum() / 15).item()
+    assert mean == pytest.approx(0.005597, abs=1e-6)
+    assert out["loss/hold"].item() == pytest.approx(0.01 * mean, rel=1e-12)
+    off = run(given, "method=dvrp", "losses.ppo.clip_low=0.2", "losses.terms.hold.coef=0")
+    pull = out["grad_logp"] - off["grad_logp"]
+    torch.testing.assert_close(pull, 0.01 * (1 - apart.exp()) / 15 * given["mask"], atol=1e-12, rtol=1e-9)
+    assert out["grad_logp_noised"].abs().max() == 0  # a fixed view: an entropy of it could teach nothing
+
+
+def test_smoothed_weights_spread_over_neighbours_of_the_same_response():
+    given = step("masked")
+    near = ["weights.region.share=0.2", "weights.region.reach=1"]
+    out = run(given, "method=vppo_smoothed", *near)
+    # The token of highest k3 is number 2, 3, 2 and 3; a window at an end has two tokens, the others three.
+    wanted = torch.zeros(4, 4, dtype=torch.float64)
+    half, third = 1 / 2, 1 / 3
+    for n, line in enumerate(
+        [[half, third, third, 0], [0, third, third, half], [half, third, third, 0], [0, third, half]]
+    ):
+        wanted[n, : len(line)] = torch.tensor(line, dtype=torch.float64)
+    torch.testing.assert_close(out["weights/region"], wanted, atol=1e-12, rtol=0)
+
+
+def test_smoothed_weights_without_reach_are_the_mask_itself():
+    found = run(step("masked"), "method=vppo_smoothed", "weights.region.reach=0")
+    wanted = run(step("masked"), "method=vppo")
+    assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
+
+
 NEUTRAL = {
     "perception_r1": (["rewards.facts=null", "rewards.repetition=null"], [], "grpo_no_kl", None),
     "noisyrollout": (["losses.entropy=null"], [], "grpo_no_kl", None),
     "vppo": (["weights.trajectory.low=1", "weights.tokens.share=1"], ["masked"], "dapo_entropy", 0.06),
     "pepo_d": ([], [], "dapo", None),  # progress 0
     "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
+    "dvrp": (
+        ["losses.perception_kl.coef=0", "losses.terms.hold.coef=0"],
+        ["masked", "noised"],
+        "grpo_no_kl",
+        None,
+    ),
     "fine_r1": (["losses.perception_kl.coef=0"], ["negative"], "dapo_entropy", 0.03),
 }
 

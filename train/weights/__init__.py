@@ -11,6 +11,7 @@ from train.weights.levels import Levels
 from train.weights.pepo import Pepo
 from train.weights.piece import Weight
 from train.weights.prompt_score import PromptScore
+from train.weights.smooth import Smooth
 from train.weights.top import Top
 from train.weights.vepo import Vepo
 from train.weights.vgpo import Vgpo
@@ -34,4 +35,5 @@ WEIGHTS: dict[str, type[Weight]] = {
     "uniform": Uniform,
     "position": Position,
     "shuffled": Shuffled,
+    "smooth": Smooth,
 }
