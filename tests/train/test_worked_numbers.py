@@ -23,6 +23,7 @@ def step(*views: str) -> dict[str, torch.Tensor]:
     for view in views:
         t |= {f"logp_{view}": VIEW, f"entropy_{view}": ENTROPY_VIEW, f"js_{view}": JS, f"teacher_logp_{view}": VIEW}
     given = {name: torch.tensor(value, dtype=torch.float64) for name, value in t.items()}
+    given["mark_false"] = torch.ones(4, 4, dtype=torch.float64)
     given["mask"] = torch.tensor([[1.0] * 4] * 3 + [[1.0, 1, 1, 0]], dtype=torch.float64)
     given["logp"] = (given["old_logp"] + torch.tensor([0.05, -0.05, 0.10, 0])) * given["mask"]
     group = torch.tensor([0, 0, 1, 1])
@@ -202,12 +203,35 @@ def test_smoothed_weights_without_reach_are_the_mask_itself():
     assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
 
 
+def test_perceval_praises_false_statements_less_and_blames_them_more():
+    given = step()
+    given["mark_false"] = rows("0 1 0 0; 0 0 1 0; 0 0 0 1; 0 0 1")
+    plain = ["method=perceval", "losses.reference_kl=null"]
+    out = run(given, *plain)
+    wanted = rows("1 .9 1 1; 1 1 1.1 1; 1 1 1 1.1; 1 1 .9")
+    torch.testing.assert_close(out["weights/misread"], wanted, atol=1e-7, rtol=0)
+    assert out["loss"].item() == pytest.approx(0.066758, abs=1e-6)
+    even = run(given | {"reward": torch.ones(4, dtype=torch.float64)}, *plain)
+    assert even["weights/misread"][given["mask"] > 0].unique().tolist() == [1.0]  # equal rewards: nothing is blamed
+
+
+def test_the_oracle_of_fact_tokens_averages_over_them_alone():
+    given = step()
+    given["mark_fact"] = rows("0 1 0 0; 0 0 1 0; 0 0 0 0; 0 0 1")
+    out = run(given, "method=fact_tokens_oracle", "losses.ppo.clip_low=0.2")
+    gain = out["advantage_tokens"]  # +-0.70711; ratios are exp(-0.05) at token 2 and exp(0.1) at token 3
+    ratio = torch.tensor([[-0.05], [0.1], [0], [0.1]], dtype=torch.float64).exp()
+    loss = -(gain[[0, 1, 3], [1, 2, 2]] * ratio[[0, 1, 3], 0]).sum() / 3
+    assert out["loss"].item() == pytest.approx(loss.item(), rel=1e-7)
+
+
 NEUTRAL = {
     "perception_r1": (["rewards.facts=null", "rewards.repetition=null"], [], "grpo_no_kl", None),
     "noisyrollout": (["losses.entropy=null"], [], "grpo_no_kl", None),
     "vppo": (["weights.trajectory.low=1", "weights.tokens.share=1"], ["masked"], "dapo_entropy", 0.06),
     "pepo_d": ([], [], "dapo", None),  # progress 0
     "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
+    "perceval": (["weights.misread.size=0"], [], "grpo", None),
     "dvrp": (
         ["losses.perception_kl.coef=0", "losses.terms.hold.coef=0"],
         ["masked", "noised"],

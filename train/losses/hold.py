@@ -1,10 +1,10 @@
 """Hold the policy near what it says behind another picture, which stays as it was: only the clean side learns.
 
-    value = coef min(exp(d) - d - 1, 10),  d = clip(log p_view - log p, -20, 20),  log p_view fixed before the step's first update
+    value = coef min(exp(d) - d - 1, 10),  d = clip(log p_view - log p, -20, 20)
 
-DVRP (arXiv 2601.06801; formulas from a re-implementation) holds answers on a mildly noised picture, beside PAPO's term
-that drives them from a masked one. As the view is fixed, the gradient is that of KL(view || clean), the reverse of the
-number that is logged. Per token it is coef (1 - exp(log p_view - log p)), 0 where k3 is cut.
+with log p_view as it was before the step's first update. DVRP (arXiv 2601.06801; formulas from a re-implementation)
+holds answers on a mildly noised picture, beside PAPO's term that drives them from a masked one. The gradient per token
+is coef (1 - exp(log p_view - log p)), 0 where k3 is cut: that of KL(view || clean), the reverse of what is logged.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from train.weights.dependence import Dependence
 from train.weights.entropy_gain import EntropyGain
 from train.weights.gate import Gate
 from train.weights.levels import Levels
+from train.weights.marked import Marked, Penalty
 from train.weights.pepo import Pepo
 from train.weights.piece import Weight
 from train.weights.prompt_score import PromptScore
@@ -36,4 +37,6 @@ WEIGHTS: dict[str, type[Weight]] = {
     "position": Position,
     "shuffled": Shuffled,
     "smooth": Smooth,
+    "marked": Marked,
+    "penalty": Penalty,
 }
