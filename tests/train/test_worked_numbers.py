@@ -1,5 +1,7 @@
 """Every method on one small step whose numbers were worked out apart, with its formulas and numpy alone."""
 
+import math
+
 import pytest
 import torch
 
@@ -23,6 +25,7 @@ def step(*views: str) -> dict[str, torch.Tensor]:
     for view in views:
         t |= {f"logp_{view}": VIEW, f"entropy_{view}": ENTROPY_VIEW, f"js_{view}": JS, f"teacher_logp_{view}": VIEW}
     given = {name: torch.tensor(value, dtype=torch.float64) for name, value in t.items()}
+    given["reward_place"] = torch.tensor([1.0, 2, 1.5, 0], dtype=torch.float64)
     given["mark_false"] = torch.ones(4, 4, dtype=torch.float64)
     given["mask"] = torch.tensor([[1.0] * 4] * 3 + [[1.0, 1, 1, 0]], dtype=torch.float64)
     given["logp"] = (given["old_logp"] + torch.tensor([0.05, -0.05, 0.10, 0])) * given["mask"]
@@ -225,12 +228,32 @@ def test_the_oracle_of_fact_tokens_averages_over_them_alone():
     assert out["loss"].item() == pytest.approx(loss.item(), rel=1e-7)
 
 
+def test_q_hawkeye_learns_less_from_problems_whose_scores_scatter():
+    # Scores 1 and 5 of the first problem: v = 4 = 0.25 (5 - 1)^2, u = 1. Scores 3 and 4 of the second: v = 0.25,
+    # so u = 1/16.
+    given = step("masked") | {"reward_place": torch.tensor([1.0, 2.0, 1.5, 1.75], dtype=torch.float64)}
+    out = run(given, "method=q_hawkeye", "losses.reference_kl=null")
+    first, second = math.exp(-0.2), math.exp(-0.2 / 16)
+    wanted = torch.tensor([[first]] * 2 + [[second]] * 2, dtype=torch.float64) * given["mask"]
+    torch.testing.assert_close(out["weights/unsure"], wanted, atol=1e-12, rtol=0)
+    lone = given | {"reward_place": torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)}  # one number, then none
+    assert run(lone, "method=q_hawkeye", "losses.reference_kl=null")["weights/unsure"][
+        given["mask"] > 0
+    ].unique().tolist() == [1.0]
+
+
 NEUTRAL = {
     "perception_r1": (["rewards.facts=null", "rewards.repetition=null"], [], "grpo_no_kl", None),
     "noisyrollout": (["losses.entropy=null"], [], "grpo_no_kl", None),
     "vppo": (["weights.trajectory.low=1", "weights.tokens.share=1"], ["masked"], "dapo_entropy", 0.06),
     "pepo_d": ([], [], "dapo", None),  # progress 0
     "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
+    "q_hawkeye": (
+        ["weights.unsure.alpha=0", "losses.perception_kl.coef=0", "losses.average=token"],
+        ["masked"],
+        "grpo",
+        None,
+    ),
     "perceval": (["weights.misread.size=0"], [], "grpo", None),
     "dvrp": (
         ["losses.perception_kl.coef=0", "losses.terms.hold.coef=0"],

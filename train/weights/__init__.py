@@ -14,6 +14,7 @@ from train.weights.piece import Weight
 from train.weights.prompt_score import PromptScore
 from train.weights.smooth import Smooth
 from train.weights.top import Top
+from train.weights.unsure import Unsure
 from train.weights.vepo import Vepo
 from train.weights.vgpo import Vgpo
 from train.weights.visual_advantage import VisualAdvantage
@@ -39,4 +40,5 @@ WEIGHTS: dict[str, type[Weight]] = {
     "smooth": Smooth,
     "marked": Marked,
     "penalty": Penalty,
+    "unsure": Unsure,
 }
