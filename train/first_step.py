@@ -34,6 +34,7 @@ def write_first_step(run: Path, step: Step, old: Rows, ranks: Ranks) -> None:
         return
     ids = [torch.tensor(response.token_ids, dtype=torch.long) for response in experience.responses]
     columns |= {f"weights/{name}": value for name, value in weighed.by_piece.items()}
+    columns |= {f"mark/{name}": value for name, value in weighed.table.marks.items()}
     columns |= {f"reward/{name}": value for name, value in experience.reward_terms.items()}
     columns |= {f"advantage/{n}": value for n, value in enumerate(weighed.advantages)}
     columns |= {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from common import UserError, did_you_mean
 from data.sources import Samples
 from train.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
+from train.marks import COLUMN as MARKED
 from train.settings import TrainSettings
 
 
@@ -91,6 +92,8 @@ def check_columns(settings: TrainSettings, data: Samples) -> None:
     data.require(settings.rollouts.plan.columns(), "rollouts.plan")
     for name, piece in settings.rewards.items():
         data.require(piece.columns(), f"rewards.{name}")
+    for name, weight in settings.weights.items():
+        data.require({MARKED} if weight.marks() else set(), f"weights.{name}")
     for name, view in settings.views.items():
         data.require(view.columns(), f"views.{name}")
 

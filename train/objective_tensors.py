@@ -47,6 +47,7 @@ def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
     if settings.advantage.channels == "per_term":
         names += [f"reward_{name}" for name, piece in settings.rewards.items() if piece.weight]
     names += [f"reward_{name}" for piece in settings.weights.values() for name in sorted(piece.terms())]
+    names += [f"mark_{name}" for piece in settings.weights.values() for name in sorted(piece.marks())]
     return list(dict.fromkeys(names))
 
 

@@ -22,7 +22,11 @@ def yaml_parts(name: str) -> tuple[str, str]:
     lines = (ROOT / "methods" / f"{name}.yaml").read_text().splitlines()
     head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
     comment = " ".join(line.removeprefix("#").strip() for line in lines[:head])
-    return comment, "\n".join(line for line in lines[head:] if not line.startswith("about:"))
+    settings, inside = list[str](), False
+    for line in lines[head:]:
+        inside = line.startswith("about:") or (inside and line.startswith(" "))  # with the lines indented under it
+        settings += [] if inside else [line]
+    return comment, "\n".join(settings)
 
 
 def pieces(settings: TrainSettings) -> Iterator[tuple[str, Any]]:

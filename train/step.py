@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from train.columns import TEACHER
+from train.columns import POLICY, TEACHER
 from train.distributed import Ranks
 from train.experience import Experience
+from train.marks import marks_of
 from train.needs import Needs, needs_of
 from train.prompts import Prompts
 from train.scores import FixedScores, FrozenModel, Scoring, fixed_scores
@@ -41,7 +42,9 @@ def make_step(
     prompts = {name: Prompts(one.model, experience, settings.views, seed, progress) for name, one in models.items()}
     needs = needs_of(settings)
     fixed = fixed_scores(models, prompts, needs, Scoring(settings, ranks))
-    found = weighed(experience, fixed, needs, settings, ranks, progress=progress, seed=seed)
+    wanted = {mark for piece in settings.weights.values() for mark in piece.marks()}
+    marks = marks_of(experience, wanted, models[POLICY].model.token_texts)
+    found = weighed(experience, fixed, needs, settings, ranks, progress=progress, seed=seed, marks=marks)
     return Step(
         number=number,
         experience=experience,

@@ -98,6 +98,14 @@ def rollout_frame(experience: Experience, step: int, advantage_NT: torch.Tensor)
     )
 
 
+def write_rollouts(run: Path, experience: Experience, step: int, advantage_NT: torch.Tensor) -> None:
+    """Write a step's record, and beside it what was asked and judged but is not trained on (checklists, readings)."""
+    path = rollouts_file(run, step)
+    write_judged(rollout_frame(experience, step, advantage_NT), path)
+    if experience.extra_rows:
+        write_jsonl(path.with_suffix(".extra.jsonl"), experience.extra_rows)
+
+
 def side_by_side(original: Image.Image, corrupted: Image.Image) -> Image.Image:
     """Return two pictures of one size, a small gap between them."""
     both = Image.new("RGB", (2 * original.width + 8, original.height), "white")
@@ -170,8 +178,7 @@ class Tracker:
         self.append("filtered.jsonl", [{"step": number, **vars(discarded)} for discarded in experience.discarded])
         every = self.settings.keep.rollouts_every
         if every and (number % every == 0 or number == 1):
-            frame = rollout_frame(experience, number, step.weighed.table.advantage_NT)
-            write_judged(frame, rollouts_file(self.run, number))
+            write_rollouts(self.run, experience, number, step.weighed.table.advantage_NT)
             if self.wandb:
                 self.wandb.log({"rollouts": self.pictures(step)}, step=number)
 

@@ -78,6 +78,7 @@ def weighed(
     *,
     progress: float,
     seed: int,
+    marks: Mapping[str, Tensor] | None = None,
 ) -> Weighed:
     """Return the step's table with everything that pieces read, and what they make of it."""
     lengths = [len(response.token_ids) for response in experience.responses]
@@ -94,6 +95,7 @@ def weighed(
         terms=experience.reward_terms,
         advantage_NT=summed(found),
         scores={name: padded(rows, width) for name, rows in early.items()},
+        marks=marks or {},
         progress=progress,
         seed=seed,
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from common import UserError
+from common import UserError, read_jsonl
 from configs import compose
 from data import Sample
 from data.sources import Samples
@@ -17,6 +17,7 @@ from train.needs import check_pieces
 from train.plans.reread import described
 from train.rollout import collect
 from train.settings import TrainSettings
+from train.tracking import write_rollouts
 
 Say = Callable[[str, int, str], str]
 
@@ -163,6 +164,16 @@ def test_descriptions_are_read_without_picture_and_earn_what_the_reading_earns(r
     assert len(read) == 8 and all(not prompt.images and "a b" in prompt.text for prompt in read)
     assert len(engine.calls) == 2 and found.roles == ["answer"] and len(found.extra_rows) == 8
     assert [row["parent"] for row in found.extra_rows[:2]] == [0, 1]
+
+
+def test_readings_are_written_beside_the_record_of_a_step(random_tiny, tmp_path):
+    settings = settings_of(*REREAD)
+    found, _ = run(random_tiny, settings, seeing(settings))
+    width = max(len(response.token_ids) for response in found.responses)
+    write_rollouts(tmp_path, found, 3, torch.zeros(len(found.responses), width))
+    written = list(read_jsonl(tmp_path / "rollouts" / "step_000003.extra.jsonl"))
+    assert len(written) == 8 and {row["role"] for row in written} == {"reader"}
+    assert [row["parent"] for row in written[:2]] == [0, 1] and all("correct" in row["verdict"] for row in written)
 
 
 def test_an_answer_without_a_description_leaks_nothing_to_the_reader(random_tiny):

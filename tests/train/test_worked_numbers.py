@@ -1,5 +1,7 @@
 """Every method on one small step whose numbers were worked out apart, with its formulas and numpy alone."""
 
+import math
+
 import pytest
 import torch
 
@@ -23,6 +25,8 @@ def step(*views: str) -> dict[str, torch.Tensor]:
     for view in views:
         t |= {f"logp_{view}": VIEW, f"entropy_{view}": ENTROPY_VIEW, f"js_{view}": JS, f"teacher_logp_{view}": VIEW}
     given = {name: torch.tensor(value, dtype=torch.float64) for name, value in t.items()}
+    given["reward_place"] = torch.tensor([1.0, 2, 1.5, 0], dtype=torch.float64)
+    given["mark_false"] = torch.ones(4, 4, dtype=torch.float64)
     given["mask"] = torch.tensor([[1.0] * 4] * 3 + [[1.0, 1, 1, 0]], dtype=torch.float64)
     given["logp"] = (given["old_logp"] + torch.tensor([0.05, -0.05, 0.10, 0])) * given["mask"]
     group = torch.tensor([0, 0, 1, 1])
@@ -168,12 +172,95 @@ def test_rewards_in_channels_of_their_own_add_their_clipped_losses():
     assert run(given, "method=vision_sr1_e", *plain)["loss"].item() == pytest.approx(0.094281, abs=1e-6)
 
 
+def test_dvrp_leaves_the_masked_view_and_holds_the_noised_one():
+    given = step("masked") | {"logp_noised": torch.tensor(KEEP, dtype=torch.float64)}
+    out = run(given, "method=dvrp", "losses.ppo.clip_low=0.2")
+    assert out["loss"].item() == pytest.approx(0.045612, abs=1e-6)
+    apart = given["logp_noised"] - given["logp"]
+    mean = (((apart.exp() - apart - 1) * given["mask"]).sum() / 15).item()
+    assert mean == pytest.approx(0.005597, abs=1e-6)
+    assert out["loss/hold"].item() == pytest.approx(0.01 * mean, rel=1e-12)
+    off = run(given, "method=dvrp", "losses.ppo.clip_low=0.2", "losses.terms.hold.coef=0")
+    pull = out["grad_logp"] - off["grad_logp"]
+    torch.testing.assert_close(pull, 0.01 * (1 - apart.exp()) / 15 * given["mask"], atol=1e-12, rtol=1e-9)
+    assert out["grad_logp_noised"].abs().max() == 0  # a fixed view: an entropy of it could teach nothing
+
+
+def test_smoothed_weights_spread_over_neighbours_of_the_same_response():
+    given = step("masked")
+    near = ["weights.region.share=0.2", "weights.region.reach=1"]
+    out = run(given, "method=vppo_smoothed", *near)
+    # The token of highest k3 is number 2, 3, 2 and 3; a window at an end has two tokens, the others three.
+    wanted = torch.zeros(4, 4, dtype=torch.float64)
+    half, third = 1 / 2, 1 / 3
+    for n, line in enumerate(
+        [[half, third, third, 0], [0, third, third, half], [half, third, third, 0], [0, third, half]]
+    ):
+        wanted[n, : len(line)] = torch.tensor(line, dtype=torch.float64)
+    torch.testing.assert_close(out["weights/region"], wanted, atol=1e-12, rtol=0)
+
+
+def test_smoothed_weights_without_reach_are_the_mask_itself():
+    found = run(step("masked"), "method=vppo_smoothed", "weights.region.reach=0")
+    wanted = run(step("masked"), "method=vppo")
+    assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
+
+
+def test_perceval_praises_false_statements_less_and_blames_them_more():
+    given = step()
+    given["mark_false"] = rows("0 1 0 0; 0 0 1 0; 0 0 0 1; 0 0 1")
+    plain = ["method=perceval", "losses.reference_kl=null"]
+    out = run(given, *plain)
+    wanted = rows("1 .9 1 1; 1 1 1.1 1; 1 1 1 1.1; 1 1 .9")
+    torch.testing.assert_close(out["weights/misread"], wanted, atol=1e-7, rtol=0)
+    assert out["loss"].item() == pytest.approx(0.066758, abs=1e-6)
+    even = run(given | {"reward": torch.ones(4, dtype=torch.float64)}, *plain)
+    assert even["weights/misread"][given["mask"] > 0].unique().tolist() == [1.0]  # equal rewards: nothing is blamed
+
+
+def test_the_oracle_of_fact_tokens_averages_over_them_alone():
+    given = step()
+    given["mark_fact"] = rows("0 1 0 0; 0 0 1 0; 0 0 0 0; 0 0 1")
+    out = run(given, "method=fact_tokens_oracle", "losses.ppo.clip_low=0.2")
+    gain = out["advantage_tokens"]  # +-0.70711; ratios are exp(-0.05) at token 2 and exp(0.1) at token 3
+    ratio = torch.tensor([[-0.05], [0.1], [0], [0.1]], dtype=torch.float64).exp()
+    loss = -(gain[[0, 1, 3], [1, 2, 2]] * ratio[[0, 1, 3], 0]).sum() / 3
+    assert out["loss"].item() == pytest.approx(loss.item(), rel=1e-7)
+
+
+def test_q_hawkeye_learns_less_from_problems_whose_scores_scatter():
+    # Scores 1 and 5 of the first problem: v = 4 = 0.25 (5 - 1)^2, u = 1. Scores 3 and 4 of the second: v = 0.25,
+    # so u = 1/16.
+    given = step("masked") | {"reward_place": torch.tensor([1.0, 2.0, 1.5, 1.75], dtype=torch.float64)}
+    out = run(given, "method=q_hawkeye", "losses.reference_kl=null")
+    first, second = math.exp(-0.2), math.exp(-0.2 / 16)
+    wanted = torch.tensor([[first]] * 2 + [[second]] * 2, dtype=torch.float64) * given["mask"]
+    torch.testing.assert_close(out["weights/unsure"], wanted, atol=1e-12, rtol=0)
+    lone = given | {"reward_place": torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)}  # one number, then none
+    assert run(lone, "method=q_hawkeye", "losses.reference_kl=null")["weights/unsure"][
+        given["mask"] > 0
+    ].unique().tolist() == [1.0]
+
+
 NEUTRAL = {
     "perception_r1": (["rewards.facts=null", "rewards.repetition=null"], [], "grpo_no_kl", None),
     "noisyrollout": (["losses.entropy=null"], [], "grpo_no_kl", None),
     "vppo": (["weights.trajectory.low=1", "weights.tokens.share=1"], ["masked"], "dapo_entropy", 0.06),
     "pepo_d": ([], [], "dapo", None),  # progress 0
     "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
+    "q_hawkeye": (
+        ["weights.unsure.alpha=0", "losses.perception_kl.coef=0", "losses.average=token"],
+        ["masked"],
+        "grpo",
+        None,
+    ),
+    "perceval": (["weights.misread.size=0"], [], "grpo", None),
+    "dvrp": (
+        ["losses.perception_kl.coef=0", "losses.terms.hold.coef=0"],
+        ["masked", "noised"],
+        "grpo_no_kl",
+        None,
+    ),
     "fine_r1": (["losses.perception_kl.coef=0"], ["negative"], "dapo_entropy", 0.03),
 }
 

@@ -5,6 +5,7 @@ The five fixed fields of `losses` are terms by their own names; every other kind
 
 from train.losses.contrast import Contrast
 from train.losses.distill import Distill
+from train.losses.hold import Hold
 from train.losses.imitate import Imitate
 from train.losses.likelihood import EntropySettings, NllSettings
 from train.losses.perception import PerceptionKlSettings
@@ -13,7 +14,13 @@ from train.losses.reference import ReferenceKlSettings
 from train.losses.replay import Replay
 from train.losses.term import Term
 
-TERMS: dict[str, type[Term]] = {"distill": Distill, "contrast": Contrast, "imitate": Imitate, "replay": Replay}
+TERMS: dict[str, type[Term]] = {
+    "distill": Distill,
+    "contrast": Contrast,
+    "hold": Hold,
+    "imitate": Imitate,
+    "replay": Replay,
+}
 
 FIXED: tuple[type[Term], ...] = (PpoSettings, ReferenceKlSettings, PerceptionKlSettings, EntropySettings, NllSettings)
 EMITTED = tuple(name for term in (*FIXED, *TERMS.values()) for name in term.emits)

@@ -3,6 +3,7 @@
 from train.rewards.basic import Accuracy, Format
 from train.rewards.checklist import ChecklistScore
 from train.rewards.facts import Facts
+from train.rewards.number import Closeness, Place
 from train.rewards.overlong import OverlongSettings, overlong_penalty
 from train.rewards.piece import Reward
 from train.rewards.repetition import Repetition
@@ -16,6 +17,8 @@ REWARDS: dict[str, type[Reward]] = {
     "reread": Reread,
     "described": Described,
     "checklist": ChecklistScore,
+    "closeness": Closeness,
+    "place": Place,
 }
 
 __all__ = ["REWARDS", "OverlongSettings", "Reward", "overlong_penalty"]

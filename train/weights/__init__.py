@@ -8,10 +8,13 @@ from train.weights.dependence import Dependence
 from train.weights.entropy_gain import EntropyGain
 from train.weights.gate import Gate
 from train.weights.levels import Levels
+from train.weights.marked import Marked, Penalty
 from train.weights.pepo import Pepo
 from train.weights.piece import Weight
 from train.weights.prompt_score import PromptScore
+from train.weights.smooth import Smooth
 from train.weights.top import Top
+from train.weights.unsure import Unsure
 from train.weights.vepo import Vepo
 from train.weights.vgpo import Vgpo
 from train.weights.visual_advantage import VisualAdvantage
@@ -34,4 +37,8 @@ WEIGHTS: dict[str, type[Weight]] = {
     "uniform": Uniform,
     "position": Position,
     "shuffled": Shuffled,
+    "smooth": Smooth,
+    "marked": Marked,
+    "penalty": Penalty,
+    "unsure": Unsure,
 }

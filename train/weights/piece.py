@@ -30,6 +30,10 @@ class Weight:
     def needs_accuracy(self) -> bool:
         return False
 
+    def marks(self) -> set[str]:
+        """Return the spans of tokens that it reads (train/marks.py)."""
+        return set()
+
     def terms(self) -> set[str]:
         """Return the reward terms that it reads."""
         return set()

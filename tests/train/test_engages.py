@@ -1,0 +1,63 @@
+"""The bench that asks whether a method moves what it says it moves."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.engages import EngagesCommand, arm, claim_of, run, verdict
+from common import UserError
+from configs import compose
+from configs.groups import read_yaml
+
+CLAIMING = [
+    path.stem
+    for path in sorted(Path("configs/methods").glob("*.yaml"))
+    if "engages" in (read_yaml(path, path.name).get("about") or {})
+]
+
+
+def settings_of(method: str, *options: str) -> EngagesCommand:
+    return compose(EngagesCommand, [f"method={method}", "scale=mini", *options])
+
+
+def test_a_method_engages_only_if_every_seed_goes_both_ways():
+    good = {"with": 3.0, "without": 2.0, "turned": 1.0}
+    flat = {"with": 3.5, "without": 2.0, "turned": 2.0}
+    found = verdict([good, good | {"with": 4.0, "turned": 0.5}], "up")
+    assert found["engages"] and found["with"]["value"] == 1.5 and found["with"]["right_way"] == 2
+    assert found["with"]["low"] == pytest.approx(1.5 - 12.706205 * 0.5, abs=1e-5)  # Student's t of one degree
+    assert not verdict([good, flat], "up")["engages"] and not verdict([good, good], "down")["engages"]
+    assert verdict([good], "up")["with"]["low"] is None  # one training has no interval
+
+
+@pytest.mark.parametrize("method", CLAIMING)
+def test_every_claim_names_a_coefficient_that_its_arms_change_alone(method):
+    settings, claim = settings_of(method, "run=r"), claim_of(method)
+    arms = {name: arm(settings, claim, name, 3) for name in ("with", "without", "turned")}
+
+    def coef(one):
+        for name in claim.coef.split("."):
+            one = one[name] if isinstance(one, dict) else getattr(one, name)
+        return one
+
+    given = coef(settings)
+    assert given and [coef(one) for one in arms.values()] == [given, 0, -given]
+    assert {one.seed for one in arms.values()} == {3} and len({one.run for one in arms.values()}) == 3
+    assert len({repr(one.rollouts) + repr(one.views) + repr(one.optimiser) for one in arms.values()}) == 1
+
+
+def test_a_method_without_a_claim_is_refused():
+    with pytest.raises(UserError, match="says not what it moves"):
+        claim_of("grpo")
+
+
+@pytest.mark.slow
+def test_the_command_trains_three_arms_and_writes_what_the_metric_did(tmp_path):
+    small = ["rollouts.prompts=4", "rollouts.group=2", "optimiser.minibatch_prompts=4", "keep.wandb=disabled"]
+    short = ["rollouts.sampling.max_new_tokens=16", "steps=2", "seeds=1", f"run={tmp_path}/runs"]
+    run(settings_of("papo_g", *small, *short, f"out={tmp_path}/out.json"))
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["metric"] == "dependency/k3_mean" and len(found["seeds"]) == 1
+    gap = found["seeds"][0]["with"] - found["seeds"][0]["without"]
+    assert found["with"]["value"] == pytest.approx(gap) and found["provenance"]

@@ -1,0 +1,67 @@
+"""Marks: which tokens of a response state a fact of the picture, found from a column of the sample.
+
+    fact    the value in a true statement of one of the sample's `visual_facts`, which are `name is value`
+    false   the value in a statement of the same fact with another value
+
+A statement is `name is value` or `name = value`, name and value as words of their own; the value ends at a comma, a
+semicolon, a tag, a line's end or a full stop with a space behind it. What the question states already is not among the
+visual facts, so repeating it is not marked. Every occurrence counts. A token belongs to a span if any character of it
+that is not a space does; texts are those of the sampled ids, so nothing can shift.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from common.lazy import torch
+from train.table import padded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from train.experience import Experience
+
+COLUMN = "visual_facts"
+MARKS = ("fact", "false")
+END = r"(?=\s*(?:[,;<\n]|\.(?:\s|$)|$))"
+Span = tuple[int, int]
+
+
+def stated_spans(text: str, facts: Sequence[str]) -> dict[str, list[Span]]:
+    """Return where a text states facts truly and where falsely, in characters."""
+    found: dict[str, list[Span]] = {mark: [] for mark in MARKS}
+    for fact in facts:
+        name, _, value = fact.rpartition(" is ")
+        for match in re.finditer(rf"(?<!\w){re.escape(name)}\s+(?:is|=)\s+(.+?){END}", text):
+            found["fact" if match[1] == value else "false"].append(match.span(1))
+    return found
+
+
+def marked(texts: Sequence[str], spans: Sequence[Span]) -> list[float]:
+    """Return 1 for every token that shares a character, not a space, with a span."""
+    found, at = [], 0
+    for text in texts:
+        places = [at + n for n, sign in enumerate(text) if not sign.isspace()]
+        found.append(float(any(start <= place < end for start, end in spans for place in places)))
+        at += len(text)
+    return found
+
+
+def marks_of(
+    experience: Experience, wanted: set[str], token_texts: Callable[[Sequence[int]], list[str]]
+) -> Mapping[str, Tensor]:
+    """Return the wanted marks [N, T] of all rows; nothing is read where none is wanted."""
+    if not wanted:
+        return {}
+    rows: dict[str, list[Tensor]] = {mark: [] for mark in sorted(wanted)}
+    for block in experience.blocks:
+        facts = list(block.sample.columns[COLUMN])
+        for response in block.responses:
+            texts = token_texts(response.token_ids)
+            spans = stated_spans("".join(texts), facts)
+            for mark, found in rows.items():
+                found.append(torch.tensor(marked(texts, spans[mark])))
+    width = max(len(response.token_ids) for response in experience.responses)
+    return {mark: padded(found, width) for mark, found in rows.items()}
