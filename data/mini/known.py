@@ -71,3 +71,7 @@ class Known(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(BUILDERS)
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        """Travel between processes as plain values: how a picture is painted is a function, which does not."""
+        return dict, (dict(self),)

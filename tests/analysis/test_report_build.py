@@ -205,7 +205,7 @@ def test_tokens_are_scored_behind_the_prompt_that_was_asked(bench, folders, tmp_
 
 def test_items_bring_every_answer_with_its_state_and_facts(report, opened):
     frame = opened.views[0].predictions
-    assert [item.id for item in report.items] == chosen_items(frame, 16)
+    assert [item.id for item in report.items] == chosen_items(frame, 18)
     for item in report.items:
         assert item.note is None and len(item.pictures) == len(item.masked) == 1 and item.tags["vision_need"]
         for view, answer in zip(opened.views, item.answers, strict=True):
@@ -354,7 +354,7 @@ def test_seeds_of_a_method_are_told_as_such(folders, tmp_path, no_figures):
         for path in (home / "eval" / "mini").glob("config.yaml"):
             path.write_text(re.sub(r"path: \S*tiny/base", "path: models/gone", path.read_text()))
     built = build_report(open_runs(homes), dataclasses.replace(SETTINGS, samples=8, patches=0))
-    assert built.title == "grpo (2 seeds) and papo_g (2 seeds) on Mini world, nine columns"
+    assert built.title == "grpo (2 seeds) and papo_g (2 seeds) on Mini world"
     assert built.summary[0].startswith("papo_g and grpo cannot be told apart: +0.0 points [")
     assert "(the 2 trainings agree exactly: the interval does not cover another)" in built.summary[0]
     assert "grpo (seeds 0, 1), papo_g (seeds 0, 1)" in built.summary[1]
@@ -376,7 +376,7 @@ def unscored(report: Report) -> list[str]:
 def test_predictions_without_token_ids_are_named(folders, only_items):
     bare = copied(folders[1], "bare", lambda frame: frame.drop(columns="token_ids"))
     built = build_report(open_runs([folders[0], bare]), SETTINGS)
-    assert len(unscored(built)) == 16 and all("hold no token ids" in note for note in unscored(built))
+    assert len(unscored(built)) == 18 and all("hold no token ids" in note for note in unscored(built))
     assert "bare: no token is scored: its predictions hold no token ids." in built.left_out
     assert all(item.answers[0].tokens for item in built.items)
     assert [row[0] for row in next(t for t in built.tables if "hangs on" in t.title).rows].count("bare") == 0
@@ -397,7 +397,7 @@ def test_responses_without_tokens_are_counted(folders, report, opened, only_item
         (False, True),
     ]
     counts = [
-        line for line in built.left_out if re.match(r"emptied, 1 of 16 first responses: tokens not scored", line)
+        line for line in built.left_out if re.match(r"emptied, 1 of 18 first responses: tokens not scored", line)
     ]
     assert len(counts) == 2
 
@@ -415,7 +415,7 @@ def test_a_run_whose_weights_are_gone_keeps_its_numbers(opened, folders, path, s
         return dataclasses.replace(view, evaluation=out)
 
     built = build_report(changed(opened, moved), SETTINGS)
-    assert len(unscored(built)) == 16 and all(says in note for note in unscored(built))
+    assert len(unscored(built)) == 18 and all(says in note for note in unscored(built))
     assert [line for line in built.left_out if line.startswith("two: no token is scored") and says in line]
     assert "two" in table_of(built, "Accuracy") and "overall" in table_of(built, "two against one")
 
@@ -436,8 +436,8 @@ def test_pictures_and_samples_that_are_gone_are_named(opened, report, monkeypatc
     assert str(broken.note).startswith(NO_PICTURE) and "gone.png" in str(broken.note) and broken.question
     assert gone.note == NO_SAMPLE and not gone.question and gone.gold and gone.answers[0].text
     assert not broken.pictures and not broken.answers[0].tokens and "not scored" in str(broken.answers[0].note)
-    assert f"1 of 16 shown samples ({names[0]}): {NO_PICTURE}." in built.left_out
-    assert f"1 of 16 shown samples ({names[1]}): {NO_SAMPLE}." in built.left_out
+    assert f"1 of 18 shown samples ({names[0]}): {NO_PICTURE}." in built.left_out
+    assert f"1 of 18 shown samples ({names[1]}): {NO_SAMPLE}." in built.left_out
     assert all(item.answers[0].tokens for item in built.items[2:])
     assert names[1] in render_report(built)
 

@@ -1,6 +1,7 @@
 """What the mini world knows of its problems, and the command that writes it."""
 
 import json
+import pickle
 from itertools import islice
 from pathlib import Path
 
@@ -76,3 +77,11 @@ def test_the_cells_of_a_fact_hold_what_it_says():
             (name,) = [name for name in found.facts if found.facts[name] != missed.facts[name]]
             cells = found.columns["evidence_by_fact"][name] + missed.columns["evidence_by_fact"][name]
             assert [place // GRID, place % GRID] in cells
+
+
+def test_a_sample_travels_between_processes_with_its_columns():
+    for column in MINI_COLUMNS:
+        drawn = sample("train", column, 3)
+        again = pickle.loads(pickle.dumps(drawn))
+        assert dict(again.columns) == dict(drawn.columns)
+        assert (again.id, again.question, again.images) == (drawn.id, drawn.question, drawn.images)
