@@ -13,14 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.slow
-def test_one_step_learns_to_look():
+def test_one_step_learns_and_a_large_coefficient_makes_it_look():
     from examples.one_step import one_step
 
-    settings = compose(TrainSettings, ["scale=mini", "method=papo_g", "rollouts.sampling.max_new_tokens=24"])
-    found = one_step(settings)
+    options = ["scale=mini", "method=papo_g", "rollouts.sampling.max_new_tokens=24"]
+    found = one_step(compose(TrainSettings, options))
     assert found["loss/ppo"] == pytest.approx(0, abs=1e-6) == found["loss/reference_kl"]  # at the first step
     assert found["loss/perception_kl"] == pytest.approx(-0.02 * found["kl/before"], rel=1e-5)
-    assert found["kl/after"] > found["kl/before"] > 0
+    # With the paper's coefficient the reward decides where one step goes; with a large one the perception term does.
+    pulled = one_step(compose(TrainSettings, [*options, "losses.perception_kl.coef=50"]))
+    assert pulled["kl/before"] == found["kl/before"] > 0
+    assert pulled["kl/after"] > found["kl/after"] != found["kl/before"]
 
 
 def test_one_step_can_be_read_in_one_sitting():

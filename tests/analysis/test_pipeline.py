@@ -225,7 +225,7 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
     assert [row["method"] for row in record] == ["base", "grpo", "papo_g"]
     assert all(row["weights"].startswith("sha256:") for row in record)
     scores = json.loads((tmp_path / "runs/mini/base/eval/mini/scores.json").read_text())["columns"]
-    assert len([name for name in scores if "/" not in name]) == 9
+    assert len([name for name in scores if "/" not in name]) == 10
     # Finished runs are used again: of what was filled nothing is left to do.
     settings = compose(AnalysisSettings, ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"])
     assert "[1/" in done.stdout and missing(experiments_of(settings, paper_table(1))) == []

@@ -118,7 +118,8 @@ def adds_up(name: str, found: dict[str, Any], table: pd.DataFrame) -> None:
             assert record["avg_at_k"]["mean"] == pytest.approx(items.mean())
             assert record["avg_at_k"]["items"] == items.notna().sum() and len(record["graders"]) == 1
         else:
-            assert record["avg_at_k"] is None and record["graders"] == []
+            # No item has all its responses scored; single responses may be.
+            assert record["avg_at_k"] is None and len(record["graders"]) <= 1
 
 
 @pytest.mark.slow
@@ -283,7 +284,7 @@ def test_models_of_the_hub_do_not_share_responses() -> None:
 
 
 def test_prompts_that_are_too_long_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [*FIXTURES, "bench=pope,mmstar,papo_wemath", "model.max_prompt_tokens=90", "scorers=[official]"]
+    options = [*FIXTURES, "bench=pope,mmstar,papo_wemath", "model.max_prompt_tokens=86", "scorers=[official]"]
     scores = run(tmp_path, *options)
     said = capsys.readouterr().out
     found = scores["benchmarks"]

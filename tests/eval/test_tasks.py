@@ -135,8 +135,8 @@ def test_the_mini_world_stands_in_and_says_so(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == ""
     assert plain.samples == task.samples and task.name == "mini" and task.template == "question_only"
     columns = [task.column(sample) for sample in task.samples]
-    assert {columns.count(name) for name in columns} == {5} and len(set(columns)) == 8
-    # The ninth column is the vision-centric part of the five versions.
+    assert {columns.count(name) for name in columns} == {5} and len(set(columns)) == 9
+    # The tenth column is the vision-centric part of the five versions.
     assert {sample.tags["subset"] for sample in task.samples if sample.tags.get("subset")} == {"vision_centric"}
 
 

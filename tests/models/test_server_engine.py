@@ -158,7 +158,7 @@ def test_ids_and_logprobs_are_kept_where_they_mean_what_ours_mean(front, prompts
     ("change", "sentence"),
     [
         ({"prompt_token_ids": [1, 2]}, "reads the prompt of sample .* otherwise"),
-        ({"usage": {"prompt_tokens": 3, "completion_tokens": 1}}, r"\(3 tokens, here 40\)"),
+        ({"usage": {"prompt_tokens": 3, "completion_tokens": 1}}, r"\(3 tokens, here 46\)"),
         ({"choices": [{"message": {"content": "x"}, "finish_reason": "abort"}]}, "'abort' instead of stop"),
         (
             {"choices": [{"message": {"content": "x", "reasoning": "hm"}, "finish_reason": "stop"}]},
