@@ -24,7 +24,7 @@ from train.settings import TrainSettings
 from train.table import padded
 from verify.samples import grade_sample
 
-PROMPTS, GROUP, SEED = 4, 4, 0
+PROMPTS, GROUP, SEED = 4, 4, 4
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ def test_one_step_learns_and_a_large_coefficient_makes_it_look():
 
     options = ["scale=mini", "method=papo_g", "rollouts.sampling.max_new_tokens=24"]
     found = one_step(compose(TrainSettings, options))
-    assert found["loss/ppo"] == pytest.approx(0, abs=1e-6) == found["loss/reference_kl"]  # at the first step
+    assert found["loss/reference_kl"] == pytest.approx(0, abs=1e-6)  # the policy is its own reference at first
+    assert 0 < abs(found["loss/ppo"]) < 0.1  # advantages add up to 0 over answers, not over tokens
     assert found["loss/perception_kl"] == pytest.approx(-0.02 * found["kl/before"], rel=1e-5)
     # With the paper's coefficient the reward decides where one step goes; with a large one the perception term does.
-    pulled = one_step(compose(TrainSettings, [*options, "losses.perception_kl.coef=50"]))
+    pulled = one_step(compose(TrainSettings, [*options, "losses.perception_kl.coef=5"]))
     assert pulled["kl/before"] == found["kl/before"] > 0
-    assert pulled["kl/after"] > found["kl/after"] != found["kl/before"]
+    assert pulled["kl/after"] > 1.2 * found["kl/after"] > found["kl/before"]
 
 
 def test_one_step_can_be_read_in_one_sitting():
