@@ -8,7 +8,7 @@ from data.mini.columns import COLUMNS
 from data.mini.counts import counted_as, counting_wording, plural
 from data.mini.demonstrations import CLEAN, Noise, demonstrate
 from data.mini.forms import Pair, ask
-from data.mini.problem import Draft, Problem, numbers, painted, sentence
+from data.mini.problem import Draft, Facts, Painting, Problem, numbers, painted, sentence
 from data.mini.scene import COLOURS, SHAPES, Scene
 from data.mini.signs import BAR
 from data.mini.variants import draw_hint
@@ -27,6 +27,11 @@ class Lesson:
     pairs: list[Pair]
 
 
+def no_other_picture(facts: Facts, layout: random.Random) -> Painting:
+    """Refuse to paint: the question was made for a picture that is there already."""
+    raise NotImplementedError("a further question about a picture has no picture of its own")
+
+
 def question_about(scene: Scene, name: str, value: int, question: str, wording: str, least: int) -> Problem:
     """Return a further problem about a picture: one number that is read off it."""
     draft = Draft(
@@ -34,7 +39,7 @@ def question_about(scene: Scene, name: str, value: int, question: str, wording: 
         facts={name: str(value)},
         solution="read",
         vision_need="high",
-        paint=lambda facts, layout: (_ for _ in ()).throw(NotImplementedError("it has a picture already")),
+        paint=no_other_picture,
         wording=wording,
         fact_pool={name: numbers(least, 8)},
         kind="related",
