@@ -45,7 +45,8 @@ def sentences(runs: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]
             continue
         said = ", ".join(f"{name} {accuracy(frame)} %" for name, frame in asked.items())
         count = next(iter(asked.values())).sample_id.nunique()
-        lines = [(pair_of, difference(runs, pair_of, state)) for pair_of in pairs]
+        shown = [pair_of for pair_of in pairs if set(pair_of) <= runs.keys()]
+        lines = [(pair_of, difference(runs, pair_of, state)) for pair_of in shown]
         against = "; ".join(
             f"{second} minus {first} {line.estimate.text('+')} points" for (first, second), line in lines
         )

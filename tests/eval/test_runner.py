@@ -108,9 +108,7 @@ def adds_up(name: str, found: dict[str, Any], table: pd.DataFrame) -> None:
     )
     assert list(found["scorers"]) == list(found["metrics"]) == SCORERS
     for scorer, record in found["scorers"].items():
-        items = (
-            table.groupby("sample_id")[f"correct_{scorer}"].agg(lambda one: one.mean(skipna=False)).astype("Float64")
-        )
+        items = table.groupby("sample_id")[f"score_{scorer}"].agg(lambda one: one.mean(skipna=False)).astype("Float64")
         assert record["unscored"] == table[f"correct_{scorer}"].isna().sum()
         assert record["items_left_out"] == items.isna().sum()
         assert record["guessed"] == (table[f"reason_{scorer}"] == "guessed").sum()
