@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from data.mini.problem import Problem, sentence
+from data.mini.problem import Problem
 from data.mini.scene import GRID, describe_cell
 
 PROBES = 4  # questions of one checklist
@@ -16,8 +16,8 @@ def visual_facts(problem: Problem, seed: str) -> list[str]:
 
 
 def sentences(problem: Problem, seed: str) -> list[str]:
-    """Return every fact as a sentence, in the words that the questions use."""
-    return [sentence(problem.draft.said(name, value)) for name, value in problem.facts.items()]
+    """Return every fact as a sentence."""
+    return problem.sentences()
 
 
 def evidence(problem: Problem, seed: str) -> list[list[int]]:

@@ -8,7 +8,7 @@ from data.mini.columns import COLUMNS
 from data.mini.counts import counted_as, counting_wording, plural
 from data.mini.demonstrations import CLEAN, Noise, demonstrate
 from data.mini.forms import Pair, ask
-from data.mini.problem import Draft, Facts, Painting, Problem, numbers, painted, sentence
+from data.mini.problem import Draft, Facts, Painting, Problem, numbers, painted
 from data.mini.scene import COLOURS, SHAPES, Scene
 from data.mini.signs import BAR
 from data.mini.variants import draw_hint
@@ -70,7 +70,7 @@ def related(rng: random.Random, found: Problem, count: int) -> list[Problem]:
 
 def in_words(problem: Problem) -> str:
     """Return a question whose facts all stand in words before it."""
-    told = " ".join(sentence(problem.draft.said(name, value)) for name, value in problem.facts.items())
+    told = " ".join(problem.sentences())
     goal = f"Find the {problem.draft.kind} . " if problem.draft.version == "Vision Only" else ""
     return f"{told} {goal}{problem.question}"
 

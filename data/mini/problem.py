@@ -72,6 +72,10 @@ class Problem:
             return ""
         return "aligned" if self.facts[self.hint[0]] == self.hint[1] else "broken"
 
+    def sentences(self) -> list[str]:
+        """Return every fact as a sentence, in the words that the questions use."""
+        return [sentence(self.draft.said(name, value)) for name, value in self.facts.items()]
+
     def hinted(self, hint: tuple[str, str] | None) -> "Problem":
         return replace(self, hint=hint)
 

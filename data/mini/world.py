@@ -83,8 +83,9 @@ def unhinted(split: str, column: str, index: int, size: int) -> tuple[Problem, i
     while True:
         draft, decides = draft_of(rng, column, version, size)
         layout_seed = rng.getrandbits(48)
-        if allowed(split, painted(decides, random.Random(layout_seed)).scene):
-            return painted(draft, random.Random(layout_seed)), layout_seed
+        found = painted(decides, random.Random(layout_seed))
+        if allowed(split, found.scene):
+            return found if draft is decides else painted(draft, random.Random(layout_seed)), layout_seed
 
 
 def find_problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Problem | None:
