@@ -41,16 +41,16 @@ def answer(asker: Asker, samples: Sequence[Sample], ranks: Ranks) -> list[Answer
     return sorted(ranks.gather(found), key=lambda answered: answered.index)
 
 
-def usable_prompts(model: VisionLanguageModel, data: Samples, count: int) -> list[Encoded]:
-    """Return the first prompts that can be used, of at most twice as many samples."""
-    found: list[Encoded] = []
+def usable_samples(model: VisionLanguageModel, data: Samples, count: int) -> list[tuple[Sample, Encoded]]:
+    """Return the first samples that can be used with their prompts, of at most twice as many samples."""
+    found: list[tuple[Sample, Encoded]] = []
     for sample in islice(data.from_position(0), 2 * count):
         try:
             prompt = model.encoder.encode(sample)
         except UserError:  # counted when a step takes it
             continue
         if model.encoder.fits(prompt):
-            found.append(prompt)
+            found.append((sample, prompt))
         if len(found) == count:
             break
     if not found:
@@ -58,6 +58,11 @@ def usable_prompts(model: VisionLanguageModel, data: Samples, count: int) -> lis
             f"none of the first {2 * count} samples fits model.max_prompt_tokens; raise it or check the data"
         )
     return found
+
+
+def usable_prompts(model: VisionLanguageModel, data: Samples, count: int) -> list[Encoded]:
+    """Return the prompts of the first samples that can be used."""
+    return [prompt for _, prompt in usable_samples(model, data, count)]
 
 
 def collect(

@@ -6,32 +6,20 @@ little else. Rows go to validation.jsonl (repeatable, as metrics.jsonl is); the 
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from common import UserError, atomic_write_text, read_jsonl, write_jsonl
-from data import Sample
 from data.sources import Samples
-from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.weights import Gather
 from train.distributed import Ranks
-from train.settings import TrainSettings, ValidateSettings
+from train.rollout import usable_samples
+from train.settings import TrainSettings
 from verify.samples import grade_sample
 
 ROWS, BEST = "validation.jsonl", "best"
-
-
-def usable(model: VisionLanguageModel, settings: ValidateSettings) -> Iterator[tuple[Sample, Encoded]]:
-    """Yield the first problems that fit, of at most twice as many."""
-    data, found = Samples(settings.data, 0), 0
-    for sample in data.take(0, 2 * settings.items):
-        prompt = model.encoder.encode(sample)
-        if found < settings.items and model.encoder.fits(prompt):
-            found += 1
-            yield sample, prompt
 
 
 @dataclass
@@ -46,9 +34,10 @@ class Validation:
     gather: Gather | None
 
     def __post_init__(self) -> None:
-        assert self.settings.validate is not None
-        self.every, self.k = self.settings.validate.every, self.settings.validate.k
-        self.asked = list(usable(self.model, self.settings.validate))
+        asked = self.settings.validate
+        assert asked is not None
+        self.every, self.k = asked.every, asked.k
+        self.asked = usable_samples(self.model, Samples(asked.data, 0), asked.items)
         if len(self.asked) < self.ranks.size:
             raise UserError(
                 f"validate has {len(self.asked)} problems that fit for {self.ranks.size} ranks; raise items"
