@@ -15,7 +15,7 @@ GPUS ?= 8
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods reproduce-table1 reproduce-all eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ $(TABLES): reproduce-table%: $(READY)
 	$(PYTHON) -m analysis table=$* scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,fill=true)
 
 reproduce-all: $(TABLES) ## fill every table that has a file, one after another
+
+arithmetic: $(READY) ## recompute what the paper prints from what else it prints (results/arithmetic)
+	$(PYTHON) -m analysis.arithmetic out=results/arithmetic
 
 eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
 	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)

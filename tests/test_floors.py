@@ -29,7 +29,7 @@ ORDER = (
     ("errors", "rollouts"),
     ("protocol", "dependency", "experiments", "items"),
     ("runs", "plan", "table", "hints"),
-    ("seeds", "breakdown", "gather", "table_files"),
+    ("seeds", "breakdown", "gather", "table_files", "arithmetic"),
     ("figures",),
     ("judge", "probes", "score_bench"),
     ("report",),

@@ -1,0 +1,14 @@
+"""Settings of the paper's arithmetic."""
+
+from dataclasses import dataclass
+
+from configs import setting
+
+
+@dataclass(frozen=True)
+class ArithmeticSettings:
+    """All tables of configs/tables that hold numbers of the paper."""
+
+    config_version: int = setting(1, "version of this schema")
+    out: str = setting("", "folder of arithmetic.md and arithmetic.csv, as in out=results/arithmetic; empty = print")
+    dry_run: bool = setting(False, "print the resolved settings and stop")
