@@ -43,13 +43,13 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["model"], row["size"], row["method"]
 
 
-def cells_of(tables: Sequence[Mapping[str, Any]]) -> dict[Key, dict[str, float]]:
+def cells_of(tables: Sequence[dict[str, Any]]) -> dict[Key, dict[str, float]]:
     """Return the cells of every row that some table prints: a row of one id is one run in all tables."""
     found: dict[Key, dict[str, float]] = {}
     for table in tables:
         for row in table.get("published", []):
             if "values" in row:
-                found.setdefault(key_of(row), published_values(dict(table), row))
+                found.setdefault(key_of(row), published_values(table, row))
     return found
 
 
@@ -152,10 +152,11 @@ def place(table: Mapping[str, Any], row: Mapping[str, Any], group: str) -> dict[
     return {"table": str(table["source"]["table"]), "model": model, "size": size, "row": name, "group": group}
 
 
-def baseline_of(table: Mapping[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+def baseline_of(table: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the published row that the paper's relative gains are against, which need not be our baseline."""
     name = table.get("printed_against", {}).get(row["method"]) or table["baselines"][row["method"]]
-    return next(other for other in table["published"] if key_of(other) == (row["model"], row["size"], name))
+    rows: dict[Key, dict[str, Any]] = {key_of(other): other for other in table["published"]}
+    return rows[row["model"], row["size"], name]
 
 
 def checks(tables: Sequence[dict[str, Any]]) -> Iterator[Check]:

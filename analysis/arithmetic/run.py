@@ -132,10 +132,10 @@ def texts() -> dict[str, str]:
 
 def run(settings: ArithmeticSettings) -> None:
     """Print the page; write it and the table where `out` says so."""
-    out = Path(settings.out) if settings.out else None
-    if out and in_results(out):
+    out = Path(settings.out)
+    if settings.out and in_results(out):
         check_clean()
     files = texts()
-    for name, text in files.items() if out else ():
+    for name, text in files.items() if settings.out else ():
         atomic_write_text(out / name, text)
     sys.stdout.write(files["arithmetic.md"])
