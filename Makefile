@@ -36,15 +36,15 @@ base: $(READY) ## remake the base weights of the tiny model
 methods: $(READY) ## list the methods with paper, pieces, extra passes and how sure we are
 	$(PYTHON) -m train method=list
 
-TABLES = $(patsubst configs/tables/%.yaml,reproduce-%,$(wildcard configs/tables/table*.yaml))
+TABLES = $(patsubst configs/tables/%.yaml,reproduce-%,$(wildcard configs/tables/*.yaml))
 .PHONY: $(TABLES)
 
-reproduce-table1: ## fill a table of configs/tables (1 to 5, 8, 10, 11; SCALE=mini, SEEDS=1; PLAN=1 prints what would run)
+reproduce-table1: ## fill a table or a study of configs/tables by its name (SCALE=mini, SEEDS=1; PLAN=1 prints what would run)
 # A static rule: a phony target is not searched for among pattern rules.
-$(TABLES): reproduce-table%: $(READY)
-	$(PYTHON) -m analysis table=$* scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,fill=true)
+$(TABLES): reproduce-%: $(READY)
+	$(PYTHON) -m analysis table=$(patsubst table%,%,$*) scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,fill=true)
 
-reproduce-all: $(TABLES) ## fill every table that has a file, one after another
+reproduce-all: $(TABLES) ## fill every table and study that has a file, one after another
 
 arithmetic: $(READY) ## recompute what the paper prints from what else it prints (results/arithmetic)
 	$(PYTHON) -m analysis.arithmetic out=results/arithmetic

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.reuse import refuse_other_evaluation, refuse_other_training
 from common import UserError
 from configs import Run
 from configs.groups import read_yaml
@@ -17,6 +18,7 @@ from eval.output import read_predictions
 
 REPOSITORY = Path(__file__).parent.parent
 TABLES = REPOSITORY / "configs" / "tables"
+SHARED = ("metric", "columns", "scales", "also", "measures")  # what a table takes from the one it is based on
 NEEDED = ["sample_id", "k", "column", "subset", "cluster", "vision_need", "version", "text", "correct"]
 
 
@@ -39,6 +41,7 @@ class Suite:
     bench: str
     preset: str
     eval: Sequence[str] = ()  # further settings of `python -m eval`
+    also: Mapping[str, Sequence[str]] = field(default_factory=dict)  # folder of a further evaluation -> its settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +72,33 @@ class Experiment:
         return evaluation_folder(self.folder, self.suite.bench)
 
     def commands(self, train_options: Sequence[str], eval_options: Sequence[str]) -> list[list[str]]:
-        """Return what is still to be run, in order."""
+        """Return what is still to be run, in order; what was finished with other settings is refused."""
         todo, suite = [], self.suite
-        if self.is_trained and not (self.folder / "finished.json").exists():
+        if self.is_trained:
             own = [f"scale={suite.scale}", f"seed={self.seed}", f"run={self.folder}"]
-            todo.append(["train", *self.row.set, *own, *train_options])
-        if not (self.evaluation / "scores.json").exists():
-            which = f"run={self.folder}" if self.is_trained else f"out={self.evaluation}"
-            own = [f"model={suite.model}", which, f"bench={suite.bench}", f"preset={suite.preset}", *suite.eval]
-            todo.append(["eval", *own, f"seed={self.seed}", *eval_options])
+            training = [*self.row.set, *own, *train_options]
+            if not (self.folder / "finished.json").exists():
+                todo.append(["train", *training])
+            else:
+                refuse_other_training(self.folder, training)
+        for folder, options in self.evaluations().items():
+            evaluation = [*options, f"seed={self.seed}", *eval_options]
+            if not (folder / "scores.json").exists():
+                todo.append(["eval", *evaluation])
+            else:
+                refuse_other_evaluation(folder, evaluation)
         return todo
+
+    def evaluations(self) -> dict[Path, list[str]]:
+        """Return the folder of every evaluation, that of the table's own suite first, and its settings."""
+        suite, found = self.suite, {}
+        for name, further in {"": (), **suite.also}.items():
+            folder = self.folder / "eval" / name if name else self.evaluation
+            which = [f"run={self.folder}"] if self.is_trained else []
+            where = [f"out={folder}"] if name or not self.is_trained else []
+            own = [f"model={suite.model}", *which, *where, f"bench={suite.bench}", f"preset={suite.preset}"]
+            found[folder] = [*own, *suite.eval, *further]
+        return found
 
     def predictions(self, table: dict[str, Any]) -> pd.DataFrame:
         """Return the judged responses, under the ids of the table's columns."""
@@ -105,31 +125,47 @@ def fill(experiments: Sequence[Experiment], train_options: Sequence[str], eval_o
             raise UserError(f"'{shown(command)}' ended with status {status}; mend it and start again, it resumes")
 
 
-def missing(experiments: Sequence[Experiment]) -> list[str]:
+def missing(experiments: Sequence[Experiment], train_options: Sequence[str], eval_options: Sequence[str]) -> list[str]:
     """Return the commands that would fill the empty cells."""
-    return [shown(command) for experiment in experiments for command in experiment.commands([], [])]
+    return [shown(command) for one in experiments for command in one.commands(train_options, eval_options)]
 
 
-def paper_table(number: int) -> dict[str, Any]:
-    """Read a table of the paper: its rows, scales, columns and published values."""
-    path = TABLES / f"table{number}.yaml"
+def table_file(name: str) -> Path:
+    """Return the file of a table: that of the paper by its number, any other by its name."""
+    return TABLES / f"{f'table{name}' if name.isdigit() else name}.yaml"
+
+
+def table_names() -> list[str]:
+    """Return the tables that have a file, the paper's first."""
+    names = [path.stem.removeprefix("table") for path in TABLES.glob("*.yaml")]
+    return sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+
+
+def read_table_file(name: str) -> dict[str, Any]:
+    """Read a table: its rows, scales, columns and published values."""
+    path = table_file(name)
     if not path.exists():
-        known = sorted(int(one.stem.removeprefix("table")) for one in TABLES.glob("table*.yaml"))
-        raise UserError(f"there is no table={number}; configs/tables has {', '.join(f'table={one}' for one in known)}")
+        known = ", ".join(f"table={one}" for one in table_names())
+        raise UserError(f"there is no table={name}; configs/tables has {known}")
     found = read_yaml(path, f"configs/tables/{path.name}")
     if "based_on" in found:  # its columns and scales are those of another table
-        base = paper_table(found["based_on"])
-        found = {name: base[name] for name in ("metric", "columns", "scales")} | found
-    return found
+        base = read_table_file(str(found["based_on"]))
+        found = {name: base[name] for name in SHARED if name in base} | found
+    return {"published": [], "baselines": {}, **found}
 
 
-def rows_of(table: dict[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
+def title_of(name: str, table: Mapping[str, Any]) -> str:
+    """Return what a table is called: "Table 1", or its own title."""
+    return f"Table {name}" if name.isdigit() else str(table["title"])
+
+
+def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     """Return the wanted rows of a table in their order; all without a wish."""
     rows = {row["id"]: Row(**row) for row in table["rows"]}
     rows = {name: row for name, row in rows.items() if row.here}
     unknown = [name for name in wanted if name not in rows]
     if unknown:
-        raise UserError(f"table {table['source']['table']} has no row {unknown[0]}; it has {', '.join(rows)}")
+        raise UserError(f"the table has no row {unknown[0]}; it has {', '.join(rows)}")
     return [rows[name] for name in wanted or rows]
 
 
@@ -137,5 +173,5 @@ def suite_of(table: dict[str, Any], scale: str) -> Suite:
     """Return what a scale is evaluated with."""
     if scale not in table["scales"]:
         known = ", ".join(table["scales"])
-        raise UserError(f"table {table['source']['table']} has no scale={scale}; it has {known}")
-    return Suite(scale=scale, **table["scales"][scale])
+        raise UserError(f"the table has no scale={scale}; it has {known}")
+    return Suite(scale=scale, **table["scales"][scale], also=table.get("also", {}))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import CLASSES
-from analysis.experiments import Experiment, fill, missing, paper_table, rows_of, suite_of
+from analysis.experiments import Experiment, fill, missing, read_table_file, rows_of, suite_of, title_of
 from analysis.items import Items, collect_items
 from analysis.plan import lacking, plan_lines
 from analysis.settings import AnalysisSettings
@@ -46,13 +46,14 @@ def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
 
     `clean` refuses a tree with changes before anything is run.
     """
-    table = paper_table(settings.table)
+    table = read_table_file(settings.table)
     experiments = experiments_of(settings, table)
-    plan = plan_lines(table, experiments, settings.train, settings.eval)
+    plan = plan_lines(title_of(settings.table, table), table, experiments, settings.train, settings.eval)
     if settings.plan:
         print("\n".join(plan))
         return None
-    if missing(experiments) and settings.fill:
+    todo = missing(experiments, settings.train, settings.eval)
+    if todo and settings.fill:
         lacks = lacking(experiments[0].suite)
         if lacks:
             print("\n".join(plan), flush=True)
@@ -60,7 +61,7 @@ def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
         if clean:
             check_clean()
         fill(experiments, settings.train, settings.eval)
-    todo = missing(experiments)
+        todo = missing(experiments, settings.train, settings.eval)
     if todo:
         raise UserError("some cells have no run yet; add fill=true, or run: " + " ; ".join(todo))
     predictions = pd.concat([e.predictions(table) for e in experiments], ignore_index=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import has_classes, with_classes
+from analysis.experiments import table_file
 from analysis.figures import curves_figure, errors_figure, png, table_figure
 from analysis.gather import Gathered, error_shares, gather, provenance
+from analysis.measures import measured
 from analysis.settings import AnalysisSettings
 from analysis.table import (
     Comparison,
@@ -29,7 +31,12 @@ def table_data(gathered: Gathered, settings: AnalysisSettings) -> TableData:
     known = has_classes(gathered.predictions)
     errors = error_shares(with_classes(gathered.predictions), gathered.methods) if known else None
     return TableData(
-        number=settings.table, scale=settings.scale, paper=gathered.paper, items=gathered.items, errors=errors
+        name=settings.table,
+        scale=settings.scale,
+        paper=gathered.paper,
+        items=gathered.items,
+        errors=errors,
+        measures=measured(gathered.experiments, gathered.paper),
     )
 
 
@@ -93,7 +100,7 @@ def run(settings: AnalysisSettings) -> None:
 
         print(f"report: {write_run_report(settings)}")
         return
-    default = f"results/table{settings.table}_{settings.scale}"
+    default = f"results/{table_file(settings.table).stem}_{settings.scale}"
     if settings.task in ("report", "demo"):
         default = f"{settings.folder}/{settings.scale}/report"
     if settings.task == "demo":

@@ -11,14 +11,17 @@ from train.settings import TrainSettings
 
 
 def plan_lines(
-    table: dict[str, Any], experiments: Sequence[Experiment], train_options: Sequence[str], eval_options: Sequence[str]
+    title: str,
+    table: dict[str, Any],
+    experiments: Sequence[Experiment],
+    train_options: Sequence[str],
+    eval_options: Sequence[str],
 ) -> list[str]:
     """Return the plan: for each row and seed the commands that are left, and the cells that they fill."""
     suite = experiments[0].suite
     columns = [column.get(suite.bench, column["id"]) for column in table["columns"]]
     lines = [
-        f"Table {table['source']['table']} at {suite.scale} scale: model={suite.model}, bench={suite.bench}, "
-        f"preset={suite.preset}",
+        f"{title} at {suite.scale} scale: model={suite.model}, bench={suite.bench}, preset={suite.preset}",
         f"columns: {', '.join(columns)}",
     ]
     for experiment in experiments:

@@ -1,7 +1,8 @@
 """A table's committed files: Markdown, CSV and LaTeX, and the per-item scores from which they are made again.
 
 `items.parquet` has one line per item: column, subset, cluster, vision_need, version, and the mean score under each
-training, in a column `<row>/seed<n>`. `errors.csv` has the shares of the classes of error. Nothing else is needed.
+training, in a column `<row>/seed<n>`. `errors.csv` has the shares of the classes of error, `measures.csv` what else
+was measured of every training. Nothing else is needed.
 """
 
 import json
@@ -15,29 +16,35 @@ import pandas as pd
 
 from analysis import hints
 from analysis.errors import CLASSES
-from analysis.experiments import paper_table
+from analysis.experiments import read_table_file, title_of
 from analysis.items import DESCRIBED, Items
+from analysis.measures import measure_rows
 from analysis.table import comparison_rows, comparisons, names_of, our_rows, paper_rows, verdict, wide
 from common import UserError, atomic_path, atomic_write_text
 from eval.estimate import number_text
 from eval.output import markdown
 
-ITEMS, ERRORS = "items.parquet", "errors.csv"
+ITEMS, ERRORS, MEASURES = "items.parquet", "errors.csv", "measures.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableData:
     """What a table is made of."""
 
-    number: int
+    name: str
     scale: str
     paper: dict[str, Any]
     items: Items
     errors: pd.DataFrame | None  # shares per row; None where classes are not known by construction
+    measures: pd.DataFrame | None = None  # of analysis.measures; None where the table asks for none
 
     @property
     def methods(self) -> list[str]:
         return list(self.items.per_seed)
+
+    @property
+    def title(self) -> str:
+        return f"{title_of(self.name, self.paper)} at {self.scale} scale"
 
     def texts(self) -> dict[str, str]:
         """Return the files by name."""
@@ -57,18 +64,33 @@ class TableData:
             shares = markdown(*error_rows(self.errors, names_of(self.paper)))
             classes = f"Error classes of all responses in percent (of the wrong ones in brackets):\n\n{shares}"
         parts = [
-            f"# Table {self.number} at {self.scale} scale",
-            f"Accuracy in percent, avg@k, with the 95 % interval over problems; {seeds} seed(s) per trained row. "
-            f"The paper's rows ({self.paper['source']['paper']}, Table {self.number}) are other models on other "
-            "benchmarks: compare the differences between rows, not the rows.",
+            f"# {self.title}",
+            f"Accuracy in percent, avg@k, with the 95 % interval over problems; {seeds} seed(s) per trained row."
+            f"{self.published_note()}",
             markdown(header, rows),
             markdown(*comparison_rows(found)),
             *self.suggestions(),
+            *self.measured(),
             classes,
             *([f"Left out here: {self.paper['left_out']}."] if "left_out" in self.paper else []),
             "\n".join(f"- {verdict(one)}" for one in found),
         ]
         return "\n\n".join(parts) + "\n"
+
+    def published_note(self) -> str:
+        if not self.paper["published"]:
+            return ""
+        return (
+            f" The paper's rows ({self.paper['source']['paper']}, Table {self.name}) are other models on other "
+            "benchmarks: compare the differences between rows, not the rows."
+        )
+
+    def measured(self) -> list[str]:
+        """Return what else was measured of every training, where the table asks for it."""
+        if self.measures is None or self.measures.empty:
+            return []
+        said = "Means over trainings, in brackets 95 % intervals over them, paired by seed in differences:"
+        return [f"{said}\n\n{markdown(*measure_rows(self.measures, self.paper))}"]
 
     def suggestions(self) -> list[str]:
         """Return the table of right and wrong suggestions, where the items have some."""
@@ -84,6 +106,8 @@ class TableData:
             atomic_write_text(folder / name, text)
         if self.errors is not None:
             atomic_write_text(folder / ERRORS, self.errors.to_csv())
+        if self.measures is not None and not self.measures.empty:
+            atomic_write_text(folder / MEASURES, self.measures.to_csv(index=False))
         write_items(self, folder / ITEMS)
 
 
@@ -110,7 +134,7 @@ def write_items(data: TableData, path: Path) -> None:
         for seed, scores_I in seeds.items()
     }
     table = pyarrow.Table.from_pandas(data.items.frame.assign(**scores), preserve_index=True)
-    what = {"percept": json.dumps({"table": data.number, "scale": data.scale})}
+    what = {"percept": json.dumps({"table": data.name, "scale": data.scale})}
     with atomic_path(path) as target:
         pyarrow.parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, **what}), target)
 
@@ -128,11 +152,12 @@ def read_table(folder: Path) -> TableData:
     for name in [name for name in frame if name not in DESCRIBED]:
         method, _, seed = name.rpartition("/seed")
         per_seed.setdefault(method, {})[int(seed)] = frame[name].to_numpy(dtype=float)
-    errors = folder / ERRORS
+    errors, measures = folder / ERRORS, folder / MEASURES
     return TableData(
-        number=what["table"],
+        name=str(what["table"]),
         scale=what["scale"],
-        paper=paper_table(what["table"]),
+        paper=read_table_file(str(what["table"])),
         items=Items(frame.reindex(columns=DESCRIBED, fill_value=""), per_seed),
         errors=pd.read_csv(errors, index_col=0) if errors.exists() else None,
+        measures=pd.read_csv(measures) if measures.exists() else None,
     )

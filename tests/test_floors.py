@@ -26,9 +26,9 @@ FLOORS = {
 # The parts of `analysis`, lowest first; parts on one line do not import each other.
 ORDER = (
     ("taxonomy", "settings"),
-    ("errors", "rollouts"),
+    ("errors", "rollouts", "reuse"),
     ("protocol", "dependency", "experiments", "items"),
-    ("runs", "plan", "table", "hints"),
+    ("runs", "plan", "table", "hints", "measures"),
     ("seeds", "breakdown", "gather", "table_files", "arithmetic"),
     ("figures",),
     ("judge", "probes", "score_bench"),

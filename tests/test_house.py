@@ -160,10 +160,11 @@ def test_files_that_the_documents_name_exist() -> None:
 def test_commands_that_are_named_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", makefile, re.MULTILINE))
+    targets |= {f"reproduce-{path.stem}" for path in (ROOT / "configs" / "tables").glob("*.yaml")}
     for name, text in (product() | documents() | {"Makefile": makefile}).items():
         for module in re.findall(r"python[0-9.]* -m ([a-z][\w.]*\w)", text):
             assert module in FOREIGN or is_command(module), (name, module)
-        for target in re.findall(r"(?:`|^|\$ )make ([a-z0-9-]+)", text, re.MULTILINE):
+        for target in re.findall(r"(?:`|^|\$ )make ([a-z0-9_-]+)", text, re.MULTILINE):
             assert target in targets, (name, target)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from analysis.experiments import title_of
 from analysis.figures import png, table_figure
 from analysis.gather import Gathered
 from analysis.report.build import Extra, build_report
@@ -21,7 +22,7 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
     ours, names = our_rows(gathered.items, gathered.paper, gathered.methods), names_of(gathered.paper)
     header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
     seeds = max(len(s) for s in gathered.items.per_seed.values())
-    title = f"Table {settings.table} at {settings.scale} scale"
+    title = f"{title_of(settings.table, gathered.paper)} at {settings.scale} scale"
     return Extra(
         [
             f"{title} (average over the paper's columns, {seeds} seed{'s' * (seeds > 1)} per trained "

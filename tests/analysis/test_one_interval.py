@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.experiments import paper_table
+from analysis.experiments import read_table_file
 from analysis.items import collect_items
 from analysis.report import numbers
 from analysis.report.tables import accuracy_table
@@ -55,7 +55,7 @@ def cells_of(markdown: str, row: str) -> dict[str, str]:
 
 
 def test_the_same_cell_has_the_same_interval_everywhere(tmp_path: Path) -> None:
-    frame, paper = evaluation(), paper_table(1)
+    frame, paper = evaluation(), read_table_file("1")
     scores = {
         "benchmarks": {},
         "grader": "robust",
@@ -66,7 +66,7 @@ def test_the_same_cell_has_the_same_interval_everywhere(tmp_path: Path) -> None:
     csv = pd.read_csv(tmp_path / "scores.csv").set_index("row")
 
     items = collect_items(frame.assign(method="base", seed=0))
-    texts = TableData(number=1, scale="mini", paper=paper, items=items, errors=None).texts()
+    texts = TableData(name="1", scale="mini", paper=paper, items=items, errors=None).texts()
     own = cells_of(texts["table.md"], "ours: base (1 seed)")
     (tmp_path / "table.csv").write_text(texts["table.csv"])
     table_csv = pd.read_csv(tmp_path / "table.csv").set_index("heading")

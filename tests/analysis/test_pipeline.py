@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.errors import CLASSES
-from analysis.experiments import Experiment, Row, missing, paper_table, rows_of, suite_of
+from analysis.experiments import Experiment, Row, missing, read_table_file, rows_of, suite_of
 from analysis.gather import experiments_of, provenance
 from analysis.items import Items, collect_items
 from analysis.outputs import refuse_dirty, run
@@ -64,7 +64,7 @@ SOURCES = ("geometry", "chart", "word", "subject", "versions", "logic", "countin
 
 def test_averages_and_differences_of_a_made_up_table():
     low, high = dict.fromkeys(SOURCES, 0.25), dict.fromkeys(SOURCES, 0.25) | {"counting": 1.0}
-    items, paper = collect_items(made_up({"grpo": low, "papo_g": high})), paper_table(1)
+    items, paper = collect_items(made_up({"grpo": low, "papo_g": high})), read_table_file("1")
     table = our_rows(items, paper, ["grpo", "papo_g"]).set_index(["method", "heading"]).value
     assert table["papo_g", "counting"] == 100 and table["grpo", "counting"] == 25
     assert table["grpo", "vision_centric"] == 0  # items 2 and 3 of the versions are wrong
@@ -83,13 +83,13 @@ def test_models_on_different_items_are_refused():
 
 
 def test_the_papers_gains_are_recomputed_from_its_values():
-    paper = paper_table(1)
+    paper = read_table_file("1")
     assert paper_gains(paper, "papo_g", "overall") == "+1.99 (3B), +2.89 (7B), +2.46 (2B)"
     assert len(ordered(paper)) == 12 and len(columns_of(paper, "overall")) == 9
 
 
 def experiment(row: str, scale: str, seed: int, runs: Path) -> Experiment:
-    table = paper_table(1)
+    table = read_table_file("1")
     return Experiment(row=rows_of(table, [row])[0], suite=suite_of(table, scale), seed=seed, runs=runs)
 
 
@@ -113,7 +113,7 @@ def test_the_commands_of_a_plan_compose_and_say_what_the_table_needs(tmp_path, s
     assert {command[1] for command in commands if command[0] == "train"} == {
         f"method={name}" for name in ("grpo", "papo_g", "dapo", "papo_d")
     }
-    suite, columns = suite_of(paper_table(1), scale), paper_table(1)["columns"]
+    suite, columns = suite_of(read_table_file("1"), scale), read_table_file("1")["columns"]
     for room, *options in commands:
         resolved = compose(TrainSettings if room == "train" else EvalSettings, options)
         assert resolved.model.name == suite.model
@@ -123,28 +123,28 @@ def test_the_commands_of_a_plan_compose_and_say_what_the_table_needs(tmp_path, s
 
 
 def test_columns_of_the_papers_suite_are_its_benchmarks():
-    assert tuple(column["papo_suite"] for column in paper_table(1)["columns"]) == SUITES["papo_suite"]
+    assert tuple(column["papo_suite"] for column in read_table_file("1")["columns"]) == SUITES["papo_suite"]
 
 
 def test_a_row_may_be_any_settings(tmp_path):
     row = Row(id="half", name="half masked", set=["method=papo_g", "views.masked.ratio=0.3"])
-    one = Experiment(row=row, suite=suite_of(paper_table(1), "mini"), seed=0, runs=tmp_path)
+    one = Experiment(row=row, suite=suite_of(read_table_file("1"), "mini"), seed=0, runs=tmp_path)
     assert one.commands([], [])[0][1:3] == row.set and one.folder == tmp_path / "mini" / "half" / "seed0"
 
 
 def test_what_is_not_there_names_what_is():
     with pytest.raises(UserError, match="no table=7; configs/tables has table=1"):
-        paper_table(7)
+        read_table_file("7")
     with pytest.raises(UserError, match="no scale=70b; it has mini, 2b, 3b, 7b"):
-        suite_of(paper_table(1), "70b")
+        suite_of(read_table_file("1"), "70b")
     with pytest.raises(UserError, match="no row vppo; it has base, grpo"):
-        rows_of(paper_table(1), ["vppo"])
+        rows_of(read_table_file("1"), ["vppo"])
 
 
 def test_a_scale_that_cannot_be_run_here_is_planned_and_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert lacking(suite_of(paper_table(1), "mini")) == []
+    assert lacking(suite_of(read_table_file("1"), "mini")) == []
     with pytest.raises(UserError, match=r"lacks a CUDA GPU; the model Qwen/.*; the dataset PAPO-Galaxy/PAPO_eval"):
         run(compose(AnalysisSettings, ["table=1", "scale=3b", "fill=true", f"folder={tmp_path}"]))
     assert "python -m train method=papo_g scale=3b seed=0" in capsys.readouterr().out
@@ -158,11 +158,11 @@ def test_a_table_is_made_again_from_its_item_scores_byte_for_byte(tmp_path):
     frame["correct"] = [rng.random() < 0.5 for _ in range(len(frame))]
     frame = frame[(frame.method != "base") | (frame.seed == 0)]
     shares = pd.DataFrame({name: {"base": 1 / 7, "grpo": 1 / 3} for name in ("right", *CLASSES, "guess", "n")})
-    data = TableData(number=1, scale="mini", paper=paper_table(1), items=collect_items(frame), errors=shares)
+    data = TableData(name="1", scale="mini", paper=read_table_file("1"), items=collect_items(frame), errors=shares)
     data.write(tmp_path)
     again = read_table(tmp_path)
     texts = {name: (tmp_path / name).read_text() for name in ("table.md", "table.csv", "table.tex")}
-    assert again.texts() == texts and (again.number, again.scale) == (1, "mini")
+    assert again.texts() == texts and (again.name, again.scale) == ("1", "mini")
     again.items.per_seed["grpo"][1] = 1 - again.items.per_seed["grpo"][1]
     changed = replace(again, items=Items(again.items.frame, again.items.per_seed))
     assert changed.texts()["table.md"] != texts["table.md"]
@@ -226,9 +226,15 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
     assert all(row["weights"].startswith("sha256:") for row in record)
     scores = json.loads((tmp_path / "runs/mini/base/eval/mini/scores.json").read_text())["columns"]
     assert len([name for name in scores if "/" not in name]) == 10
-    # Finished runs are used again: of what was filled nothing is left to do.
-    settings = compose(AnalysisSettings, ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"])
-    assert "[1/" in done.stdout and missing(experiments_of(settings, paper_table(1))) == []
+    # Finished runs are used again, under the settings they were made with; under others they are refused.
+    given = ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"]
+    settings = compose(AnalysisSettings, [*given, f"train={SMALL_TRAIN}", f"eval={SMALL_EVAL}"])
+    experiments = experiments_of(settings, read_table_file("1"))
+    assert "[1/" in done.stdout and missing(experiments, settings.train, settings.eval) == []
+    with pytest.raises(UserError, match=r"base/eval/mini was made with items=\d+, not 80 as the table asks"):
+        missing(experiments, settings.train, [])
+    with pytest.raises(UserError, match=r"grpo/seed0 was made with .*=.*, not .* as the table asks"):
+        missing(experiments[1:], [], settings.eval)
 
 
 @pytest.mark.slow

@@ -1,0 +1,81 @@
+"""Measures of a table's rows: what is read from curves and evaluations, and how a line of them is written."""
+
+import json
+from math import inf, isnan, nan
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.experiments import Experiment, Row, Suite
+from analysis.measures import measure_rows, measured, metric_value
+from analysis.reuse import difference
+from common import UserError
+from configs.layout import PREDICTIONS
+
+TABLE = {
+    "rows": [{"id": "base", "name": "base"}, {"id": "a", "name": "A"}, {"id": "b", "name": "B"}],
+    "baselines": {"b": "a"},
+    "measures": [
+        {"id": "k3", "name": "k3", "metric": "dependency/k3_mean", "over": "last"},
+        {"id": "seconds", "name": "seconds", "metric": "timing_s/step", "over": "median"},
+        {"id": "onset", "name": "onset", "metric": "collapse/onset", "over": "onset"},
+        {"id": "fooled", "name": "fooled, %", "accuracy": "blank", "hint": "broken"},
+    ],
+}
+
+
+def experiment(row: str, seed: int, runs: Path, k3: float, onset: int, right: list[bool]) -> Experiment:
+    """Write what a training of 12 steps leaves, and its evaluation on black pictures."""
+    suite = Suite(scale="mini", model="tiny", bench="mini", preset="mini")
+    settings = [] if row == "base" else ["method=grpo"]
+    one = Experiment(row=Row(id=row, name=row, set=settings), suite=suite, seed=seed, runs=runs)
+    blank = one.folder / "eval" / "blank"
+    blank.mkdir(parents=True)
+    hints = ["broken"] * len(right) + ["aligned"]
+    pd.DataFrame({"correct": [*right, True], "hint": hints}).to_parquet(blank / PREDICTIONS)
+    if row != "base":
+        steps = range(1, 13)
+        curve = [{"step": s, "dependency/k3_mean": k3 + 100 * (s <= 2), "collapse/onset": s >= onset} for s in steps]
+        times = [{"step": s, "timing_s/step": 1.0 + 50 * (s == 1)} for s in steps]
+        for name, lines in (("metrics", curve), ("timing", times)):
+            (one.folder / f"{name}.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    return one
+
+
+def test_measures_are_those_of_each_training_and_their_mean_has_an_interval_over_trainings(tmp_path: Path) -> None:
+    runs = [
+        experiment("base", 0, tmp_path, 0, 0, [True, False]),
+        experiment("a", 0, tmp_path, 0.1, 99, [True, False]),
+        experiment("a", 1, tmp_path, 0.3, 99, [True, True]),
+        experiment("b", 0, tmp_path, 0.4, 5, [False, False]),
+        experiment("b", 1, tmp_path, 0.6, 99, [False, False]),
+    ]
+    found = measured(runs, TABLE)
+    values = found.set_index(["row", "seed", "measure"]).value
+    assert values["a", 1, "k3"] == pytest.approx(0.3)  # the last ten steps alone
+    assert values["a", 0, "seconds"] == 1.0 and values["b", 0, "onset"] == 5.0
+    assert values["b", 1, "onset"] == inf and isnan(values["base", 0, "k3"])
+    assert values["a", 0, "fooled"] == 0.5  # the aligned problem is not counted
+    header, rows = measure_rows(found, TABLE)
+    assert header == ["row", "k3", "seconds", "onset", "fooled, %"]
+    assert rows[0] == ["base", "", "", "", "50.0"]
+    assert rows[1][1].startswith("0.200 [") and rows[1][3] == "none, none"
+    assert rows[2][3] == "5, none" and rows[2][4] == "0.0"
+    assert rows[3][0] == "B - A" and rows[3][1] == "+0.300" and rows[3][3] == ""
+    assert rows[3][4].startswith("-75.0 [")
+
+
+def test_a_metric_that_was_not_logged_is_no_number_and_an_unknown_reading_is_refused() -> None:
+    assert isnan(metric_value(pd.DataFrame({"step": [1]}), "k3", "last"))
+    with pytest.raises(UserError, match="over is 'mean'; use one of last, median, onset"):
+        metric_value(pd.DataFrame({"step": [1], "k3": [nan]}), "k3", "mean")
+
+
+def test_a_difference_of_settings_is_named_as_deep_as_it_lies() -> None:
+    before = {"losses": {"kl": {"coef": 0.5, "view": "m"}, "ppo": 1}, "run": "a", "steps": 60}
+    now = {"losses": {"kl": {"coef": 0.02, "view": "m"}, "ppo": 1}, "run": "b", "steps": 60}
+    assert difference(before, now, {"run"}) == "losses.kl.coef=0.5, not 0.02"
+    assert difference(before, {**before, "run": "c"}, {"run"}) == ""
+    gone = {**before, "losses": {"ppo": 1}}
+    assert difference(gone, before, ()) == "losses.kl=None, not {'coef': 0.5, 'view': 'm'}"
