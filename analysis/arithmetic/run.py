@@ -23,7 +23,7 @@ from analysis.arithmetic.checks import (
     without_column,
 )
 from analysis.arithmetic.settings import ArithmeticSettings
-from analysis.experiments import TABLES, paper_table
+from analysis.experiments import read_table_file, table_names
 from common import atomic_write_text
 from configs.run import check_clean, in_results
 from eval.output import MISSING, markdown
@@ -34,9 +34,8 @@ VERDICTS = (FOLLOWS, OF_MEANS, OFF, UNKNOWN)
 
 def published_tables() -> list[dict[str, Any]]:
     """Return the tables that hold averages of the paper, by their numbers."""
-    numbers = sorted(int(path.stem.removeprefix("table")) for path in TABLES.glob("table*.yaml"))
-    tables = [paper_table(number) for number in numbers]
-    return [table for table in tables if any("averages" in row for row in table.get("published", []))]
+    tables = map(read_table_file, table_names())
+    return [table for table in tables if any("averages" in row for row in table["published"])]
 
 
 def number_text(value: float) -> str:

@@ -19,7 +19,7 @@ from analysis.arithmetic.checks import (
     without_column,
 )
 from analysis.arithmetic.run import convention, published_tables, texts
-from analysis.experiments import paper_table
+from analysis.experiments import read_table_file
 
 COMMITTED = Path(__file__).resolve().parents[2] / "results" / "arithmetic"
 COLUMNS = [{"id": "one", "group": "general"}, {"id": "two", "group": "general"}, {"id": "three", "group": "vision"}]
@@ -135,7 +135,7 @@ def test_three_of_them_by_hand() -> None:
 
 
 def test_what_counting_carries_of_table_1() -> None:
-    lines = {(one.size, one.row, one.group): one for one in without_column(paper_table(1), "counting")}
+    lines = {(one.size, one.row, one.group): one for one in without_column(read_table_file("1"), "counting")}
     assert len(lines) == 10  # five rows, the vision and the overall average
     one = lines["3B", "papo_g", "vision"]
     without = (38.67 + 27.11 + 53.95 - 38.14 - 25.66 - 52.26) / 3
