@@ -29,6 +29,7 @@ class Row:
     id: str
     name: str
     set: Sequence[str] = ()
+    eval: Sequence[str] = ()  # further settings of `python -m eval`, for a row that is not trained
     here: bool = True  # False: a row of the paper alone, what it needs is not built (`left_out` says why)
 
 
@@ -64,7 +65,8 @@ class Experiment:
     @property
     def folder(self) -> Path:
         if not self.is_trained:
-            return base_folder(self.suite.scale, self.runs)
+            base = base_folder(self.suite.scale, self.runs)
+            return base.with_name(self.row.id) if self.row.eval else base
         return run_folder(self.suite.scale, self.row.id, self.seed, self.runs)
 
     @property
@@ -96,8 +98,9 @@ class Experiment:
             folder = self.folder / "eval" / name if name else self.evaluation
             which = [f"run={self.folder}"] if self.is_trained else []
             where = [f"out={folder}"] if name or not self.is_trained else []
-            own = [f"model={suite.model}", *which, *where, f"bench={suite.bench}", f"preset={suite.preset}"]
-            found[folder] = [*own, *suite.eval, *further]
+            bench = [] if any(one.startswith("bench=") for one in further) else [f"bench={suite.bench}"]
+            own = [f"model={suite.model}", *which, *where, *bench, f"preset={suite.preset}"]
+            found[folder] = [*own, *suite.eval, *self.row.eval, *further]
         return found
 
     def predictions(self, table: dict[str, Any]) -> pd.DataFrame:
@@ -151,7 +154,7 @@ def read_table_file(name: str) -> dict[str, Any]:
     if "based_on" in found:  # its columns and scales are those of another table
         base = read_table_file(str(found["based_on"]))
         found = {name: base[name] for name in SHARED if name in base} | found
-    return {"published": [], "baselines": {}, **found}
+    return {"rows": [], "scales": {}, "published": [], "baselines": {}, **found}
 
 
 def title_of(name: str, table: Mapping[str, Any]) -> str:
@@ -174,4 +177,4 @@ def suite_of(table: dict[str, Any], scale: str) -> Suite:
     if scale not in table["scales"]:
         known = ", ".join(table["scales"])
         raise UserError(f"the table has no scale={scale}; it has {known}")
-    return Suite(scale=scale, **table["scales"][scale], also=table.get("also", {}))
+    return Suite(scale=scale, **{"also": table.get("also", {}), **table["scales"][scale]})

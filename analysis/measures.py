@@ -1,4 +1,4 @@
-"""Further numbers of a table's rows: means of training metrics, the onset of a collapse, and other evaluations.
+"""Write further numbers of a table's rows: training metrics, onsets of a collapse, other evaluations, attention.
 
 A table names them under `measures`, each with one source:
     {id: k3, name: "k3 per token", metric: dependency/k3_mean, over: last}     last ten steps of metrics.jsonl
@@ -6,57 +6,19 @@ A table names them under `measures`, each with one source:
     {id: onset, name: "onset of collapse", metric: collapse/onset, over: onset}     the first step at which it is 1
     {id: blank, name: "black pictures, %", accuracy: blank}      an evaluation named under `also`
     {id: fooled, name: "black pictures, wrong suggestion, %", accuracy: blank, hint: broken}    its problems so tagged
-Every number is of one training; a row of the table is their mean with Student's interval over trainings.
+    {id: reading, name: "in-picture, %", accuracy: ocr, column: {mini: inpicture}}      one column of it at a scale
+    {id: spread, name: "entropy of attention", attention: entropy, column: {mini: geometry}, responses: 100}
+`analysis.measuring` reads them. What the paper prints of them stands under `published_measures`. Every number is of one
+training; a row of the table is their mean with Student's interval over trainings.
 """
 
-from collections.abc import Mapping, Sequence
-from math import inf, nan
+from collections.abc import Mapping
+from math import inf
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis.experiments import Experiment
-from common import UserError
 from eval.estimate import Unit, over_trainings
-from eval.output import read_predictions
-
-LAST = 10  # steps
-OVER = ("last", "median", "onset")
-
-
-def metric_value(curves: pd.DataFrame, metric: str, over: str) -> float:
-    """Return one number of a training's curve: nan where the run does not log it, inf for an onset that never came."""
-    if over not in OVER:
-        raise UserError(f"a measure's over is '{over}'; use one of {', '.join(OVER)}")
-    if metric not in curves:
-        return nan
-    values_S = curves[metric].to_numpy(dtype=float)
-    if over == "onset":
-        return float(curves.step.iloc[int(np.argmax(values_S > 0))]) if (values_S > 0).any() else inf
-    return float(np.nanmean(values_S[-LAST:]) if over == "last" else np.nanmedian(values_S))
-
-
-def one_value(experiment: Experiment, measure: Mapping[str, Any]) -> float:
-    """Return a measure of one training; nan where it has none, as the base has no curve."""
-    if "accuracy" in measure:
-        named = ["hint"] if "hint" in measure else []
-        frame = read_predictions(experiment.folder / "eval" / measure["accuracy"], ["correct", *named])
-        return float(frame[frame.hint == measure["hint"]].correct.mean() if named else frame.correct.mean())
-    if not experiment.is_trained:
-        return nan
-    name = "timing.jsonl" if measure["metric"].startswith(("timing_s/", "perf/")) else "metrics.jsonl"
-    return metric_value(pd.read_json(experiment.folder / name, lines=True), measure["metric"], measure["over"])
-
-
-def measured(experiments: Sequence[Experiment], table: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one line per row of the table, seed and measure."""
-    rows = [
-        {"row": one.method, "seed": one.seed, "measure": measure["id"], "value": one_value(one, measure)}
-        for measure in table.get("measures", [])
-        for one in experiments
-    ]
-    return pd.DataFrame(rows, columns=["row", "seed", "measure", "value"])
 
 
 def unit_of(measure: Mapping[str, Any]) -> Unit:
@@ -82,4 +44,11 @@ def measure_rows(measures: pd.DataFrame, table: Mapping[str, Any]) -> tuple[list
             gaps = wide.loc[row] - wide.loc[baseline]
             cells = ["" if one.get("over") == "onset" else cell(gaps[one["id"]], one, "+") for one in asked]
             rows.append([f"{names[row]} - {names[baseline]}", *cells])
+    rows += [published_row(one, names, asked) for one in table.get("published_measures", [])]
     return ["row", *(one["name"] for one in asked)], rows
+
+
+def published_row(row: Mapping[str, Any], names: Mapping[str, str], asked: list[Mapping[str, Any]]) -> list[str]:
+    """Return what the paper prints of a row, as it prints it."""
+    name = f"paper: {names.get(row['method'], row['method'])} {row['model']}-{row['size']}"
+    return [name, *(str(row["values"].get(one["id"], "")) for one in asked)]

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import has_classes, with_classes
-from analysis.experiments import table_file
+from analysis.experiments import read_table_file, table_file
 from analysis.figures import curves_figure, errors_figure, png, table_figure
 from analysis.gather import Gathered, error_shares, gather, provenance
-from analysis.measures import measured
+from analysis.measuring import measured
+from analysis.recipes import write_recipes
 from analysis.settings import AnalysisSettings
 from analysis.table import (
     Comparison,
@@ -99,6 +100,10 @@ def run(settings: AnalysisSettings) -> None:
         from analysis.report.paper import write_run_report
 
         print(f"report: {write_run_report(settings)}")
+        return
+    table = read_table_file(settings.table)
+    if "settings" in table:
+        write_recipes(settings.table, table, Path(settings.out or f"results/{table_file(settings.table).stem}"))
         return
     default = f"results/{table_file(settings.table).stem}_{settings.scale}"
     if settings.task in ("report", "demo"):

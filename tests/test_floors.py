@@ -25,11 +25,11 @@ FLOORS = {
 }
 # The parts of `analysis`, lowest first; parts on one line do not import each other.
 ORDER = (
-    ("taxonomy", "settings"),
+    ("taxonomy", "settings", "recipes"),
     ("errors", "rollouts", "reuse"),
     ("protocol", "dependency", "experiments", "items"),
     ("runs", "plan", "table", "hints", "measures"),
-    ("seeds", "breakdown", "gather", "table_files", "arithmetic"),
+    ("seeds", "breakdown", "gather", "table_files", "arithmetic", "measuring"),
     ("figures",),
     ("judge", "probes", "score_bench"),
     ("report",),

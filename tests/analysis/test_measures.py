@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.experiments import Experiment, Row, Suite
-from analysis.measures import measure_rows, measured, metric_value
+from analysis.measures import measure_rows
+from analysis.measuring import measured, metric_value
 from analysis.reuse import difference
 from common import UserError
 from configs.layout import PREDICTIONS
@@ -33,7 +34,7 @@ def experiment(row: str, seed: int, runs: Path, k3: float, onset: int, right: li
     blank = one.folder / "eval" / "blank"
     blank.mkdir(parents=True)
     hints = ["broken"] * len(right) + ["aligned"]
-    pd.DataFrame({"correct": [*right, True], "hint": hints}).to_parquet(blank / PREDICTIONS)
+    pd.DataFrame({"score": [*map(float, right), 1.0], "hint": hints}).to_parquet(blank / PREDICTIONS)
     if row != "base":
         steps = range(1, 13)
         curve = [{"step": s, "dependency/k3_mean": k3 + 100 * (s <= 2), "collapse/onset": s >= onset} for s in steps]

@@ -133,8 +133,8 @@ def test_a_row_may_be_any_settings(tmp_path):
 
 
 def test_what_is_not_there_names_what_is():
-    with pytest.raises(UserError, match="no table=7; configs/tables has table=1"):
-        read_table_file("7")
+    with pytest.raises(UserError, match="no table=99; configs/tables has table=1"):
+        read_table_file("99")
     with pytest.raises(UserError, match="no scale=70b; it has mini, 2b, 3b, 7b"):
         suite_of(read_table_file("1"), "70b")
     with pytest.raises(UserError, match="no row vppo; it has base, grpo"):

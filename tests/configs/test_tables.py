@@ -5,6 +5,7 @@ from statistics import fmean
 import pytest
 
 from analysis.experiments import read_table_file, rows_of, suite_of, table_names
+from analysis.recipes import compared
 from analysis.table import columns_of, names_of, paper_gains, paper_rows, published_mean
 from common import UserError
 from configs import compose
@@ -16,7 +17,7 @@ every_table = pytest.mark.parametrize("name", NAMES)
 
 
 def test_these_tables_have_a_file() -> None:
-    assert NAMES == ["1", "2", "3", "4", "5", "8", "10", "11", "dose", "dose_entropy"]
+    assert [*(str(number) for number in range(1, 15)), "dose", "dose_entropy"] == NAMES
 
 
 @every_table
@@ -79,6 +80,27 @@ def test_gains_come_from_averages_where_no_values_are_printed() -> None:
     assert len(columns) == 5
     first = read_table_file("2")["published"][0]
     assert published_mean(read_table_file("2"), first, "general") == pytest.approx(fmean(first["values"][:5]))
+
+
+def test_table_6_is_what_our_recipes_resolve_to() -> None:
+    found = compared(read_table_file("6"))
+    assert len(found) == 70 and [one.text() for one in found if not one.agrees] == []
+    changed = {"settings": {"gamma": "losses.perception_kl.coef"}}
+    changed["printed"] = [{"method": "papo_g", "scale": "2b", "values": {"gamma": 0.02}}]
+    assert [one.text() for one in compared(changed)] == ["0.01 (paper: 0.02)"]
+    changed["printed"] = [{"method": "grpo", "scale": "2b", "values": {}}]
+    assert [one.text() for one in compared(changed)] == ["—"]
+
+
+@every_table
+def test_what_measures_name_is_there(name: str) -> None:
+    """Measures read evaluations that the table makes at every scale, and its published numbers are of them."""
+    table = read_table_file(name)
+    asked = {measure["id"]: measure for measure in table.get("measures", [])}
+    for scale in table["scales"] if asked else ():
+        assert {one["accuracy"] for one in asked.values() if "accuracy" in one} <= set(suite_of(table, scale).also)
+    for row in table.get("published_measures", []):
+        assert set(row["values"]) <= set(asked) and row["method"] in names_of(table)
 
 
 def test_an_unknown_table_names_those_that_exist() -> None:
