@@ -49,6 +49,9 @@ reproduce-all: $(TABLES) ## fill every table and study that has a file, one afte
 arithmetic: $(READY) ## recompute what the paper prints from what else it prints (results/arithmetic)
 	$(PYTHON) -m analysis.arithmetic out=results/arithmetic
 
+verify-results: $(READY) ## recompute every committed result from the records beside it, and fail on any difference
+	$(PYTHON) -m analysis.verify_results
+
 eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
 	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)
 

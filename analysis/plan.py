@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 from analysis.experiments import Experiment, Suite, shown
+from common import read_jsonl
 from configs import compose
 from eval.tasks import BENCHMARKS, names_of
+from train.estimate import estimate
 from train.settings import TrainSettings
 
 
@@ -23,6 +26,7 @@ def plan_lines(
     lines = [
         f"{title} at {suite.scale} scale: model={suite.model}, bench={suite.bench}, preset={suite.preset}",
         f"columns: {', '.join(columns)}",
+        *cost_lines(experiments, train_options),
     ]
     for experiment in experiments:
         seed = f", seed {experiment.seed}" if experiment.is_trained else ""
@@ -30,6 +34,38 @@ def plan_lines(
         lines += ["", f"{experiment.row.name}{seed}: {len(columns)} cells and their averages"]
         lines += [f"  {shown(command)}" for command in todo] or [f"  done: {experiment.evaluation}"]
     return lines
+
+
+def cost_lines(experiments: Sequence[Experiment], train_options: Sequence[str]) -> list[str]:
+    """Return how many trainings are left and what they take: measured here where that is known, else estimated."""
+    left = [one for one in experiments if one.is_trained and not (one.folder / "finished.json").exists()]
+    if not left:
+        return ["trainings left: none"]
+    scale, runs = left[0].suite.scale, left[0].runs
+    timed = [path.parent for path in (runs / scale).glob("*/seed*/timing.jsonl")]
+    if per_step := [seconds for folder in timed if (seconds := step_seconds(folder)) is not None]:
+        steps = sum(compose(TrainSettings, [*one.row.set, f"scale={scale}", *train_options]).steps for one in left)
+        hours, spread = fmean(per_step) * steps / 3600, f"{min(per_step):.1f} to {max(per_step):.1f} s"
+        return [f"trainings left: {len(left)}, {hours:.1f} h one after another ({spread} a step in finished runs)"]
+    settings = [compose(TrainSettings, [*one.row.set, f"scale={scale}", *train_options]) for one in left]
+    if Path(settings[0].model.path).is_dir():
+        return [
+            f"trainings left: {len(left)}, of {settings[0].steps} steps; none is finished that would tell the time"
+        ]
+    gpus = 8
+    hours = sum(estimate(one, gpus).hours for one in settings)
+    return [
+        f"trainings left: {len(left)}, at least {gpus * hours:.0f} GPU hours on {gpus} GPUs ({hours:.0f} h by the "
+        "clock), by the arithmetic of dry_run=true; evaluations come on top"
+    ]
+
+
+def step_seconds(folder: Path) -> float | None:
+    """Return the median seconds of a finished training's steps; None where it is not finished."""
+    path = folder / "timing.jsonl"
+    if not (folder / "finished.json").exists():
+        return None
+    return median(row["timing_s/step"] for row in read_jsonl(path))
 
 
 def lacking(suite: Suite) -> list[str]:

@@ -32,7 +32,7 @@ ORDER = (
     ("seeds", "breakdown", "gather", "table_files", "arithmetic", "measuring"),
     ("figures",),
     ("judge", "probes", "score_bench"),
-    ("report",),
+    ("report", "verify_results"),
     ("outputs",),
     ("__main__",),
 )

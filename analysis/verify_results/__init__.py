@@ -1,0 +1,1 @@
+"""Recompute committed results from their committed records."""
