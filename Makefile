@@ -15,7 +15,7 @@ GPUS ?= 8
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic verify-results eval slurm bench bench-peers report notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

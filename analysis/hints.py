@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.items import Items
-from eval.estimate import over_trainings
+from eval.estimate import Estimate, over_trainings
 from eval.paired import PairedResult, compare_part, pair
 from eval.statistics import average_at_k
 
@@ -57,10 +57,20 @@ def sentences(runs: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]
     return found
 
 
-def seed_means(items: Items, method: str, state: str) -> dict[int, float]:
-    """Return the share of right responses of every seed on the problems in this state."""
-    chosen = (items.frame[COLUMN] == state).to_numpy()
-    return {seed: float(np.mean(scores_I[chosen])) for seed, scores_I in items.per_seed[method].items()}
+def in_state(items: Items, state: str) -> np.ndarray:
+    return (items.frame[COLUMN] == state).to_numpy()
+
+
+def gain(items: Items, baseline: str, method: str, state: str) -> Estimate | None:
+    """Return the method minus its baseline on the problems in this state, over trainings; None without a pair."""
+    chosen = in_state(items, state)
+    values = [float((two - one)[chosen].mean()) for one, two in items.training_pairs(baseline, method)]
+    return over_trainings(values, (-1.0, 1.0)) if values else None
+
+
+def compared(items: Items, baselines: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the methods that are there together with their baselines."""
+    return [(one, other) for one, other in baselines.items() if {one, other} <= items.per_seed.keys()]
 
 
 def table(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
@@ -70,20 +80,30 @@ def table(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) 
     """
     header = ["row", *(f"suggestion {words}, %" for words in HINTS.values())]
     rows = []
-    for method in items.per_seed:
-        values = [list(seed_means(items, method, state).values()) for state in HINTS]
-        rows.append([names.get(method, method), *(cell(one, (0.0, 1.0), "") for one in values)])
-    for method, baseline in baselines.items():
-        if method not in items.per_seed or baseline not in items.per_seed:
-            continue
-        cells = []
-        for state in HINTS:
-            one, other = seed_means(items, method, state), seed_means(items, baseline, state)
-            cells.append(cell([one[seed] - other[seed] for seed in one if seed in other], (-1.0, 1.0), "+"))
+    for method, seeds in items.per_seed.items():
+        means = [[float(np.mean(scores_I[in_state(items, state)])) for scores_I in seeds.values()] for state in HINTS]
+        rows.append([names.get(method, method), *(over_trainings(values, (0.0, 1.0)).text() for values in means)])
+    for method, baseline in compared(items, baselines):
+        gains = [gain(items, baseline, method, state) for state in HINTS]
+        cells = ["" if one is None else one.text("+") for one in gains]
         rows.append([f"{names.get(method, method)} - {names.get(baseline, baseline)}", *cells])
     return header, rows
 
 
-def cell(values: Sequence[float], bounds: tuple[float, float], sign: str) -> str:
-    """Return a mean over trainings in percent, with its interval where they have one."""
-    return over_trainings(values, bounds).text(sign) if values else ""
+def gain_rows(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) -> pd.DataFrame:
+    """Return every difference in points, for a figure of differences: label, group, difference, low, high."""
+    rows = []
+    for state, words in HINTS.items():
+        for method, baseline in compared(items, baselines):
+            one = gain(items, baseline, method, state)
+            if one is not None:
+                rows.append(
+                    {
+                        "group": f"the suggestion {words}",
+                        "label": f"{names.get(method, method)} \u2212 {names.get(baseline, baseline)}",
+                        "difference": 100 * one.value,
+                        "low": 100 * one.low,
+                        "high": 100 * one.high,
+                    }
+                )
+    return pd.DataFrame(rows)

@@ -46,18 +46,21 @@ class Items:
         strata, clusters = self.frame.column.to_numpy(), self.frame.cluster.to_numpy()
         return mean_of_columns(scores_I, strata, clusters, self.masks(columns), is_difference, seeds)
 
-    def over_trainings(self, first: str, second: str, columns: Sequence[str]) -> Estimate | None:
-        """Return second minus first with its interval over trainings, paired by seed; None of fewer than two pairs.
+    def training_pairs(self, first: str, second: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the scores [I] of two methods' trainings, paired by seed.
 
         A table trains all its rows with the same seeds, so one evaluation beside several is of a model that was not
         trained, and goes with every seed.
         """
         before, after = self.per_seed[first], self.per_seed[second]
         if min(len(before), len(after)) == 1:
-            pairs = [(one, other) for one in before.values() for other in after.values()]
-        else:
-            pairs = [(before[seed], after[seed]) for seed in before if seed in after]
+            return [(one, other) for one in before.values() for other in after.values()]
+        return [(before[seed], after[seed]) for seed in before if seed in after]
+
+    def over_trainings(self, first: str, second: str, columns: Sequence[str]) -> Estimate | None:
+        """Return second minus first with its interval over trainings, paired by seed; None of fewer than two pairs."""
         masks = self.masks(columns).values()
+        pairs = self.training_pairs(first, second)
         values = [float(np.mean([(two - one)[chosen].mean() for chosen in masks])) for one, two in pairs]
         return over_trainings(values, (-1.0, 1.0)) if len(values) > 1 else None
 

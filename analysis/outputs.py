@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from analysis import hints
 from analysis.errors import has_classes, with_classes
 from analysis.experiments import read_table_file, table_file
-from analysis.figures import curves_figure, errors_figure, png, table_figure
+from analysis.figures import curves_figure, errors_figure, forest_figure, png, table_figure
 from analysis.gather import Gathered, error_shares, gather, provenance
 from analysis.measuring import measured
 from analysis.recipes import write_recipes
@@ -52,6 +53,10 @@ def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> li
     atomic_write_bytes(out / "table.png", png(table_figure(ours, ordered(gathered.paper))))
     if data.errors is not None:
         atomic_write_bytes(out / "errors.png", png(errors_figure(data.errors)))
+    gains = hints.gain_rows(gathered.items, names_of(gathered.paper), gathered.paper["baselines"])
+    if len(gains) > 1 and data.has_suggestions:
+        label = "right answers: difference in points, 95 % interval over trainings"
+        atomic_write_bytes(out / "suggestions.png", png(forest_figure(gains, label)))
     if gathered.curves:
         atomic_write_bytes(out / "curves.png", png(curves_figure(gathered.curves)))
     atomic_write_text(out / "provenance.json", json.dumps(records, indent=2) + "\n")

@@ -46,6 +46,10 @@ class TableData:
     def title(self) -> str:
         return f"{title_of(self.name, self.paper)} at {self.scale} scale"
 
+    @property
+    def has_suggestions(self) -> bool:
+        return bool((self.items.frame.hint != "").any())
+
     def texts(self) -> dict[str, str]:
         """Return the files by name."""
         ours = our_rows(self.items, self.paper, self.methods)
@@ -94,7 +98,7 @@ class TableData:
 
     def suggestions(self) -> list[str]:
         """Return the table of right and wrong suggestions, where the items have some."""
-        if not (self.items.frame.hint != "").any():
+        if not self.has_suggestions:
             return []
         rows = hints.table(self.items, names_of(self.paper), self.paper["baselines"])
         said = "Problems whose question suggests a fact; in brackets 95 % intervals over trainings, paired by seed:"

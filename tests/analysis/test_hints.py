@@ -64,6 +64,9 @@ def test_the_table_has_intervals_over_trainings() -> None:
     # paired by seed: +10, +20, +30
     assert cells["PAPO_G - GRPO"][0] == "+20.0 [-4.8, +44.8]"
     assert list(cells) == ["base", "GRPO", "PAPO_G", "PAPO_G - GRPO"]
+    drawn = hints.gain_rows(collect_items(pd.concat(frames)), NAMES, {"papo_g": "grpo", "papo_d": "dapo"})
+    assert drawn.group.tolist() == ["the suggestion is wrong", "the suggestion is right"]
+    assert drawn.loc[0, ["difference", "low", "high"]].tolist() == pytest.approx([20.0, -4.84, 44.84], abs=0.01)
 
 
 def test_items_of_records_without_suggestions_have_an_empty_column() -> None:
