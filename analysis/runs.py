@@ -159,7 +159,9 @@ def same_at_start(parts: Sequence[Sequence[str]]) -> int:
 
 def short_names(folders: Sequence[Path]) -> list[str]:
     """Return what tells the folders apart: their paths without the parts that all of them begin and end with."""
-    parts = [folder.resolve().with_suffix("").parts for folder in folders]
+    # Only a file of rollouts ends in a suffix; a folder may have a point in its name (dose_0.5).
+    whole = [folder.resolve() for folder in folders]
+    parts = [(path.with_suffix("") if path.suffix == ".parquet" else path).parts for path in whole]
     if len(parts) == 1:
         return [parts[0][-1]]
     start = same_at_start(parts)

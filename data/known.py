@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# Classes of error that follow from known facts, in the order in which a chain can break (analysis/taxonomy.py).
+ERRORS = ("format", "perception", "reasoning", "calculation", "inconsistency", "grader")
+
 
 @dataclass(frozen=True)
 class StatedFact:

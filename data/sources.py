@@ -20,7 +20,9 @@ from common import UserError, read_jsonl
 from configs import setting
 from data.columns import check_column, check_columns
 from data.images import BytesImage, FileImage, ImageSource, PillowImage
+from data.known import Diagnosis
 from data.mini import world
+from data.mini.diagnosis import diagnose
 from data.mini.known import BUILDERS
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
@@ -288,6 +290,16 @@ class Samples:
         except UserError as error:  # its pictures: the text was looked at before
             name = f"{self.settings.source}/{number}"
             return Sample(name, self.settings.source, IMAGE_PLACEHOLDER, [BrokenImage(str(error))], "")
+
+    @property
+    def diagnoses(self) -> bool:
+        """Return whether the source makes its problems itself, so that an answer's error has a known class."""
+        return self.rows is None
+
+    def diagnose(self, sample: Sample, text: str) -> Diagnosis:
+        """Return what is wrong with an answer that was judged wrong."""
+        assert self.diagnoses
+        return diagnose(sample, text, False)
 
     def require(self, names: Iterable[str], reader: str) -> None:
         """Refuse data that lack a column which `reader` (a piece, as the user named it) reads."""

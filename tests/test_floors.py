@@ -31,7 +31,7 @@ ORDER = (
     ("runs", "plan", "table", "hints", "measures"),
     ("seeds", "breakdown", "gather", "table_files", "arithmetic", "measuring"),
     ("figures",),
-    ("judge", "probes", "score_bench"),
+    ("judge", "probes", "score_bench", "dashboard"),
     ("report", "verify_results"),
     ("outputs",),
     ("__main__",),

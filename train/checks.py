@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from common import UserError
+from common import UserError, did_you_mean
 from data.views import View
 from train.needs import check_pieces
 from train.settings import LossSettings, RolloutSettings, TrainSettings
@@ -39,11 +39,19 @@ def check_rollouts(rollouts: RolloutSettings) -> None:
         raise UserError("rollouts.overlong.buffer must lie between 1 and rollouts.sampling.max_new_tokens")
 
 
+def check_validation(settings: TrainSettings) -> None:
+    """Refuse a view that is not there."""
+    name = settings.validate.view if settings.validate else ""
+    if name and name not in settings.views:
+        raise UserError(f"validate.view is '{name}', which `views` lacks; {did_you_mean(name, settings.views)}")
+
+
 def check(settings: TrainSettings) -> None:
     """Refuse what cannot run, before anything is loaded."""
     check_losses(settings.losses, settings.views)
     check_pieces(settings)
     check_rollouts(settings.rollouts)
+    check_validation(settings)
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
 

@@ -31,6 +31,7 @@ from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, start_ranks, stop_ranks
 from train.first_step import write_first_step
 from train.needs import check_columns, needs_of
+from train.outcomes import outcome_metrics
 from train.rollout import collect, usable_prompts
 from train.scores import FrozenModel
 from train.settings import TrainSettings
@@ -124,7 +125,7 @@ def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Pro
             state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
     gap = engine_gap(experience.responses, old, ranks)
     state.watch.check(number, gap["rollout/engine_gap_mean"])
-    metrics = experience_metrics(experience) | learnt | gap
+    metrics = experience_metrics(experience) | outcome_metrics(experience, state.data) | learnt | gap
     if number == 1:
         write_first_step(run_folder(settings), step, old, ranks)
     if tracker:

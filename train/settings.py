@@ -140,6 +140,7 @@ class ValidateSettings:
     items: int = setting(90, "problems", bounds="[1, inf)")
     k: int = setting(8, "responses per problem; PAPO: 8", bounds="[1, inf)")
     every: int = setting(5, "steps between, and once before the first; PAPO: 5", bounds="[1, inf)")
+    view: str = setting("", "a name under `views`: the same problems are asked behind it as well; empty = not")
 
 
 @dataclass(frozen=True)

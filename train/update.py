@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from common import UserError
 from models.dependency import response_scores
+from models.kl import k3
 from models.loader import VisionLanguageModel
 from models.teacher import Divergence, TeacherPass
 from train.audit import audit, audit_weights
@@ -24,6 +26,7 @@ from train.scores import Rows, Scoring, by_rank
 from train.settings import LossSettings, TrainSettings
 from train.step import Step
 from train.table import padded
+from train.words import KINDS, WordKinds
 
 
 def dependency_metrics(batch: ScoredBatch) -> dict[str, Tensor]:
@@ -43,12 +46,29 @@ def dependency_metrics(batch: ScoredBatch) -> dict[str, Tensor]:
     return found
 
 
+def word_metrics(batch: ScoredBatch, kinds_NT: Tensor, counts: Sequence[int]) -> dict[str, Tensor]:
+    """Return this micro-batch's part of the mean k3 by kind of word, under the first view that is scored.
+
+    `counts` has the tokens of each kind in the whole mini-batch; a kind that does not occur has no part.
+    """
+    names = [name for name in {**batch.scores, **batch.live} if name.startswith("logp@")]
+    if not names:
+        return {}
+    k3_NT = k3(batch.logp_NT.detach(), batch.score(names[0]).detach()) * (batch.mask_NT > 0)
+    return {
+        f"dependency/word/{kind}": k3_NT[kinds_NT == number].sum() / counts[number]
+        for number, kind in enumerate(KINDS)
+        if counts[number]
+    }
+
+
 class Updater:
     """The policy with its optimiser, and what a step of learning needs besides."""
 
     def __init__(self, model: VisionLanguageModel, backend: Backend, settings: TrainSettings, ranks: Ranks):
         self.model, self.backend, self.settings, self.ranks = model, backend, settings, ranks
         self.scoring = Scoring(settings, ranks)
+        self.words = WordKinds(model.token_texts)
         self.updates = 0
 
     def step(self, step: Step) -> tuple[dict[str, float], Rows]:
@@ -75,6 +95,8 @@ class Updater:
         measure = self.measure(step, rows, losses)
         lengths = [len(experience.responses[row].token_ids) for row in rows]
         answers = max(1, sum(length > 0 for length in lengths))
+        kinds = {row: self.words.of(experience.responses[row].token_ids) for row in rows}
+        counts = torch.cat(list(kinds.values())).bincount(minlength=len(KINDS)).tolist()
         metrics: dict[str, float] = {}
         if self.updates == 0:
             audit_weights(losses, step.weighed.by_piece, step.weighed.table.mask_NT)
@@ -90,6 +112,8 @@ class Updater:
             batch = batch.with_weights(part.weights)
             terms, logged = token_losses(losses, batch)
             found = self.metrics(terms, logged, batch, part, sum(lengths), answers)
+            kinds_NT = padded([kinds[row] for row in own], width).to(batch.logp_NT.device)
+            found |= word_metrics(batch, kinds_NT, counts)
             for name, value in found.items():
                 metrics[name] = metrics.get(name, 0.0) + value.item()
             refuse_nan(metrics, step.number)

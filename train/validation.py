@@ -6,11 +6,14 @@ little else. Rows go to validation.jsonl (repeatable, as metrics.jsonl is); the 
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from common import UserError, atomic_write_text, read_jsonl, write_jsonl
 from data.sources import Samples
+from data.views import View
+from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.weights import Gather
@@ -20,6 +23,11 @@ from train.settings import TrainSettings
 from verify.samples import grade_sample
 
 ROWS, BEST = "validation.jsonl", "best"
+
+
+def mean_of(shares: Mapping[str, list[float]]) -> float:
+    """Return the mean over all problems."""
+    return sum(map(sum, shares.values())) / sum(map(len, shares.values()))
 
 
 @dataclass
@@ -43,6 +51,12 @@ class Validation:
                 f"validate has {len(self.asked)} problems that fit for {self.ranks.size} ranks; raise items"
             )
 
+        self.corrupted = self.behind(self.settings.views[asked.view]) if asked.view else []
+
+    def behind(self, view: View) -> list[Encoded]:
+        """Return the problems' prompts behind a corrupted view, drawn once for all steps."""
+        return [self.model.encoder.encode(sample, view, self.settings.seed) for sample, _ in self.asked]
+
     def from_step(self, step: int) -> None:
         """Drop what a stopped run measured after its checkpoint, and measure the start of a new one."""
         path = self.run / ROWS
@@ -57,10 +71,12 @@ class Validation:
         """Measure and write, where this step is one of those."""
         if step % self.every:
             return
-        right = self.shares()
-        accuracy = sum(map(sum, right.values())) / sum(map(len, right.values()))
+        right = self.shares([prompt for _, prompt in self.asked])
+        accuracy = mean_of(right)
         row = {"step": step, "accuracy": accuracy, "items": len(self.asked), "k": self.k}
         row |= {f"accuracy/{column}": sum(shares) / len(shares) for column, shares in sorted(right.items())}
+        if self.corrupted:
+            row["accuracy_corrupted"] = mean_of(self.shares(self.corrupted))
         best = self.best_before(step)
         if self.ranks.main:
             with open(self.run / ROWS, "a") as file:
@@ -81,10 +97,10 @@ class Validation:
         self.ranks.wait()
         return found
 
-    def shares(self) -> dict[str, list[float]]:
-        """Return the share of right answers of every problem, by column, equal on all ranks."""
+    def shares(self, asked: Sequence[Encoded]) -> dict[str, list[float]]:
+        """Return the share of right answers to every problem's prompt, by column, equal on all ranks."""
         mine = self.ranks.mine(range(len(self.asked)))
-        prompts = [self.asked[number][1] for number in mine]
+        prompts = [asked[number] for number in mine]
         responses = self.engine.sample(prompts, self.k, self.settings.rollouts.sampling, self.settings.seed)
         found = []
         for place, number in enumerate(mine):

@@ -38,10 +38,12 @@ def run_of(folder: Path, *more: str) -> Path:
 
 @pytest.mark.slow
 def test_rows_before_the_first_step_and_every_second_and_the_best_weights(tmp_path: Path) -> None:
-    run = run_of(tmp_path / "run", "steps=4")
+    run = run_of(tmp_path / "run", "steps=4", "views.dark.kind=blank", "validate.view=dark")
     rows = rows_of(run)
     assert [row["step"] for row in rows] == [0, 2, 4]
     assert all(row["items"] == 9 and 0 <= row["accuracy"] <= 1 for row in rows)
+    assert all(0 <= row["accuracy_corrupted"] <= 1 for row in rows)
+    assert sum(row["accuracy_corrupted"] for row in rows) < sum(row["accuracy"] for row in rows)
     columns = [name for name in rows[0] if name.startswith("accuracy/")]
     assert len(columns) == 9 and rows[0]["accuracy"] == pytest.approx(sum(rows[0][name] for name in columns) / 9)
     best = json.loads((run / "best" / "validation.json").read_text())

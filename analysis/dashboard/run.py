@@ -1,0 +1,15 @@
+"""Draw the dashboard where it was asked for."""
+
+from pathlib import Path
+
+from analysis.dashboard.settings import DashboardSettings
+
+
+def run(settings: DashboardSettings) -> None:
+    """Write the local page, or build the workspace on W&B where an entity is given."""
+    from analysis.dashboard.curves import chosen_folders, read_trainings
+    from analysis.dashboard.page import write_dashboard
+
+    folders = chosen_folders(settings.runs, Path(settings.folder))
+    path = Path(settings.out) if settings.out else Path(settings.folder) / "dashboard.html"
+    print(f"dashboard: {write_dashboard(read_trainings(folders), path)}")
