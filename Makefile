@@ -11,11 +11,12 @@ SCALE ?= mini
 METHOD ?= papo_g
 NODES ?= 1
 GPUS ?= 8
+PROJECT ?= percept
 # One worker and one thread per core, in the order and groups of tests/tiers.py.
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic verify-results eval slurm bench bench-peers report dashboard-local notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic verify-results eval slurm bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ bench-peers: .venv-peers/.ready ## compare an update with TRL's, installed in an
 
 report: $(READY) ## write the HTML report of runs (RUNS=a,b; those of the demo unless given)
 	$(PYTHON) -m analysis report $(if $(RUNS),runs=$(RUNS))
+
+dashboard: $(READY) ## build the W&B workspace (ENTITY=<user or team> PROJECT=percept)
+	$(PYTHON) -m analysis.dashboard entity=$(or $(ENTITY),$(error give ENTITY=<W&B user or team>)) project=$(PROJECT)
 
 dashboard-local: $(READY) ## write training curves and rollouts as one HTML page (RUNS=a,b; all trainings below runs/ unless given)
 	$(PYTHON) -m analysis.dashboard $(if $(RUNS),runs=$(RUNS))

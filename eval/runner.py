@@ -13,6 +13,7 @@ from common.progress import progress
 from configs import Run, save_resolved
 from configs.layout import PREDICTIONS, evaluation_folder
 from eval.audit import write_audit
+from eval.board import send
 from eval.output import with_text, write_scores
 from eval.page import write_page
 from eval.sampling import check_sampling, make_sampler, missing_of, open_stores, sample_tasks
@@ -99,6 +100,7 @@ def evaluate(settings: EvalSettings) -> None:
         "judge": judge.provenance() if judge else None,
     }
     write(settings, out, record, predictions, scores, answered, names)
+    send(settings, out, predictions, scores, {sample.id: sample for task in answered for sample in task.samples})
     tell(out, scores)
 
 

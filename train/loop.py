@@ -230,20 +230,21 @@ def finished_steps(run: Path) -> int:
     )
 
 
-def validation_of(run: Path, state: TrainState) -> Validation | None:
+def validation_of(run: Path, state: TrainState, tracker: Tracker | None) -> Validation | None:
     """Return what measures held-out problems, None where none are asked for."""
     if state.settings.validate is None:
         return None
     gather = state.updater.backend.gather
-    return Validation(run, state.settings, state.ranks, state.model, state.engine, gather)
+    told = tracker.validated if tracker else None
+    return Validation(run, state.settings, state.ranks, state.model, state.engine, gather, told)
 
 
 def watch_collapse(run: Path, state: TrainState, tracker: Tracker | None) -> None:
     """Say once that the run has collapsed; stop it, on every rank, where that is asked for."""
-    begun = [row["step"] for row in tracker.rows if row.get("collapse/onset")] if tracker else []
-    new = bool(tracker and begun[:1] == [tracker.rows[-1]["step"]])
-    if new:
-        print(f"{run} collapses at step {begun[0]}: look at collapse/* in its metrics.jsonl", file=sys.stderr)
+    new = tracker is not None and tracker.collapsed()
+    if tracker and new:
+        step = tracker.rows[-1]["step"]
+        print(f"{run} collapses at step {step}: look at collapse/* in its metrics.jsonl", file=sys.stderr)
     if state.settings.keep.stop_on_collapse and any(state.ranks.gather([new])):
         raise UserError(f"{run} collapsed and was stopped, as keep.stop_on_collapse asks; lower a coefficient")
 
@@ -254,10 +255,10 @@ def run_until_done(run: Path, state: TrainState) -> None:
     place = load_checkpoint(run, state.updater.backend, settings.parallel, ranks)
     state.updater.updates = place.updates
     check_parity(state)
-    validation = validation_of(run, state)
+    tracker = Tracker(run, settings, place.step) if ranks.main else None
+    validation = validation_of(run, state, tracker)
     if validation:
         validation.from_step(place.step)
-    tracker = Tracker(run, settings, place.step) if ranks.main else None
     with progress(f"train {settings.method}", settings.steps, place.step) as advance:
         while place.step < settings.steps:
             place = one_step(state, place, tracker)

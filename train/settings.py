@@ -153,6 +153,8 @@ class KeepSettings:
         10, "steps between stored rollouts, with pictures on W&B; 0 = none", bounds="[0, inf)"
     )
     wandb: Literal["offline", "online", "disabled"] = setting("offline", "whether and how W&B logs")
+    entity: str = setting("", "W&B user or team; empty = the account's own")
+    project: str = setting("percept", "W&B project")
     stop_on_collapse: bool = setting(False, "end a run with an error at the onset of a collapse (train/collapse.py)")
 
 

@@ -4,33 +4,29 @@ Metric names are those of the field's trainers, the same for every method. Numbe
 file of their own, so that a resumed run's metrics.jsonl is identical to that of a run that was never stopped.
 """
 
-import hashlib
 import json
 import math
-import os
 import resource
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from PIL import Image
 
 from common import atomic_write_text, read_jsonl, write_jsonl
-from configs import to_dict
 from configs.layout import rollouts_file
 from models.judged import judged_frame, write_judged
 from models.response import Response
+from train.board import Board
 from train.collapse import signals
-from train.columns import POLICY
 from train.distributed import Ranks
 from train.experience import Experience
 from train.scores import Rows
 from train.settings import TrainSettings
 from train.step import Step
 
-PICTURES = 4  # shown on W&B
 JUDGED = ("all_right", "all_wrong", "surplus")  # reasons to discard a problem whose answers were judged
 DISCARDED = (*JUDGED, "too_long", "unusable", "unjudged", "gated")
 
@@ -106,14 +102,6 @@ def write_rollouts(run: Path, experience: Experience, step: int, advantage_NT: t
         write_jsonl(path.with_suffix(".extra.jsonl"), experience.extra_rows)
 
 
-def side_by_side(original: Image.Image, corrupted: Image.Image) -> Image.Image:
-    """Return two pictures of one size, a small gap between them."""
-    both = Image.new("RGB", (2 * original.width + 8, original.height), "white")
-    both.paste(original, (0, 0))
-    both.paste(corrupted, (original.width + 8, 0))
-    return both
-
-
 class Tracker:
     """Writes metrics to files and to W&B; on resume it drops the rows after the checkpoint."""
 
@@ -122,7 +110,7 @@ class Tracker:
         for name in ("timing.jsonl", "filtered.jsonl"):
             self.cut(name, start)
         self.rows = self.cut("metrics.jsonl", start)
-        self.wandb = self.start_wandb() if settings.keep.wandb != "disabled" else None
+        self.board = Board(run, settings) if settings.keep.wandb != "disabled" else None
 
     def cut(self, name: str, last: int) -> list[dict]:
         """Drop a file's rows after a step; what is left."""
@@ -130,24 +118,6 @@ class Tracker:
         rows = [row for row in read_jsonl(path) if row["step"] <= last] if path.exists() else []
         write_jsonl(path, rows)
         return rows
-
-    def start_wandb(self) -> Any:
-        """Return one W&B run per run folder, found again by its id after a stop."""
-        os.environ.setdefault("WANDB_SILENT", "true")
-        os.environ.pop("WANDB_SERVICE", None)  # a parent's W&B service may still hold the run of a killed process
-        import wandb
-
-        identity = hashlib.sha256(str(self.run.resolve()).encode()).hexdigest()[:16]
-        return wandb.init(
-            project="percept",
-            id=identity,
-            resume="allow",
-            mode=self.settings.keep.wandb,
-            dir=str(self.run),
-            name=f"{self.settings.scale}/{self.settings.method}/seed{self.settings.seed}",
-            config=to_dict(self.settings),
-            settings=wandb.Settings(console="off", x_disable_stats=True),
-        )
 
     def log(self, step: int, metrics: dict[str, float], timing: dict[str, float], tokens: int) -> None:
         """Append one row per step to each file."""
@@ -165,8 +135,8 @@ class Tracker:
         self.rows.append({"step": step, **metrics})
         self.append("metrics.jsonl", [self.rows[-1]])
         self.append("timing.jsonl", [{"step": step, **timing}])
-        if self.wandb:
-            self.wandb.log({**metrics, **timing}, step=step)
+        if self.board:
+            self.board.log(step, {**metrics, **timing})
 
     def append(self, name: str, rows: list[dict]) -> None:
         with open(self.run / name, "a") as file:
@@ -179,26 +149,25 @@ class Tracker:
         every = self.settings.keep.rollouts_every
         if every and (number % every == 0 or number == 1):
             write_rollouts(self.run, experience, number, step.weighed.table.advantage_NT)
-            if self.wandb:
-                self.wandb.log({"rollouts": self.pictures(step)}, step=number)
+            if self.board:
+                self.board.show(step)
 
-    def pictures(self, step: Step) -> list[Any]:
-        """Return the first prompts as the model saw them, original and corrupted side by side, with a response."""
-        import wandb
+    def validated(self, row: Mapping[str, float]) -> None:
+        """Send a row of validation.jsonl to W&B."""
+        if self.board:
+            values = {f"validation/{name}": value for name, value in row.items() if name.startswith("accuracy")}
+            self.board.log(int(row["step"]), values)
 
-        experience, prompts, shown = step.experience, step.prompts[POLICY], []
-        for b in [b for b, block in enumerate(experience.blocks) if block.sample.images][:PICTURES]:
-            block = experience.blocks[b]
-            original = prompts.clean(block).images[0]
-            for groups in prompts.groups([(name, b) for name in self.settings.views]):
-                if groups[0].prompt.images:
-                    original = side_by_side(original, groups[0].prompt.images[0])
-            caption = f"{block.sample.question}\n{block.responses[0].text}"
-            reward = experience.reward_N[block.rows.start]
-            shown.append(wandb.Image(original, caption=f"{caption}\nreward {reward:.2f}"))
-        return shown
+    def collapsed(self) -> bool:
+        """Return whether the last step was the first of a collapse; W&B sends an alert then."""
+        last = self.rows[-1]
+        begun = [row["step"] for row in self.rows if row.get("collapse/onset")]
+        new = begun[:1] == [last["step"]]
+        if new and self.board:
+            self.board.alert(last["step"], last["critic/rewards/mean"])
+        return new
 
     def finish(self, summary: dict[str, Any]) -> None:
         atomic_write_text(self.run / "finished.json", json.dumps(summary, indent=2) + "\n")
-        if self.wandb:
-            self.wandb.finish()
+        if self.board:
+            self.board.finish(summary)

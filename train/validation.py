@@ -6,7 +6,7 @@ little else. Rows go to validation.jsonl (repeatable, as metrics.jsonl is); the 
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Validation:
     model: VisionLanguageModel
     engine: Engine
     gather: Gather | None
+    told: Callable[[Mapping[str, float]], None] | None = None  # takes every new row; of the main rank
 
     def __post_init__(self) -> None:
         asked = self.settings.validate
@@ -81,6 +82,8 @@ class Validation:
         if self.ranks.main:
             with open(self.run / ROWS, "a") as file:
                 file.write(json.dumps(row) + "\n")
+            if self.told:
+                self.told(row)
         self.ranks.wait()
         if best is None or accuracy > best:
             self.model.save(self.run / BEST, gather=self.gather, writes=self.ranks.main)

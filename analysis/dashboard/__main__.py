@@ -1,7 +1,8 @@
 """`python -m analysis.dashboard runs=a,b`: training curves of runs as one HTML file that opens from disk.
 
 Panels (analysis/dashboard/sections.py): outcome, seeing, loss terms and their force, health, rollouts, cost. Seeds of
-one method are one line. A run that still learns may be drawn too.
+one method are one line. A run that still learns may be drawn too. With entity=<user or team> the same panels become
+a workspace of the W&B project instead.
 """
 
 import sys

@@ -7,6 +7,11 @@ from analysis.dashboard.settings import DashboardSettings
 
 def run(settings: DashboardSettings) -> None:
     """Write the local page, or build the workspace on W&B where an entity is given."""
+    if settings.entity:
+        from analysis.dashboard.workspace import save_workspace
+
+        print(f"workspace: {save_workspace(settings)}")
+        return
     from analysis.dashboard.curves import chosen_folders, read_trainings
     from analysis.dashboard.page import write_dashboard
 

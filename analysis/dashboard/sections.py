@@ -34,7 +34,8 @@ class Section:
     name: str
     about: str
     panels: tuple[Panel, ...] = ()
-    media: tuple[str, ...] = ()  # pictures and tables, by the names under which W&B has them
+    pictures: tuple[str, ...] = ()  # by the names under which W&B has them
+    tables: tuple[str, ...] = ()
 
 
 SECTIONS = (
@@ -53,7 +54,7 @@ SECTIONS = (
             ),
             Panel("accuracy/*", "Accuracy by tag", "Training problems that carry the tag."),
         ),
-        ("predictions",),
+        tables=("predictions",),
     ),
     Section(
         "Seeing",
@@ -117,7 +118,7 @@ SECTIONS = (
     Section(
         "Rollouts",
         "What the policy answers: the picture as it is, beside the corrupted one, with a response and its reward.",
-        media=("rollouts",),
+        pictures=("rollouts",),
     ),
     Section(
         "Cost",

@@ -23,6 +23,7 @@ from train.rollout import collect
 from train.settings import TrainSettings
 from train.step import make_step
 from train.update import dependency_metrics
+from train.words import KINDS
 
 DEPENDENCY = {f"dependency/{name}" for name in ("k3_mean", "share_above", "top_decile", "k1_mean")}
 
@@ -121,5 +122,6 @@ def test_methods_with_two_views_log_their_dependency_and_others_none(small_run, 
     settings = compose(TrainSettings, [*small_run, "steps=1", *options])
     train(settings)
     row = read_jsonl(run_folder(settings) / "metrics.jsonl")[0]
-    assert {name for name in row if name.startswith("dependency/")} == logged
-    assert all(row[name] > 0 for name in logged - {"dependency/k1_mean"})
+    by_word = {f"dependency/word/{kind}" for kind in KINDS} if logged else set()
+    assert {name for name in row if name.startswith("dependency/")} == logged | by_word
+    assert all(row[name] > 0 for name in (logged | by_word) - {"dependency/k1_mean"})
