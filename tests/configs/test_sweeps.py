@@ -19,11 +19,9 @@ SWEEPS = sorted((ROOT / "configs" / "sweeps").glob("*.yaml"))
 def called(sweep: dict, chosen: dict) -> list[str]:
     """Return the words that the shell hands to our command, as W&B's agent fills them in."""
     filled = create_sweep_command_args({"args": {name: {"value": value} for name, value in chosen.items()}})
-    own = [
-        filled["args_no_hyphens"] if word == "${args_no_hyphens}" else [word]
-        for word in create_sweep_command(sweep["command"])
-    ]
-    shell, flag, script, _, *given = [word for words in own for word in words]
+    words = create_sweep_command(sweep["command"])
+    assert words[-1] == "${args_no_hyphens}"
+    shell, flag, script, _, *given = [*words[:-1], *filled["args_no_hyphens"]]
     assert (shell, flag) == ("sh", "-c") and '"$@"' in script
     words = shlex.split(script.replace('"$@"', shlex.join(given)).replace("$WANDB_RUN_ID", "abc123"))
     assert words[:4] == ["exec", ".venv/bin/python", "-m", "train"]
