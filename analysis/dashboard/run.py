@@ -3,10 +3,18 @@
 from pathlib import Path
 
 from analysis.dashboard.settings import DashboardSettings
+from common import UserError
 
 
 def run(settings: DashboardSettings) -> None:
     """Write the local page, or build the workspace on W&B where an entity is given."""
+    if settings.table:
+        from analysis.dashboard.table_report import save_report
+
+        if not settings.entity:
+            raise UserError("a report of a table lies on W&B; give entity=<user or team>")
+        print(f"report: {save_report(settings)}")
+        return
     if settings.entity:
         from analysis.dashboard.workspace import save_workspace
 

@@ -15,4 +15,5 @@ class DashboardSettings:
     out: str = setting("", "local page: file to write; empty = dashboard.html under `folder`")
     entity: str = setting("", "W&B user or team; builds the workspace there instead of the local page")
     project: str = setting("percept", "W&B project of the workspace")
+    table: str = setting("", "W&B: folder of a table (results/table1_mini); builds a report of it, not the workspace")
     dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -56,19 +56,22 @@ def workspace_of(settings: DashboardSettings) -> workspaces.Workspace:
     )
 
 
-def save_workspace(settings: DashboardSettings) -> str:
-    """Build the workspace on W&B and return its address."""
-    workspace = workspace_of(settings)
+def saved(made: Any, settings: DashboardSettings, what: str) -> Any:
+    """Send a workspace or a report to W&B, or say in a sentence why it is not there."""
     import wandb
     from wandb.errors import CommError, UsageError
 
     if not wandb.api.api_key:
-        raise UserError("the workspace needs a W&B key; run wandb login, or leave entity out for the local page")
+        raise UserError(f"the {what} needs a W&B key; run wandb login, or leave entity out for the local page")
     try:
-        workspace.save()
+        made.save()
     except (CommError, UsageError, OSError, ValueError) as error:
         why = next(iter(str(error).splitlines()), "")
-        raise UserError(
-            f"W&B refuses the workspace in {settings.entity}/{settings.project} ({why}); check entity and project"
-        ) from None
-    return str(workspace.url)
+        place = f"{settings.entity}/{settings.project}"
+        raise UserError(f"W&B refuses the {what} in {place} ({why}); check entity and project") from None
+    return made
+
+
+def save_workspace(settings: DashboardSettings) -> str:
+    """Build the workspace on W&B and return its address."""
+    return str(saved(workspace_of(settings), settings, "workspace").url)

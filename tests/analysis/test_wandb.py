@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import wandb
+from wandb_workspaces.reports.v2 import interface
 
 from analysis.dashboard.__main__ import main
 from analysis.dashboard.curves import read_trainings
 from analysis.dashboard.page import render_dashboard
 from analysis.dashboard.sections import SECTIONS, panels
 from analysis.dashboard.settings import DashboardSettings
+from analysis.dashboard.table_report import report_of
 from analysis.dashboard.workspace import workspace_of
 from common import UserError
 from configs import Run, compose
@@ -24,6 +26,7 @@ from train.loop import train
 from train.settings import TrainSettings
 from train.tracking import Tracker
 
+ROOT = Path(__file__).resolve().parents[2]
 ONLY_WITH_A_GPU = {"perf/max_gpu_memory_gb"}
 OPTIONS = (
     "scale=mini",
@@ -173,6 +176,22 @@ def test_the_workspace_has_every_panel_and_is_plain_json():
         names = ["loss/ppo", "loss/a.b", "lossy", "critic/rewards/mean", "reward/format", "validation/accuracy"]
         asked = [n for n in names if re.search(plot["metricRegex"], n)] if plot.get("metricRegex") else plot["metrics"]
         assert asked == (panel.members(names) if panel.metric.endswith("*") else [panel.metric])
+
+
+def test_a_report_has_the_table_as_written_and_the_runs_of_its_rows(monkeypatch):
+    """The one question that the library asks the server while it builds, a project's number, is answered here."""
+    monkeypatch.setattr(interface, "_get_api", lambda: None)
+    monkeypatch.setattr(interface, "execute_graphql", lambda *_: {"project": {"internalId": "1"}})
+    report = report_of(DashboardSettings(entity="team", table="results/table1_mini"))
+    spec = json.loads(json.dumps(report._to_model().model_dump(by_alias=True, mode="json")["spec"]))
+    spec = json.loads(spec) if isinstance(spec, str) else spec
+    table = (ROOT / "results" / "table1_mini" / "table.md").read_text()
+    (text,) = [block["content"] for block in spec["blocks"] if block["type"] == "markdown-block"]
+    assert report.title == "Table 1 at mini scale" and text == table.partition("\n")[2].strip()
+    grids = [block["metadata"] for block in spec["blocks"] if block["type"] == "panel-grid"]
+    assert len(grids) == 3 and all("mini/papo_g" in json.dumps(grid["runSets"]) for grid in grids)
+    with pytest.raises(UserError, match=r"table\.md does not exist; give the folder"):
+        report_of(DashboardSettings(entity="team", table="results/none"))
 
 
 def test_a_workspace_without_a_key_is_refused_in_a_sentence(monkeypatch, capsys):
