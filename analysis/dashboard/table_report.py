@@ -15,7 +15,8 @@ from analysis.dashboard.settings import DashboardSettings
 from analysis.dashboard.workspace import panel_of, saved
 from common import UserError
 
-TITLE = re.compile(r"# (?P<title>Table \S+ at (?P<scale>\S+) scale)\n")
+TITLE = re.compile(r"# (?P<title>.+ at (?P<scale>\S+) scale)\n")
+LONGEST = 128  # characters of a title on W&B
 SHOWN = ("Outcome", "Seeing", "Health")  # sections whose curves stand below the table
 
 
@@ -48,7 +49,9 @@ def report_of(settings: DashboardSettings) -> reports.Report:
         if section.name in SHOWN:
             panels = [panel_of(panel) for panel in section.panels]
             blocks += [reports.H2(text=section.name), reports.PanelGrid(runsets=[runs], panels=panels)]
-    return reports.Report(entity=settings.entity, project=settings.project, title=title, blocks=blocks, width="fluid")
+    return reports.Report(
+        entity=settings.entity, project=settings.project, title=title[:LONGEST], blocks=blocks, width="fluid"
+    )
 
 
 def save_report(settings: DashboardSettings) -> str:
