@@ -82,7 +82,7 @@ def artifact_of(out: Path, run: str) -> Any:
 
     artifact = wandb.Artifact(f"predictions-{run}", "predictions")
     for path in [out / name for name in FILES if (out / name).exists()]:
-        artifact.add_file(str(path))
+        artifact.add_file(str(path), policy="immutable")  # no copy outside the evaluation's folder
     return artifact
 
 

@@ -111,7 +111,7 @@ class Board:
             self.wandb.summary.update({"best_step": best["step"], "best_accuracy": best["accuracy"]})
         records = wandb.Artifact(f"run-{self.wandb.id}", "run")
         for path in [self.run / name for name in RECORDS if (self.run / name).exists()]:
-            records.add_file(str(path))
+            records.add_file(str(path), policy="immutable")  # no copy outside the run folder
         self.wandb.log_artifact(records)
         self.wandb.log_artifact(self.artifact("weights", "model", self.run / "final"))
         self.wandb.finish()

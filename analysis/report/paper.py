@@ -7,10 +7,11 @@ from pathlib import Path
 from analysis.experiments import title_of
 from analysis.figures import png, table_figure
 from analysis.gather import Gathered
+from analysis.report.board import send
 from analysis.report.build import Extra, build_report
 from analysis.report.page import write_report
 from analysis.report.records import Figure, Table
-from analysis.runs import open_runs
+from analysis.runs import OpenRuns, open_runs
 from analysis.settings import AnalysisSettings
 from analysis.table import Comparison, comparison_rows, names_of, ordered, our_rows, paper_rows, verdict, wide
 
@@ -58,6 +59,13 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
     )
 
 
+def written(opened: OpenRuns, settings: AnalysisSettings, out: Path, extra: Extra | None = None) -> Path:
+    """Return the report of opened runs, written and, where W&B knows the runs, sent."""
+    page = write_report(build_report(opened, settings, extra), out / "report.html")
+    send(page, opened.views)
+    return page
+
+
 def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path) -> Path:
     """Return the report of a table's runs, in the folder of its other files."""
     shown = [one for one in gathered.experiments if one.seed == SHOWN_SEED]
@@ -66,7 +74,7 @@ def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings
     pairs = gathered.paper["baselines"].items()
     baselines = {names[method]: names[other] for method, other in pairs if method in names and other in names}
     extra = replace(extra_of(gathered, found, settings), baselines=baselines)
-    return write_report(build_report(opened, settings, extra), out / "report.html")
+    return written(opened, settings, out, extra)
 
 
 def write_run_report(settings: AnalysisSettings) -> Path:
@@ -74,4 +82,4 @@ def write_run_report(settings: AnalysisSettings) -> Path:
     opened = open_runs(settings.runs.strip().removeprefix("[").removesuffix("]"))
     last = opened.views[-1]
     out = Path(settings.out) if settings.out else last.results if last.is_training_step else last.folder
-    return write_report(build_report(opened, settings), out / "report.html")
+    return written(opened, settings, out)

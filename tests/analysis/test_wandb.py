@@ -15,6 +15,8 @@ from analysis.dashboard.sections import SECTIONS, panels
 from analysis.dashboard.settings import DashboardSettings
 from analysis.dashboard.table_report import report_of
 from analysis.dashboard.workspace import workspace_of
+from analysis.report.board import send
+from analysis.runs import open_runs
 from common import UserError
 from configs import Run, compose
 from configs.wandb_run import WandbRun, group_of
@@ -112,6 +114,18 @@ def test_scores_with_their_interval_reach_the_training_and_predictions_a_run_of_
     assert all((cell["error"] == "right") == cell["correct"] for cell in cells)
     assert "perception" in {cell["error"] for cell in cells}
     assert all(cell["page"] == f"page.html#item={cell['item']}" for cell in cells)
+
+
+@pytest.mark.slow
+def test_a_report_is_an_artifact_of_an_analysis(tmp_path, home):
+    opened = open_runs(str(home))
+    (tmp_path / "report.html").write_text("<p>findings</p>")
+    send(tmp_path / "report.html", opened.views)
+    sent = OfflineRun(tmp_path / "report")
+    (run,), (artifact,) = sent.runs, sent.artifacts
+    assert (run.job_type, run.run_group, run.display_name) == ("analysis", "mini/dose_0.2", "mini/dose_0.2/report")
+    assert artifact.type == "report" and [entry.path for entry in artifact.manifest.contents] == ["report.html"]
+    assert sent.config["trained_by"] == [WandbRun.of(home).id]
 
 
 @pytest.fixture
