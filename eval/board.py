@@ -63,7 +63,7 @@ def table_of(predictions: pd.DataFrame, samples: Mapping[str, Sample]) -> Any:
     """Return the first response to some items of every column, drawn by their names alone."""
     import wandb
 
-    first = predictions[predictions.k == 0].set_index("sample_id")
+    first = predictions[predictions.k == 0].drop_duplicates("sample_id").set_index("sample_id")
     table = wandb.Table(columns=list(COLUMNS))
     for name in chosen_items(predictions, ITEMS):
         sample, row = samples[name], first.loc[name].to_dict()
