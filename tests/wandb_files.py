@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from wandb.proto import wandb_internal_pb2
 
 START, BLOCK, HEADER = 7, 32768, 7
+WAIT_S = 30
 WHOLE, LAST = 1, 4  # kinds of pieces after which a record is complete
 
 
@@ -22,6 +24,8 @@ def records(path: Path) -> Iterator[Any]:
             at += left
             continue
         _, length, kind = struct.unpack("<IHB", data[at : at + HEADER])
+        if at + HEADER + length > len(data):  # still being written
+            return
         piece += data[at + HEADER : at + HEADER + length]
         at += HEADER + length
         if kind in (WHOLE, LAST):
@@ -29,6 +33,17 @@ def records(path: Path) -> Iterator[Any]:
             record.ParseFromString(piece)
             yield record
             piece = b""
+
+
+def complete(path: Path) -> list[Any]:
+    """Return the records of a run that was finished: W&B's own process may still write after `finish` returns."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        found = list(records(path))
+        if any(record.WhichOneof("record_type") == "exit" for record in found):
+            return found
+        assert time.monotonic() < until, f"{path} has no end after {WAIT_S} s"
+        time.sleep(0.1)
 
 
 def items(entries: Any) -> dict[str, Any]:
@@ -47,9 +62,9 @@ class OfflineRun:
         self.artifacts: list[Any] = []
         self.metrics: list[Any] = []
         self.runs: list[Any] = []
-        files = sorted(folder.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.parent.name)
-        for record in (record for path in files for record in records(path)):
-            self.take(record.WhichOneof("record_type"), record)
+        for path in sorted(folder.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.parent.name):
+            for record in complete(path):
+                self.take(record.WhichOneof("record_type"), record)
 
     def take(self, kind: str, record: Any) -> None:
         if kind == "history":
