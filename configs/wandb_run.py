@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from common import UserError, atomic_write_text
 from configs.layout import SEED_FOLDER
@@ -25,7 +25,7 @@ class WandbRun:
     """Where a folder's run is on W&B."""
 
     id: str
-    mode: str  # offline or online
+    mode: Literal["offline", "online", "disabled"]
     entity: str  # empty = the account's own
     project: str
     group: str

@@ -98,7 +98,7 @@ def render_dashboard(trainings: Sequence[Training]) -> str:
     return render(
         HERE,
         "dashboard.html.jinja",
-        title=title_of_page(len(trainings), [run["name"] for run in runs]),
+        title=title_of_page(len(trainings), [str(run["name"]) for run in runs]),
         sections=sections,
         header=header,
         rows=rows,

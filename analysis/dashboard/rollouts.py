@@ -1,5 +1,6 @@
 """The responses of a training's last stored step, for a page: clean picture beside the corrupted one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,15 @@ def last_step(run: Path) -> ShownStep | None:
     frame = read_predictions(path, COLUMNS)
     rows = frame[frame.k == 0].head(SHOWN).to_dict("records")
     try:
-        samples, views = samples_of(path, [row["sample_id"] for row in rows]), training_of(path)
+        samples, settings = samples_of(path, [row["sample_id"] for row in rows]), training_of(path)
     except (UserError, OSError) as error:  # a page of curves does not need the data
         return ShownStep(step, [shown(row, None, {}, 0, 0.0) for row in rows], f"Their problems are gone: {error}.")
-    seed, progress = step_seed(views, step), (step - 1) / views.steps
-    found = [shown(row, samples.get(row["sample_id"]), views.views, seed, progress) for row in rows]
+    seed, progress = step_seed(settings, step), (step - 1) / settings.steps
+    found = [shown(row, samples.get(row["sample_id"]), settings.views, seed, progress) for row in rows]
     return ShownStep(step, found, "")
 
 
-def shown(row: dict[str, Any], sample: Sample | None, views: dict[str, View], seed: int, progress: float) -> Shown:
+def shown(row: dict[str, Any], sample: Sample | None, views: Mapping[str, View], seed: int, progress: float) -> Shown:
     """Return one problem; a picture that cannot be opened or corrupted leaves a note."""
     pictures, note = [], ""
     if sample is not None:
@@ -73,7 +74,7 @@ def shown(row: dict[str, Any], sample: Sample | None, views: dict[str, View], se
 
 
 def pictures_of(
-    sample: Sample, views: dict[str, View], seed: int, response: str, progress: float
+    sample: Sample, views: Mapping[str, View], seed: int, response: str, progress: float
 ) -> list[tuple[str, str]]:
     """Return the first picture, and behind every view as the trainer draws it (before it is cut to size)."""
     if not sample.images:
