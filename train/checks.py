@@ -21,8 +21,6 @@ def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
         raise UserError(
             f"losses.perception_kl.view is '{term.view}' but `views` has no such view; add it to the method"
         )
-    if term and not 0 < term.keep <= 1:
-        raise UserError(f"losses.perception_kl.keep is {term.keep}; it is a share of tokens between 0 and 1")
     if losses.entropy and losses.entropy.masked_coef and not term:
         raise UserError("losses.entropy.masked_coef needs losses.perception_kl, which names the masked view")
 
