@@ -60,7 +60,6 @@ def test_k3_is_the_perception_loss_before_its_coefficient_bounds_included():
     logp_NT, masked_NT = -3 * torch.rand(4, 50), -3 * torch.rand(4, 50)
     masked_NT[0, :6] = logp_NT[0, :6] + torch.tensor([-60.0, -20.0, -19.9, -11.0, 2.61, 2.62])
     logp_NT[1, :3] = torch.tensor([-25.0, -20.0, -3.0]) + masked_NT[1, :3]
-    mask_NT = torch.ones(4, 50)
     value_NT, bounded_NT = perception_kl(logp_NT, masked_NT, PerceptionKlSettings())
     found_NT = k3(logp_NT, masked_NT)
     assert torch.equal(found_NT, value_NT) and 0 < bounded_NT.sum() == (found_NT == K3_BOUND).sum()

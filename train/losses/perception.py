@@ -11,10 +11,11 @@ KL(m || p); masked and both let the corrupted branch learn, as a switch of Janua
 Switches that the released code has and no published run uses, and where ours differ:
 - token mask: it keeps the tokens at or above the (1 - share) quantile of k3 in their response, which is
   floor(share (T - 1)) + 1 tokens and more where values tie. Here that is a weight of kind `top` with on: perception_kl
-  and score: k3@<view>, which takes exactly ceil(share T) tokens, by the log-probs before the step's first update. Either
-  way the dropped tokens stay in the denominator.
+  and score: k3@<view>, which takes exactly ceil(share T) tokens, by the log-probs before the step's first update.
+  Either way the dropped tokens stay in the denominator.
 - clipping: a second cut, after the one at 10. `bound` replaces the 10, so a bound above 10 is possible only here.
-- apply mode: only "all" is implemented there, correct_only raises an error. Here: a weight of kind `correct` on the term.
+- apply mode: only "all" is implemented there, correct_only raises an error. Here: a weight of kind `correct` on the
+  term.
 - annealing: linear over int(share x steps) rollout steps, then constant, with default end 0 and share 0.5. Both
   entropy coefficients are scaled by gamma / its setting at the same time. `gamma_at` starts at the first step's value.
 """
