@@ -52,6 +52,11 @@ def test_adapters_have_no_weights_to_average(small_run):
         check(compose(TrainSettings, [*small_run, "method=vcsd", "model.lora.rank=4"]))
 
 
+def test_an_average_that_nothing_reads_is_refused(small_run):
+    with pytest.raises(UserError, match="no weight reads a teacher"):
+        check(compose(TrainSettings, [*small_run, "method=grpo", "teacher_follows=0.05"]))
+
+
 def test_without_a_share_a_self_teacher_is_refused(small_run):
     with pytest.raises(UserError, match=r"teacher_follows=0\.05"):
         check(compose(TrainSettings, [*small_run, "method=vcsd", "teacher_follows=0"]))
