@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from common import UserError
+from data.views import View
 from models.divergence import CLEAN, Rows, Side
 from models.head import State, compared, token_statistics, two_heads
 from models.inputs import Group, Passed, plain_inputs, run, shared_inputs
@@ -172,6 +174,15 @@ def teacher_divergences(
     return {name: unflatten(value_KE[:, n], lengths) for n, name in enumerate(teacher.divergences)}
 
 
+def refuse_company(inside: Collection[View | None], company: bool) -> None:
+    """Refuse views that act inside the model or on the response where they cannot be scored."""
+    if company or any(view and view.leaves_out for view in inside):
+        raise UserError(
+            "a view that acts in the model's layers or leaves out words is scored alone, without gradient, and in "
+            "training; use another view here"
+        )
+
+
 def score_groups(
     model: ModelParts,
     groups: Sequence[Group],
@@ -195,9 +206,8 @@ def score_groups(
     runs and gets its (zero) gradients, as it does in the other ranks of a run. Where no gradient is wanted and the
     path is shared, responses of a group that are equal, or begin so, pass once as far as they are equal.
     """
-    if inside := {group.prompt.inside for group in groups} - {None}:
-        assert not (torch.is_grad_enabled() or against), "such views are scored alone and teach nothing"
-        assert not any(view.leaves_out for view in inside), "the caller leaves tokens out"
+    if inside := {group.prompt.inside for own in (groups, *against.values()) for group in own} - {None}:
+        refuse_company(inside, bool(against) or torch.is_grad_enabled())
         path = "plain"
     places: list[int] | None = None
     if path == "shared" and not (torch.is_grad_enabled() or against or teacher):

@@ -138,6 +138,10 @@ def test_prompts_behind_it_are_told_apart_and_cannot_be_sampled(random_tiny):
     prompt = random_tiny.encode([sample("train", "chart", 3)])[0]
     seen = random_tiny.encode([sample("train", "chart", 3)], AverageValues())[0]
     assert seen.inside and seen.key != prompt.key and torch.equal(seen.ids, prompt.ids)
+    alone = [Group(seen, [[40, 2]])]
+    for refused in (lambda: random_tiny.score(alone), lambda: random_tiny.score(alone, against={"seen": alone})):
+        with pytest.raises(UserError, match="is scored alone, without gradient"):
+            refused()
     with pytest.raises(UserError, match="cannot be sampled from"):
         random_tiny.sample([seen], 1, SamplingSettings(max_new_tokens=2), 0)
 

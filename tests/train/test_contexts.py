@@ -7,7 +7,7 @@ from common import UserError
 from configs import compose
 from data.parts import part_spans
 from data.views import AverageValues, PatchBlack, Unread
-from models.scoring import Group
+from models.scoring import Group, Scores
 from train.checks import check
 from train.distributed import Ranks
 from train.loop import check_contexts, make_state
@@ -85,6 +85,30 @@ def test_a_family_in_which_a_view_cannot_act_is_refused_when_it_is_loaded(load_f
     check_contexts(load_family("qwen2_5_vl"), views)
     with pytest.raises(UserError, match="this family puts others between them"):
         check_contexts(load_family("idefics3"), views)
+
+
+@pytest.mark.parametrize(
+    ("method", "responses"),
+    [("cfpo_g", {"average_values": 1}), ("srpo", {"": 2, "unread": 1}), ("grpo", {})],
+)
+def test_a_step_scores_every_response_as_often_as_its_contexts_ask(method, responses):
+    """Before the update: CFPO's context alone; SRPO the clean picture, the masked one and the shortened response."""
+    settings = settings_of(f"method={method}")
+    state = make_state(settings, Ranks())
+    experience = collect(state.engine, state.model, state.data, 0, settings, 1, Ranks(), state.tools)
+    scorer, found = state.model.scorer, dict[str, int]()
+    whole = sum(len(response.token_ids) for response in experience.responses)
+
+    def counted(groups: list[Group], **options: object) -> Scores:
+        tokens = sum(len(ids) for group in groups for ids in group.responses)
+        kinds = {group.prompt.inside.kind if group.prompt.inside else "" for group in groups}
+        name = "unread" if kinds == {""} and tokens < whole else kinds.pop()
+        found[name] = found.get(name, 0) + sum(len(group.responses) for group in groups)
+        return scorer(groups, **options)
+
+    state.model.scorer = counted
+    make_step(state.models, experience, settings, Ranks(), 1)
+    assert found == {name: times * len(experience.responses) for name, times in responses.items()}
 
 
 def test_contexts_cost_one_pass_each():

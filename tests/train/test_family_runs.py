@@ -42,7 +42,9 @@ CLAIMS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", CLAIMS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=() if name == "vcsd" else pytest.mark.nightly) for name in CLAIMS]
+)
 def test_the_bench_of_engagement_runs_all_three_arms(tmp_path, method):
     """With the coefficient, with 0 (pure distillation then learns nothing) and with the sign turned."""
     small = ["scale=mini", "rollouts.prompts=2", "rollouts.group=2", "optimiser.minibatch_prompts=2", "seeds=1"]
