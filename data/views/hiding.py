@@ -155,11 +155,10 @@ class Salient(ResizedView):
         order = (-look.salience).ravel().argsort(kind="stable")
         masked = np.zeros(look.salience.size, dtype=bool)
         masked[order[: int(self.ratio * masked.size + 1e-9)]] = True
-        cells = masked.reshape(look.salience.shape)
-        pixels = np.array(image)
-        rows, columns = (
-            np.arange(side) * count // side for side, count in zip(pixels.shape[:2], cells.shape, strict=True)
-        )
+        high, wide = look.salience.shape  # in tokens
+        cells, pixels = masked.reshape(high, wide), np.array(image)
+        rows = np.arange(image.height) * high // image.height
+        columns = np.arange(image.width) * wide // image.width
         pixels[cells[rows][:, columns]] = 0
         return Image.fromarray(pixels)
 

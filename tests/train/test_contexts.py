@@ -72,6 +72,7 @@ def test_what_is_left_of_a_response_scores_as_a_response_of_its_own():
         (["method=srpo", "losses.terms.hold.kind=hold", "losses.terms.hold.view=unread"], "only weights may"),
         (["method=srpo", "weights.roles.read=entropy_gap@unread"], "only the policy's logp"),
         (["method=srpo", "rollouts.plan.view=unread"], "scores responses that are there"),
+        (["method=srpo", "validate.view=unread"], "scores responses that are there"),
         (["method=vgs", "teacher=tiny", "views.none.kind=average_values"], "only the policy's logp"),
     ],
 )
