@@ -16,7 +16,7 @@ PROJECT ?= percept
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic verify-results eval slurm bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic claims verify-results eval slurm bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ reproduce-all: $(TABLES) ## fill every table and study that has a file, one afte
 
 arithmetic: $(READY) ## recompute what the paper prints from what else it prints (results/arithmetic)
 	$(PYTHON) -m analysis.arithmetic out=results/arithmetic
+
+claims: $(READY) ## judge the claims of configs/claims.yaml on the committed tables (results/claims)
+	$(PYTHON) -m analysis.claims out=results/claims
 
 verify-results: $(READY) ## recompute every committed result from the records beside it, and fail on any difference
 	$(PYTHON) -m analysis.verify_results

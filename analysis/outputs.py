@@ -13,6 +13,7 @@ from analysis.figures import curves_figure, errors_figure, forest_figure, png, t
 from analysis.gather import Gathered, error_shares, gather, provenance
 from analysis.measuring import measured
 from analysis.recipes import write_recipes
+from analysis.run_files import write_runs
 from analysis.settings import AnalysisSettings
 from analysis.table import (
     Comparison,
@@ -49,6 +50,7 @@ def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> li
     if in_results(out):
         refuse_dirty(records)
     data.write(out)
+    write_runs(gathered.experiments, gathered.predictions, out)
     ours = our_rows(gathered.items, gathered.paper, gathered.methods)
     atomic_write_bytes(out / "table.png", png(table_figure(ours, ordered(gathered.paper))))
     if data.errors is not None:

@@ -3,8 +3,8 @@
 python -m analysis.verify_results
 
 A table is rebuilt from its item scores, the score bench from its tokens, the arithmetic and the settings from
-configs/tables. What has no record of single responses beside it is listed as not recomputed. Numbers of the README are
-compared with these files by tests/test_readme_numbers.py.
+configs/tables, the ledger of claims from the tables. What has no record of single responses beside it is listed as not
+recomputed. Numbers of the README are compared with these files by tests/test_readme_numbers.py.
 """
 
 import sys

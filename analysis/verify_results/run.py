@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.arithmetic import run as arithmetic
+from analysis.claims import run as claims
 from analysis.experiments import read_table_file
 from analysis.recipes import compared, page
 from analysis.score_bench import run as score_bench
@@ -46,6 +47,8 @@ def rebuilder(folder: Path) -> Callable[[Path], Texts] | None:
         return scores_again
     if folder.name == "arithmetic":
         return lambda one: arithmetic.texts()
+    if folder.name == "claims":
+        return lambda one: claims.committed_texts()
     if folder.name.removeprefix("table").isdigit() and "settings" in read_table_file(
         folder.name.removeprefix("table")
     ):

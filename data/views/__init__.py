@@ -8,19 +8,7 @@ from PIL import Image
 from data.sample import Sample
 from data.views.base import Look, View, fit_pixels
 from data.views.degrading import Blur, DiffusionNoise, FeatureNoise, Gauss, Jpeg, Pixelate
-from data.views.hiding import (
-    AverageValues,
-    Blank,
-    Blind,
-    Evidence,
-    Gray,
-    NoPicture,
-    Occlude,
-    PatchBlack,
-    Salient,
-    Unchanged,
-    Unread,
-)
+from data.views.hiding import Blank, Blind, Evidence, Gray, NoPicture, Occlude, PatchBlack, Unchanged
 from data.views.moving import Jitter, Perspective, Rotate, ZoomCrop
 
 AnyView = (
@@ -29,9 +17,6 @@ AnyView = (
     | Gray
     | NoPicture
     | Blind
-    | AverageValues
-    | Unread
-    | Salient
     | Unchanged
     | Occlude
     | Evidence
@@ -52,7 +37,6 @@ BARE = Sample("", "", "", (), "")  # for pictures without a problem
 __all__ = [
     "VIEWS",
     "AnyView",
-    "AverageValues",
     "Blank",
     "Blind",
     "Blur",
@@ -70,9 +54,7 @@ __all__ = [
     "Perspective",
     "Pixelate",
     "Rotate",
-    "Salient",
     "Unchanged",
-    "Unread",
     "View",
     "ZoomCrop",
     "apply_view",
@@ -87,7 +69,6 @@ def apply_view(
     sample: Sample = BARE,
     response: str | None = None,
     progress: float = 0.0,
-    salience: np.ndarray | None = None,
 ) -> Image.Image:
     """Return the corrupted picture, always RGB and of the same size; equal seeds give equal pictures."""
-    return view.apply(image.convert("RGB"), Look(sample, response, progress, np.random.default_rng(seed), salience))
+    return view.apply(image.convert("RGB"), Look(sample, response, progress, np.random.default_rng(seed)))

@@ -1,8 +1,7 @@
-"""The paper's arithmetic: numbers by hand, exactly these mismatches, and the committed page is the generated one."""
+"""The paper's arithmetic: numbers by hand, exactly these mismatches."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +17,9 @@ from analysis.arithmetic.checks import (
     gain_rounding,
     without_column,
 )
-from analysis.arithmetic.run import convention, published_tables, texts
+from analysis.arithmetic.run import convention, published_tables
 from analysis.experiments import read_table_file
 
-COMMITTED = Path(__file__).resolve().parents[2] / "results" / "arithmetic"
 COLUMNS = [{"id": "one", "group": "general"}, {"id": "two", "group": "general"}, {"id": "three", "group": "vision"}]
 
 
@@ -149,8 +147,3 @@ def test_the_convention_is_counted() -> None:
     found = list(checks([small({"averages": AVERAGES, "relative_gains": {"general": 15.0, "vision": 10.2}})]))
     assert "Of 2 relative gains whose cells are printed, 1 are the mean" in convention(found)
     assert "0 are the relative gain of the averages, and 1 are neither" in convention(found)
-
-
-def test_the_committed_page_is_the_generated_one() -> None:
-    for name, text in texts().items():
-        assert (COMMITTED / name).read_text(encoding="utf-8") == text, "run make arithmetic"
