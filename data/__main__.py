@@ -27,6 +27,8 @@ class DataCommand:
 def run(settings: DataCommand) -> None:
     view = settings.view
     view.check("view")
+    if view.in_model:
+        raise UserError(f"view {view.kind} acts inside a model and changes no picture; draw another one")
     if settings.count < 1 or settings.seed < 0:
         raise UserError(f"count must be at least 1 and seed at least 0, not {settings.count} and {settings.seed}")
     out = Path(settings.out)

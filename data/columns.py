@@ -37,6 +37,11 @@ def is_hint(value: Any) -> bool:
     return isinstance(value, Mapping) and len(value) <= 1 and all(isinstance(one, str) for one in value.values())
 
 
+def is_pictures(value: Any) -> bool:
+    """Return whether a value is the path of a picture, or a list of paths."""
+    return is_texts([value] if isinstance(value, str) else value)
+
+
 @dataclass(frozen=True)
 class Column:
     """A known column."""
@@ -53,6 +58,8 @@ COLUMNS = {
         "{fact: list of [row, column]}: cells that each visual fact is read off", is_cells_by_fact
     ),
     "hint": Column("{fact: value}: what a sentence of the question suggests, true or not", is_hint),
+    "close_up": Column("paths of close-ups of what the question is about, one for each picture", is_pictures),
+    "negative": Column("paths of pictures of the most similar other class, one for each picture", is_pictures),
     "evidence": Column("a list of [row, column]: cells of the picture that the answer rests on", is_cells),
 }
 

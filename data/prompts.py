@@ -8,8 +8,14 @@ THINK_AND_BOX = (
     "You first think through the reasoning process as an internal monologue, enclosed within <think> </think> tags. "
     "Then, provide your final answer enclosed within \\boxed{}."
 )
+SEE_THEN_REASON = (
+    "Think inside <think> </think> tags: first write, inside <perception> </perception> tags, what the picture shows "
+    "that the question needs, then reason inside <reasoning> </reasoning> tags. After the thoughts, give your final "
+    "answer enclosed within \\boxed{}."
+)
 TEMPLATES = {
     "papo": "{question}\n\n" + THINK_AND_BOX,
+    "roles": "{question}\n\n" + SEE_THEN_REASON,  # our wording
     "question_only": "{question}",  # the tiny base has learned the form of an answer and needs no instruction
 }
 

@@ -9,30 +9,22 @@ both averaged over heads. This is the normalised entropy of attention from respo
 (arXiv 2507.06448), and the mass is what its Figure 7 shows by example. Which layers and heads the paper averages,
 and in which order, is not known to us, so values here compare models with each other and not with its table.
 
-SDPA keeps no weights. While a model is watched, its language layers call `sdpa` for their output as before, and the
-rows of weights of the response's positions are made beside it from the layer's own queries and keys; no more than one
+While a model is watched, the rows of weights of the response's positions are made beside SDPA from the layer's own
+queries and keys; no more than one
 response's rows of one layer exist at a time. Shapes: S watched layers, T tokens of a response, I image tokens,
 L tokens of a row, H heads of queries, E of keys, D numbers per head.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from common import UserError
 from models.inputs import Group, plain_inputs, run
 from models.loader import VisionLanguageModel
-
-NAME = "watched"
-UNKNOWN_OPTIONS = ("softcap", "s_aux")  # bend the weights of some families in ways that are not redone here
-Watcher = Callable[[int, Tensor, Tensor, Tensor, float], None]  # layer, queries, keys, mask, scale
+from models.watched import watching, weights_of_rows
 
 
 @dataclass(frozen=True)
@@ -42,16 +34,6 @@ class AttentionMass:
     layers: tuple[int, ...]
     mass_ST: Tensor
     entropy_ST: Tensor
-
-
-def weights_of_rows(
-    query_NHLD: Tensor, key_NELD: Tensor, mask_N1LL: Tensor, scale: float, n: int, rows: slice
-) -> Tensor:
-    """Return attention weights [H, rows, L] of some positions of row n of a batch, as an eager layer computes them."""
-    query_HRD, key_ELD = query_NHLD[n, :, rows], key_NELD[n]
-    key_HLD = key_ELD.repeat_interleave(len(query_HRD) // len(key_ELD), dim=0)
-    logits_HRL = query_HRD @ key_HLD.transpose(1, 2) * scale + mask_N1LL[n, :, rows]
-    return logits_HRL.softmax(-1, dtype=torch.float32)
 
 
 def mass_and_entropy(weights_HRL: Tensor, is_image_L: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,31 +46,6 @@ def mass_and_entropy(weights_HRL: Tensor, is_image_L: Tensor) -> tuple[Tensor, T
         return mass_HR.mean(0), torch.full_like(mass_HR[0], torch.nan)
     entropy_HR = torch.special.entr(share_HRI).sum(-1) / torch.tensor(float(tokens)).log()
     return mass_HR.mean(0), entropy_HR.nanmean(0)
-
-
-@contextmanager
-def watching(model: VisionLanguageModel, watcher: Watcher) -> Iterator[None]:
-    """Inside, every language layer shows its queries, keys and mask to the watcher; outputs stay those of sdpa."""
-
-    def attention(
-        layer: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
-    ) -> tuple[Tensor, None]:
-        bent = [name for name in UNKNOWN_OPTIONS if options.get(name) is not None]
-        if bent:
-            raise UserError(f"the attention of family {model.family} uses {bent[0]}, which cannot be watched yet")
-        assert attention_mask is not None  # eager_mask always makes one for a causal layer
-        watcher(layer.layer_idx, query, key, attention_mask, options["scaling"])
-        return sdpa_attention_forward(layer, query, key, value, attention_mask, **options)
-
-    AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, eager_mask)
-    config = model.module.get_decoder().config
-    before = config._attn_implementation
-    config._attn_implementation = NAME
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
 
 
 @torch.no_grad()
@@ -104,7 +61,7 @@ def attention_mass(
     rows = [(group.prompt.token_kinds > 0, ids) for group in groups for ids in group.responses]
     found: dict[int, list[tuple[Tensor, Tensor]]] = {}
 
-    def watcher(layer: int, query: Tensor, key: Tensor, mask: Tensor, scale: float) -> None:
+    def watcher(layer: int, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> None:
         if layer not in wanted:
             return
         if layer in found:
@@ -116,7 +73,7 @@ def attention_mass(
             weights_HRL = weights_of_rows(query, key, mask, scale, n, places)
             found[layer].append(mass_and_entropy(weights_HRL, is_image_L))
 
-    with watching(model, watcher):
+    with watching(model.module, watcher):
         run(model, plain_inputs(model, groups))
     if set(found) != set(wanted):
         raise UserError(f"family {model.family} does not attend through transformers' interface; it cannot be watched")

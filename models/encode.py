@@ -43,6 +43,7 @@ class Encoded:
     images: tuple[Image.Image, ...] = ()  # the pictures as the processor got them: under the view, within the limits
     positions_3P: Tensor | None = None  # of a blind prompt: not those that the model counts for its tokens
     salt: int = 0  # of a draw that changed the pixel values and not the pictures
+    inside: View | None = None  # a view that acts in the model's layers or on the response
 
     @cached_property
     def digests(self) -> list[int]:
@@ -59,7 +60,7 @@ class Encoded:
     def key(self) -> tuple:
         """Return equal for prompts of which a model sees the same."""
         positions = b"" if self.positions_3P is None else self.positions_3P.numpy().tobytes()
-        return (self.ids.numpy().tobytes(), positions, self.salt, *self.digests)
+        return (self.ids.numpy().tobytes(), positions, self.salt, self.inside, *self.digests)
 
 
 def view_seed(seed: int, sample_id: str, draw: int = 0) -> list[int]:
@@ -77,12 +78,14 @@ class Drawing:
     seed: list[int]
     response: str | None = None
     progress: float = 0.0
+    salience: tuple[np.ndarray, ...] = ()  # by picture, for a view that reads it
 
     def at(self, stage: str, image: Image.Image, sample: Sample, number: int) -> Image.Image:
         """Return picture `number` of the sample as it leaves a stage."""
         if self.view is None or self.view.stage != stage:
             return image
-        return apply_view(image, self.view, [*self.seed, number], sample, self.response, self.progress)
+        salience = self.salience[number] if self.salience else None
+        return apply_view(image, self.view, [*self.seed, number], sample, self.response, self.progress, salience)
 
     def on_rows(self, prompt: Encoded, sample: Sample) -> Encoded:
         """Return the prompt with pixel values of this draw, and a salt that tells them from others'."""
@@ -113,6 +116,7 @@ class Encoder:
         self.settings = settings
         self.image_token_id = image_token_id
         self.positions: Callable[[Encoded], Tensor] | None = None  # [3, P] of a prompt; needs the model
+        self.salience: Callable[[Encoded], Sequence[np.ndarray]] | None = None  # by picture; needs the model
         self.others: Others = mini_pictures
 
     def encode(
@@ -128,6 +132,8 @@ class Encoder:
         """Return one prompt with its pictures seen through a view (None = as they are)."""
         if isinstance(view, Blind):
             return self.blind(self.encode(sample))
+        if view and view.in_model:
+            return replace(self.encode(sample), inside=view)
         return self.make([self.prepare(sample, view, seed, draw, response=response, progress=progress)])[0]
 
     def prepare(
@@ -146,7 +152,8 @@ class Encoder:
             sample = shown(sample, view, own, self.others)
         messages = chat_messages(sample, self.settings.prompt)
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        look = Drawing(view, own, response, progress)
+        ranks = self.ranks(view, self.encode(sample)) if view and view.reads_salience else ()
+        look = Drawing(view, own, response, progress, ranks)
         return Unmade(sample, text, self.drawn(sample, look), look)
 
     def make(self, prompts: Sequence[Unmade]) -> list[Encoded]:
@@ -164,7 +171,7 @@ class Encoder:
 
     def encode_all(self, samples: Iterable[Sample], view: View | None = None, seed: int = 0) -> list[Encoded]:
         """Return one prompt per sample, as `encode` makes them."""
-        if isinstance(view, Blind):
+        if view and (isinstance(view, Blind) or view.in_model):
             return [self.encode(sample, view, seed) for sample in samples]
         return self.make([self.prepare(sample, view, seed) for sample in samples])
 
@@ -177,6 +184,14 @@ class Encoder:
         kept_P = clean.token_kinds == 0
         positions_3P = self.positions(clean)[:, kept_P]
         return Encoded(clean.sample_id, clean.ids[kept_P], clean.token_kinds[kept_P], {}, positions_3P=positions_3P)
+
+    def ranks(self, view: View, clean: Encoded) -> tuple[np.ndarray, ...]:
+        """Return how much the tokens of every picture of a clean prompt stand out, for a view that reads it."""
+        if not view.reads_salience or not clean.vision:
+            return ()
+        if self.salience is None:
+            raise UserError("this view ranks a picture's tokens by a model's features; use another one here")
+        return tuple(self.salience(clean))
 
     def see_all(
         self,
@@ -194,10 +209,12 @@ class Encoder:
         """
         if isinstance(view, Blind):
             return [self.blind(clean) for _, clean, _ in asked]
+        if view.in_model:
+            return [replace(clean, inside=view) for _, clean, _ in asked]
         texts = responses or [None] * len(asked)
         looks = [
-            Drawing(view, view_seed(seed, sample.id, draw), text, progress)
-            for (sample, _, draw), text in zip(asked, texts, strict=True)
+            Drawing(view, view_seed(seed, sample.id, draw), text, progress, self.ranks(view, clean))
+            for (sample, clean, draw), text in zip(asked, texts, strict=True)
         ]
         samples = [shown(one[0], view, look.seed, self.others) for one, look in zip(asked, looks, strict=True)]
         quick = [n for n, one in enumerate(asked) if GRID in one[1].vision and samples[n].images]
@@ -265,6 +282,9 @@ def check_sampled(prompts: Sequence[Encoded], pixels: bool = True) -> None:
     """Refuse prompts that an engine cannot sample behind; `pixels`: whether it takes the trainer's pixel values."""
     if any(prompt.positions_3P is not None for prompt in prompts):
         raise UserError("view blind scores prompts and cannot be sampled from; use kind none or blank here")
+    if inside := next((prompt.inside for prompt in prompts if prompt.inside), None):
+        kind = inside.kind  # type: ignore[attr-defined]
+        raise UserError(f"view {kind} scores responses and cannot be sampled from; use another view here")
     if not pixels and any(prompt.salt for prompt in prompts):
         raise UserError("this view changes pixel values, which only engine hf takes as they are; use another view")
 

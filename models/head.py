@@ -4,17 +4,18 @@ The output layer's product runs over a chunk of tokens, and again in the backwar
 kept. Shapes: K tokens, C of a chunk, D hidden width, V vocabulary.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
+
+from models.divergence import js, kl, kl_back
 
 CHUNK_NUMBERS = 1 << 25  # logits that exist at the same time: 128 MiB, 220 tokens of a vocabulary of 151,936
 # Each chunk reads and writes the whole weight gradient; a GPU has the memory for fewer and larger ones (1 GiB).
@@ -135,22 +136,6 @@ def token_statistics(
     return chosen_K, spread_K if entropy else None
 
 
-def kl(first_CV: Tensor, second_CV: Tensor) -> Tensor:
-    """KL(first || second) of rows of log-probs."""
-    return (first_CV.exp() * (first_CV - second_CV)).sum(-1)
-
-
-def js(first_CV: Tensor, second_CV: Tensor) -> Tensor:
-    """Jensen-Shannon divergence of rows of log-probs, in nats: the mean KL to the midpoint of both."""
-    middle_CV = torch.logaddexp(first_CV, second_CV) - math.log(2)
-    return (kl(first_CV, middle_CV) + kl(second_CV, middle_CV)) / 2
-
-
-def kl_back(first_CV: Tensor, second_CV: Tensor) -> Tensor:
-    """KL(second || first)."""
-    return kl(second_CV, first_CV)
-
-
 DIVERGENCES = {"kl": kl, "kl_back": kl_back, "js": js}
 
 
@@ -162,6 +147,43 @@ def chunked(function: Callable[..., Tensor], vocabulary: int, *inputs: Tensor) -
     return torch.cat([function(*chunk) for chunk in chunks])
 
 
+class State(NamedTuple):
+    """States that predict the same tokens, the output layer that reads them, and whether they carry gradient."""
+
+    hidden_KD: Tensor
+    head: Linear
+    learns: bool = True
+
+
+def compared(states: Sequence[State], value: Callable[[list[Tensor]], Tensor], temperature: float = 1.0) -> Tensor:
+    """Return what `value` makes of log-probs [C, V] of all states over the whole vocabulary, at every token.
+
+    At most two output layers, the states of one before those of the other. Layers of one tokenizer may be padded to
+    different lengths: ids beyond the shorter one are left out of both.
+    """
+    heads = list(dict.fromkeys(state.head for state in states))
+    own = [state.hidden_KD for state in states if state.head is heads[0]]
+    others = [state.hidden_KD for state in states[len(own) :]]
+    assert len(heads) <= 2 and not any(state.head is heads[0] for state in states[len(own) :])
+    # By name: weights that are cut over ranks have another shape outside the layer's call.
+    sizes = [int(head.out_features) for head in heads]
+
+    def logprobs(state: State, hidden_CD: Tensor) -> Tensor:
+        with nullcontext() if state.learns else torch.no_grad():
+            logits_CV = logits_of(hidden_CD, state.head.weight, state.head.bias, temperature)
+            return logits_CV[:, : min(sizes)].log_softmax(-1)
+
+    def one_chunk(*hidden: Tensor) -> Tensor:
+        return value([logprobs(state, hidden_CD) for state, hidden_CD in zip(states, hidden, strict=True)])
+
+    def every(*hidden: Tensor) -> Tensor:
+        return chunked(one_chunk, 2 * len(states) * max(sizes), *hidden)
+
+    if not others:
+        return call_once(heads[0], every, *own)
+    return call_once(heads[0], lambda *own: call_once(heads[1], partial(every, *own), *others), *own)
+
+
 def two_heads(
     first_KD: Tensor,
     head: Linear,
@@ -171,25 +193,9 @@ def two_heads(
     temperature: float = 1.0,
     second_learns: bool = True,
 ) -> Tensor:
-    """Return a divergence of `DIVERGENCES` over the whole vocabulary at every token, of two states and output layers.
+    """Return a divergence of `DIVERGENCES` at every token, of two states and output layers.
 
-    Layers of one tokenizer may be padded to different lengths: ids beyond the shorter one are left out of both.
     Without `second_learns` the second distribution is constant: a teacher's, or the policy's own.
     """
-    # By name: weights that are cut over ranks have another shape outside the layer's call.
-    sizes, divergence = (int(head.out_features), int(other_head.out_features)), DIVERGENCES[what]
-
-    def one_chunk(first_CD: Tensor, second_CD: Tensor) -> Tensor:
-        def logprobs(layer: Linear, hidden_CD: Tensor) -> Tensor:
-            return logits_of(hidden_CD, layer.weight, layer.bias, temperature)[:, : min(sizes)].log_softmax(-1)
-
-        with nullcontext() if second_learns else torch.no_grad():
-            second_CV = logprobs(other_head, second_CD)
-        return divergence(logprobs(head, first_CD), second_CV)
-
-    def both(first_KD: Tensor, second_KD: Tensor) -> Tensor:
-        return chunked(one_chunk, 4 * max(sizes), first_KD, second_KD)
-
-    if head is other_head:
-        return call_once(head, both, first_KD, second_KD)
-    return call_once(head, lambda first_KD: call_once(other_head, partial(both, first_KD), second_KD), first_KD)
+    states = [State(first_KD, head), State(second_KD, other_head, second_learns)]
+    return compared(states, lambda rows: DIVERGENCES[what](*rows), temperature)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models.attention import NO_MASK
+from models.averaged import averaged
 from models.encode import GRID, Encoded
 from models.families import prompt_positions
 from models.focus import Places, states_of, watching_layers
@@ -149,7 +150,12 @@ def run(model: ModelParts, inputs: Inputs, states: Collection[str] = ()) -> Pass
     watched: AbstractContextManager[list[Tensor]] = nullcontext([])
     if places and "prior" in states:
         watched = watching_layers(model.module, places)
-    with watched as below:
+    prompts = inputs.copies
+    acting: AbstractContextManager[None] = nullcontext()
+    if any(prompt.inside for prompt in prompts):
+        lengths = inputs.arguments["attention_mask"].sum(1).tolist()
+        acting = averaged(model.module, prompts, lengths)
+    with watched as below, acting:
         last_SD = model.module.model(**inputs.arguments, use_cache=False).last_hidden_state.flatten(0, 1)
     found = states_of(states, last_SD, below, places) if places else {}
     return Passed(last_SD.index_select(0, inputs.source_K), inputs.target_K, found)

@@ -32,6 +32,7 @@ from models.families import (
 from models.inputs import positions_of
 from models.processing import inputs_of
 from models.response import Response
+from models.salience import salience_of
 from models.sampling import sample_plain
 from models.scoring import Group, Scorer, Scores
 from models.settings import ModelSettings, SamplingSettings
@@ -60,6 +61,7 @@ class VisionLanguageModel:
         self.forbidden_ids = sorted({*picture_token_ids(module, processor), self.pad_id} - {*self.eos_ids})
         self.encoder = Encoder(processor, settings, self.image_token_id)
         self.encoder.positions = partial(positions_of, self)
+        self.encoder.salience = partial(salience_of, module)
         self.pictures: PictureTower | None = None
         if self.scoring_path == "shared":
             self.pictures = PictureTower(module.model.visual, keep=vision_is_fixed(settings))

@@ -15,10 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.head import token_statistics, two_heads
+from common import UserError
+from data.views import View
+from models.divergence import CLEAN, Rows, Side
+from models.head import State, compared, token_statistics, two_heads
 from models.inputs import Group, Passed, plain_inputs, run, shared_inputs
 from models.parts import ModelParts
-from models.teacher import WAYS, TeacherPass
+from models.teacher import TeacherPass
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ class Scores:
     views: dict[str, AgainstScores] = field(default_factory=dict)
     focus_NT: Tensor | None = None
     prior_NT: Tensor | None = None
-    teacher_kl_NT: Tensor | None = None  # the divergence that `TeacherPass` names; gradient through the student alone
+    divergences: dict[str, Tensor] = field(default_factory=dict)  # [N, T], those that `TeacherPass` names
 
     def of_rows(self, rows: Sequence[int]) -> "Scores":
         """Return the scores of these rows, in this order; of scores without views."""
-        assert not self.views
+        assert not self.views and not self.divergences
         every = {part.name: getattr(self, part.name) for part in fields(self)}
         index = torch.tensor(rows, dtype=torch.long, device=self.logprobs_NT.device)
         return replace(self, **{name: value[index] for name, value in every.items() if isinstance(value, Tensor)})
@@ -142,16 +145,42 @@ def hidden_together(
     return Passed(hidden_KD, targets_K, {name: value_K[: sum(lengths)] for name, value_K in found.items()})
 
 
-def teacher_divergence(
-    hidden_KD: Tensor, head: torch.nn.Linear, teacher: TeacherPass, lengths: Sequence[int], temperature: float
-) -> Tensor:
-    """Return the divergence at each token, padded; the teacher's own states are made without gradient."""
-    assert [len(ids) for group in teacher.groups for ids in group.responses] == lengths, "the teacher sees the same"
+def teacher_divergences(
+    model: ModelParts, own: Mapping[str, Tensor], teacher: TeacherPass, lengths: Sequence[int], temperature: float
+) -> dict[str, Tensor]:
+    """Return every divergence at each token, padded; `own` holds the policy's states [K, D] by view.
+
+    The teacher's states are made without gradient, each view of it once, and all divergences are taken in one go.
+    """
+    first, *others = teacher.groups.values()
+    assert [len(ids) for group in first for ids in group.responses] == lengths, "the teacher sees the same"
     with torch.no_grad():
-        passed = hidden_together(teacher.model, teacher.groups, [], teacher.model.scoring_path, (), False)
-    other_head, what = teacher.model.module.get_output_embeddings(), WAYS[teacher.divergence]
-    value_K = two_heads(hidden_KD, head, passed.hidden_KD, other_head, what, temperature, second_learns=False)
-    return unflatten(value_K, lengths)
+        passed = hidden_together(teacher.model, first, others, teacher.model.scoring_path, (), False)
+    parts = passed.hidden_KD.split([sum(lengths)] * len(teacher.groups))
+    hidden = {Side("policy", view): hidden_KD for view, hidden_KD in own.items()}
+    hidden |= {Side("teacher", view): part_KD for view, part_KD in zip(teacher.groups, parts, strict=True)}
+    heads = {"policy": model.module.get_output_embeddings(), "teacher": teacher.model.module.get_output_embeddings()}
+    wanted = list(teacher.divergences.values())
+    sides = sorted({side for one in wanted for side in one.sides})
+    states = [State(hidden[side], heads[side.model], learns=side.model == "policy") for side in sides]
+    ends = tuple(model.eos_ids)
+
+    def every(rows: list[Tensor]) -> Tensor:
+        by_side = dict(zip(sides, rows, strict=True))
+        values = [one.value(Rows(tuple(by_side[side] for side in one.sides), ends)) for one in wanted]
+        return torch.stack(values, dim=-1)
+
+    value_KE = compared(states, every, temperature)
+    return {name: unflatten(value_KE[:, n], lengths) for n, name in enumerate(teacher.divergences)}
+
+
+def refuse_company(inside: Collection[View | None], company: bool) -> None:
+    """Refuse views that act inside the model or on the response where they cannot be scored."""
+    if company or any(view and view.leaves_out for view in inside):
+        raise UserError(
+            "a view that acts in the model's layers or leaves out words is scored alone, without gradient, and in "
+            "training; use another view here"
+        )
 
 
 def score_groups(
@@ -172,11 +201,14 @@ def score_groups(
     `against`: by name, the same responses in the same order behind other prompts (views); all pass the model together
     and all carry gradients. `compare` ("kl", "js") adds, token by token, divergences of each view from the own whole
     distribution. `states` ("focus", "prior") adds how near each token's own state is to the picture's, without
-    gradient; `teacher` another model's distributions, compared as it says. `with_picture`: a batch without any picture
-    takes a blank one along and drops its scores, so that the vision tower runs and gets its (zero) gradients, as it
-    does in the other ranks of a run. Where no gradient is wanted and the path is shared, responses of a group that are
-    equal, or begin so, pass once as far as they are equal.
+    gradient; `teacher` another model's distributions, compared as it says with the own ones, views included.
+    `with_picture`: a batch without any picture takes a blank one along and drops its scores, so that the vision tower
+    runs and gets its (zero) gradients, as it does in the other ranks of a run. Where no gradient is wanted and the
+    path is shared, responses of a group that are equal, or begin so, pass once as far as they are equal.
     """
+    if inside := {group.prompt.inside for own in (groups, *against.values()) for group in own} - {None}:
+        refuse_company(inside, bool(against) or torch.is_grad_enabled())
+        path = "plain"
     places: list[int] | None = None
     if path == "shared" and not (torch.is_grad_enabled() or against or teacher):
         groups, places = distinct(groups)
@@ -189,14 +221,12 @@ def score_groups(
     chosen_K, entropy_K = token_statistics(hidden_KD, head, targets_K, temperature, entropy)
     logprobs_MT = unflatten(chosen_K, every)
     entropy_MT = unflatten(entropy_K, every) if entropy_K is not None else None
+    parts_KD = dict(zip((CLEAN, *against), hidden_KD.split([wanted] * (1 + len(against))), strict=True))
     views = {}
     for number, name in enumerate(against, 1):
-        rows, other_KD = (
-            slice(number * count, (number + 1) * count),
-            hidden_KD[number * wanted : (number + 1) * wanted],
-        )
+        rows = slice(number * count, (number + 1) * count)
         divergences = {
-            f"{what}_NT": unflatten(two_heads(hidden_KD[:wanted], head, other_KD, head, what, temperature), lengths)
+            f"{what}_NT": unflatten(two_heads(parts_KD[CLEAN], head, parts_KD[name], head, what, temperature), lengths)
             for what in compare
         }
         entropy_NT = entropy_MT[rows] if entropy_MT is not None else None
@@ -206,7 +236,7 @@ def score_groups(
         entropy_NT=entropy_MT[:count] if entropy_MT is not None else None,
         mask_NT=unflatten(torch.ones_like(chosen_K[:wanted]), lengths),
         views=views,
-        teacher_kl_NT=teacher_divergence(hidden_KD[:wanted], head, teacher, lengths, temperature) if teacher else None,
+        divergences=teacher_divergences(model, parts_KD, teacher, lengths, temperature) if teacher else {},
         **{f"{name}_NT": unflatten(value_K, lengths) for name, value_K in found.items()},
     )
     return scores if places is None else scores.of_rows(places)

@@ -1,27 +1,21 @@
-"""A second model whose next-token distributions the first is compared with: distillation along its own responses.
+"""A second model whose next-token distributions the first is compared with: distillation along its own responses."""
 
-`reverse_kl` is KL(student || teacher), what on-policy distillation minimises; `forward_kl` is KL(teacher || student).
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from common import UserError
+from models.divergence import Divergence
 from models.inputs import Group
 from models.parts import ModelParts
-
-Divergence = Literal["reverse_kl", "forward_kl", "js"]
-WAYS: dict[Divergence, str] = {"reverse_kl": "kl", "forward_kl": "kl_back", "js": "js"}  # of models/head.py
 
 
 @dataclass(frozen=True)
 class TeacherPass:
-    """The teacher, the same responses in the same order behind its own prompts, and what is measured."""
+    """The teacher, the same responses in the same order behind its own prompts, by view, and what is measured."""
 
     model: ModelParts
-    groups: Sequence[Group]
-    divergence: Divergence = "reverse_kl"
+    groups: Mapping[str, Sequence[Group]]
+    divergences: Mapping[str, Divergence]
 
 
 def check_same_vocabulary(model: ModelParts, teacher: ModelParts) -> None:

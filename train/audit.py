@@ -77,7 +77,9 @@ def watched(losses: LossSettings, terms: Mapping[str, Tensor]) -> list[str]:
 
 def live_tensors(batch: ScoredBatch) -> list[Tensor]:
     """Return everything of the batch through which a gradient reaches the policy."""
-    return [tensor for tensor in (batch.logp_NT, *batch.live.values()) if tensor.requires_grad]
+    return [
+        tensor for tensor in (batch.logp_NT, *batch.live.values(), *batch.divergences.values()) if tensor.requires_grad
+    ]
 
 
 def gradients(value: Tensor, batch: ScoredBatch) -> list[Tensor | None]:
@@ -125,6 +127,7 @@ def moved_copy(batch: ScoredBatch) -> ScoredBatch:
         advantages=(sign_N1.expand_as(logp_NT),) * len(batch.advantages),
         scores={name: moved(name) for name in batch.scores},
         live={name: leaf(moved(name), value) for name, value in batch.live.items()},
+        divergences={name: leaf(-logp_NT, value) for name, value in batch.divergences.items()},
         weights={},
         accuracy_N=None if batch.accuracy_N is None else torch.ones_like(batch.accuracy_N, dtype=torch.float64),
     )

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from common import UserError, atomic_write_text
 from train.backend import Backend
 from train.distributed import Ranks
+from train.moving_average import MovingAverage
 from train.settings import ParallelSettings
 from train.shards import pieces_metadata, recut
 from train.update import Updater
@@ -60,7 +61,9 @@ def disk_trouble(run: Path, step: int, work: Path) -> Iterator[None]:
         ) from None
 
 
-def save_checkpoint(run: Path, place: Progress, updater: Updater, ranks: Ranks, keep: int) -> None:
+def save_checkpoint(
+    run: Path, place: Progress, updater: Updater, ranks: Ranks, keep: int, average: MovingAverage | None = None
+) -> None:
     """Write a checkpoint, then forget the oldest beyond `keep`. All processes take part."""
     target = checkpoint_folder(run, place.step)
     work = target.with_name(f".writing_{target.name}")
@@ -72,6 +75,8 @@ def save_checkpoint(run: Path, place: Progress, updater: Updater, ranks: Ranks, 
         state = {name: value.cpu().contiguous() for name, value in updater.backend.state().items()}
         save_file(state, work / shard_name(ranks), pieces_metadata(updater.backend.pieces()))
         updater.model.save(work, gather=updater.backend.gather, writes=ranks.main)
+        if average and ranks.main:
+            average.save(work)
         ranks.wait()
         if ranks.main:
             parallel = asdict(updater.settings.parallel)
@@ -84,7 +89,9 @@ def save_checkpoint(run: Path, place: Progress, updater: Updater, ranks: Ranks, 
     ranks.wait()
 
 
-def load_checkpoint(run: Path, backend: Backend, parallel: ParallelSettings, ranks: Ranks) -> Progress:
+def load_checkpoint(
+    run: Path, backend: Backend, parallel: ParallelSettings, ranks: Ranks, average: MovingAverage | None = None
+) -> Progress:
     """Put the newest checkpoint into weights and optimiser; the beginning where there is none."""
     found = complete_checkpoints(run)
     if not found:
@@ -99,4 +106,6 @@ def load_checkpoint(run: Path, backend: Backend, parallel: ParallelSettings, ran
         state = backend.state()
         shapes = {int(key.split(".")[0]): value.shape for key, value in state.items() if key.endswith(".value")}
         backend.load_state(recut(sorted(folder.glob("shard_*.safetensors")), backend.pieces(), shapes))
+    if average:
+        average.load(folder)
     return Progress(record["step"], record["updates"], record["position"])

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from common import UserError, did_you_mean
 from data.views import View
-from train.needs import check_pieces
+from train.columns import TEACHER
+from train.needs import check_pieces, needs_of
 from train.settings import LossSettings, RolloutSettings, TrainSettings
 
 
@@ -21,8 +22,6 @@ def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
         raise UserError(
             f"losses.perception_kl.view is '{term.view}' but `views` has no such view; add it to the method"
         )
-    if term and not 0 < term.keep <= 1:
-        raise UserError(f"losses.perception_kl.keep is {term.keep}; it is a share of tokens between 0 and 1")
     if losses.entropy and losses.entropy.masked_coef and not term:
         raise UserError("losses.entropy.masked_coef needs losses.perception_kl, which names the masked view")
 
@@ -44,6 +43,27 @@ def check_validation(settings: TrainSettings) -> None:
     name = settings.validate.view if settings.validate else ""
     if name and name not in settings.views:
         raise UserError(f"validate.view is '{name}', which `views` lacks; {did_you_mean(name, settings.views)}")
+    if name and settings.views[name].in_model:
+        raise UserError(f"validate.view is '{name}', which scores responses that are there; name another view")
+
+
+def check_sharding(settings: TrainSettings) -> None:
+    """Refuse views that ask the vision tower on one rank where its weights are cut over all of them."""
+    asking = [name for name, view in settings.views.items() if view.reads_salience]
+    if asking and settings.parallel.backend == "deepspeed" and settings.parallel.zero_stage == 3:
+        raise UserError(
+            f"views.{asking[0]} asks the vision tower outside the update, which weights cut over ranks do not allow; "
+            "set parallel.zero_stage to 0, 1 or 2"
+        )
+
+
+def check_teacher(settings: TrainSettings) -> None:
+    """Refuse an average that nothing reads, or of weights that are not the policy's own."""
+    needs = needs_of(settings)
+    if settings.teacher_follows and not (needs.of(TEACHER) or needs.divergences):
+        raise UserError("teacher_follows is set, but no term and no weight reads a teacher; leave it out")
+    if settings.teacher_follows and settings.model.lora:
+        raise UserError("teacher_follows averages whole weights, and adapters are none; leave out model.lora")
 
 
 def check(settings: TrainSettings) -> None:
@@ -52,6 +72,8 @@ def check(settings: TrainSettings) -> None:
     check_pieces(settings)
     check_rollouts(settings.rollouts)
     check_validation(settings)
+    check_teacher(settings)
+    check_sharding(settings)
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
 

@@ -128,8 +128,10 @@ def zero_memory(stage: int, gpus: int, shape: Shape, settings: TrainSettings, wo
     needs = needs_of(settings)
     # With adapters the reference is the policy without them.
     reference = weights if needs.of(REFERENCE) and not settings.model.lora else 0.0
-    if settings.teacher:
-        reference += bytes_of(settings) * read_shape(settings.teacher).total / (gpus if stage == 3 else 1)
+    if settings.teacher_model:
+        cut = gpus if stage == 3 and not settings.teacher_follows else 1
+        reference += size * read_shape(settings.teacher_model).total / cut
+        reference += FLOAT32 * shape.total if settings.teacher_follows else 0.0  # the sums of the average
     buffers = size * min(shape.trainable, BUCKET_ELEMENTS) * (2 if stage >= 2 else 1) if stage else 0.0
     buffers += size * min(shape.total, LIVE_ELEMENTS) if stage == 3 else 0.0
     # Engine hf cannot sample from cut weights and keeps a copy of its own.
@@ -175,7 +177,7 @@ def scoring_passes(shape: Shape, settings: TrainSettings, gpus: int, prompt: int
     learning = 1 + (2 if model.lora is None else 1) + model.gradient_checkpointing
     still = vision_is_fixed(model)
     tower = 1 if still else learning
-    teacher = read_shape(settings.teacher) if settings.teacher else shape
+    teacher = read_shape(settings.teacher_model) if settings.teacher_model else shape
 
     def one(name: str, times: int, tower_times: int, view: str = CLEAN, left: int = 0, by: Shape = shape) -> Pass:
         shared = view == CLEAN or settings.views[view].draw == "per_prompt"
@@ -189,18 +191,17 @@ def scoring_passes(shape: Shape, settings: TrainSettings, gpus: int, prompt: int
     live = needs.live_views()
     fixed = 0 if still else 1  # a fixed tower's features of the clean picture are kept, counted once
     passes = []
-    first = 0 if needs.early else settings.optimiser.minibatch_prompts  # its own update gives its old log-probs
+    first = 0 if needs.old_of_all() else settings.optimiser.minibatch_prompts  # its own update gives its old log-probs
     if settings.rollouts.prompts > first:
         passes.append(one("old", 1, fixed, left=first))
     if needs.of(REFERENCE):
         passes.append(one(REFERENCE, 1, fixed))
-    for view in sorted({score.view for score in needs.of(POLICY)} - {CLEAN, *live}):
+    for view in [view for view in needs.views_of(POLICY) if view != CLEAN]:
         passes.append(one(view, 1, 1, view))
     passes += [one(view, learning, tower, view) for view in live]
-    for view in sorted({score.view for score in needs.of(TEACHER)}):
+    for view in needs.views_of(TEACHER):
         passes.append(one(f"teacher {view}", 1, 1, view, by=teacher))
-    if any(score.model == TEACHER for score in needs.live):
-        passes.append(one("teacher in the update", 1, 1, by=teacher))
+    passes += [one(f"teacher {view} in the update", 1, 1, view, by=teacher) for view in needs.teacher_views()]
     return [*passes, one("actor", learning, tower)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from configs import compose
 from configs.compose import ROOT
 from configs.groups import ABOUT, read_yaml
-from train.columns import CLEAN, POLICY, REFERENCE, TEACHER, ScoreName
+from train.columns import CLEAN, POLICY, REFERENCE, TEACHER
 from train.needs import needs_of
 from train.settings import TrainSettings
 
@@ -16,6 +16,7 @@ TRUTHS = {
     "paper": "from the paper's text",
     "second-hand": "from formulas that others report",
     "reading": "our reading where sources are silent",
+    "idea": "an idea of ours in the place of what a paper does",
     "control": "a control of ours",
 }
 
@@ -72,13 +73,13 @@ def passes_of(settings: TrainSettings) -> str:
     """Return the passes of a step beyond sampling, the update and the old log-probs of later mini-batches."""
     needs = needs_of(settings)
     live = needs.live_views()
-    views = {name.view for name in needs.of(POLICY)} - {CLEAN, *live}
-    found = ["old log-probs of all"] if needs.early else []
+    views = set(needs.views_of(POLICY)) - {CLEAN}
+    found = ["old log-probs of all"] if needs.old_of_all() else []
     found += [REFERENCE] if needs.of(REFERENCE) else []
     found += [f"{view}, per response" if per_response(settings, view) else view for view in sorted(views)]
     found += [f"{view} with gradient" for view in live]
-    found += [f"{TEACHER} {name.view}" for name in needs.of(TEACHER)]
-    found += [f"{TEACHER} in the update"] if ScoreName(TEACHER, "kl", CLEAN) in needs.live else []
+    found += [f"{TEACHER} {view}" for view in needs.views_of(TEACHER)]
+    found += [f"{TEACHER} {view} in the update" for view in needs.teacher_views()]
     return ", ".join(found) or "none"
 
 

@@ -7,19 +7,23 @@ the same weights and metrics as a run that was never stopped.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from common import UserError, sha256_of
 from common.lock import folder_lock
 from common.progress import progress
 from configs import Run, layout, load_resolved, save_resolved, to_dict
 from data.sources import Samples
+from data.views import View
 from models import ModelSettings
 from models.engine import Engine
 from models.engines import make_engine
+from models.inputs import Group
 from models.loader import VisionLanguageModel, load, log_once
 from models.parity import GapWatch, gap_bound, parity
 from models.teacher import check_same_vocabulary
@@ -30,6 +34,7 @@ from train.checks import check, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, start_ranks, stop_ranks
 from train.first_step import write_first_step
+from train.moving_average import MovingAverage
 from train.needs import check_columns, needs_of
 from train.outcomes import outcome_metrics
 from train.rollout import collect, usable_prompts
@@ -60,6 +65,7 @@ class TrainState:
     updater: Updater
     watch: GapWatch
     tools: Tools  # one judge for the run: it holds the budget and the count of failures
+    average: MovingAverage | None = None  # a teacher that follows the policy
 
 
 def run_folder(settings: TrainSettings) -> Path:
@@ -120,6 +126,8 @@ def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Pro
             step = make_step(state.models, experience, settings, ranks, number)
         with timed(timing, "update_actor"):
             learnt, old = state.updater.step(step)
+            if state.average:
+                state.average.follow()
         with timed(timing, "sync"):
             state.engine.wake()  # weights cannot be put into an engine that sleeps
             state.engine.sync(named_weights(state.model.module, state.updater.backend.gather))
@@ -144,22 +152,30 @@ def frozen_models(model: VisionLanguageModel, settings: TrainSettings) -> dict[s
     if needs.of(REFERENCE):
         adapters = settings.model.lora is not None
         found[REFERENCE] = FrozenModel(model, model.without_adapters) if adapters else frozen(settings.model, settings)
-    if needs.of(TEACHER) or any(name.model == TEACHER for name in needs.live):
-        assert settings.teacher is not None
-        found[TEACHER] = frozen(settings.teacher, settings)
+    if needs.of(TEACHER) or needs.divergences:
+        assert settings.teacher_model is not None
+        found[TEACHER] = frozen(settings.teacher_model, settings, whole=settings.teacher_follows > 0)
         check_same_vocabulary(model, found[TEACHER].model)
     return found
 
 
-def frozen(chosen: ModelSettings, settings: TrainSettings) -> FrozenModel:
-    """Load a model that does not learn, sharded where the policy is."""
+def frozen(chosen: ModelSettings, settings: TrainSettings, whole: bool = False) -> FrozenModel:
+    """Load a model that does not learn, sharded where the policy is unless it must stay whole."""
     model = load(chosen)
     model.module.requires_grad_(False)
-    if settings.parallel.backend == "deepspeed" and settings.parallel.zero_stage == 3:
+    if settings.parallel.backend == "deepspeed" and settings.parallel.zero_stage == 3 and not whole:
         from train.deepspeed_backend import shard_reference
 
         shard_reference(model, settings)
     return FrozenModel(model)
+
+
+@torch.no_grad()
+def check_contexts(model: VisionLanguageModel, views: Mapping[str, View]) -> None:
+    """Refuse a family in whose layers a view cannot act, before anything is sampled."""
+    for view in views.values():
+        if view.in_model and not view.leaves_out:
+            model.score([Group(replace(model.blank_prompt, inside=view), [model.eos_ids[:1]])])
 
 
 def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
@@ -168,6 +184,7 @@ def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     check_columns(settings, data)
     tools = make_tools(settings)
     model = load(settings.model)
+    check_contexts(model, settings.views)
     model.module.train()
     if model.scoring_path == "shared":  # the loader itself says why a family is not
         log_once(
@@ -180,7 +197,10 @@ def make_state(settings: TrainSettings, ranks: Ranks) -> TrainState:
     )
     updater = Updater(model, backend, settings, ranks)
     watch = GapWatch(gap_bound(settings.rollouts.engine, settings.model.dtype))
-    return TrainState(settings, ranks, data, model, models, engine, updater, watch, tools)
+    average = None
+    if settings.teacher_follows and TEACHER in models:
+        average = MovingAverage(models[TEACHER].model, model, settings.teacher_follows, backend.gather)
+    return TrainState(settings, ranks, data, model, models, engine, updater, watch, tools, average)
 
 
 def check_parity(state: TrainState) -> None:
@@ -252,7 +272,7 @@ def watch_collapse(run: Path, state: TrainState, tracker: Tracker | None) -> Non
 def run_until_done(run: Path, state: TrainState) -> None:
     """Run steps to the last one, with checkpoints, and write the final weights."""
     settings, ranks = state.settings, state.ranks
-    place = load_checkpoint(run, state.updater.backend, settings.parallel, ranks)
+    place = load_checkpoint(run, state.updater.backend, settings.parallel, ranks, state.average)
     state.updater.updates = place.updates
     check_parity(state)
     tracker = Tracker(run, settings, place.step) if ranks.main else None
@@ -268,7 +288,7 @@ def run_until_done(run: Path, state: TrainState) -> None:
             if validation:
                 validation.after(place.step)
             if place.step % settings.keep.checkpoint_every == 0 or place.step == settings.steps:
-                save_checkpoint(run, place, state.updater, ranks, settings.keep.checkpoints)
+                save_checkpoint(run, place, state.updater, ranks, settings.keep.checkpoints, state.average)
     state.model.save(run / "final", gather=state.updater.backend.gather, writes=ranks.main)
     if tracker:
         tracker.finish({"steps": settings.steps, "weights": weights_digest(run / "final")})

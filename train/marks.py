@@ -2,6 +2,7 @@
 
     fact    the value in a true statement of one of the sample's `visual_facts`, which are `name is value`
     false   the value in a statement of the same fact with another value
+    and the parts of a response that data/parts.py knows, by their names, for which no column is needed
 
 A statement is `name is value` or `name = value`, name and value as words of their own; the value ends at a comma, a
 semicolon, a tag, a line's end or a full stop with a space behind it. What the question states already is not among the
@@ -12,10 +13,11 @@ that is not a space does; texts are those of the sampled ids, so nothing can shi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from common.lazy import torch
+from data.parts import PARTS, Span, part_spans
 from train.table import padded
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 COLUMN = "visual_facts"
 MARKS = ("fact", "false")
 END = r"(?=\s*(?:[,;<\n]|\.(?:\s|$)|$))"
-Span = tuple[int, int]
 
 
 def stated_spans(text: str, facts: Sequence[str]) -> dict[str, list[Span]]:
@@ -37,6 +38,12 @@ def stated_spans(text: str, facts: Sequence[str]) -> dict[str, list[Span]]:
         for match in re.finditer(rf"(?<!\w){re.escape(name)}\s+(?:is|=)\s+(.+?){END}", text):
             found["fact" if match[1] == value else "false"].append(match.span(1))
     return found
+
+
+def wanted_spans(text: str, wanted: Collection[str], columns: Mapping[str, Any]) -> dict[str, list[Span]]:
+    """Return the spans of the wanted marks."""
+    found = {part: part_spans(text, part) for part in wanted if part in PARTS}
+    return found | (stated_spans(text, list(columns[COLUMN])) if set(wanted) & set(MARKS) else {})
 
 
 def marked(texts: Sequence[str], spans: Sequence[Span]) -> list[float]:
@@ -57,10 +64,9 @@ def marks_of(
         return {}
     rows: dict[str, list[Tensor]] = {mark: [] for mark in sorted(wanted)}
     for block in experience.blocks:
-        facts = list(block.sample.columns[COLUMN])
         for response in block.responses:
             texts = token_texts(response.token_ids)
-            spans = stated_spans("".join(texts), facts)
+            spans = wanted_spans("".join(texts), wanted, block.sample.columns)
             for mark, found in rows.items():
                 found.append(torch.tensor(marked(texts, spans[mark])))
     width = max(len(response.token_ids) for response in experience.responses)

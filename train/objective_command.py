@@ -11,7 +11,9 @@ SUMMARY = """The objective of a method on tensors of your own.
 `python -m train.objective method=papo_g tensors=in.safetensors out=out.safetensors` reads, for N responses of up to T
 tokens: logp, old_logp, mask [N,T], reward, group [N]; and what the method asks for: ref_logp, logp_<view>,
 engine_logp (losses.ppo.importance_cap), entropy (losses.entropy.kind=full) [N,T], accuracy [N] (losses.nll,
-losses.perception_kl.only_correct).
+a weight of kind correct), mark_<span> [N,T], reward_<term> [N], teacher_logp_<view> and teacher_kl_<view> (data), and
+what a term compares over the vocabulary with a teacher, with gradient: kl_teacher, kl_teacher_steered, kl_prior,
+kl_sharpened, jsd_teacher [N,T].
 
 It writes loss; grad_logp, grad_logp_<view>, grad_entropy [N,T], 0 where a branch is frozen; advantage [N] (the mean
 over a response's tokens) and advantage_tokens [N,T]; weights [N,T], what multiplies the clipped loss; loss/<term> and

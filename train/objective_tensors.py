@@ -21,14 +21,12 @@ from train.table import Table
 from train.tensor_file import read_tensors
 from train.weighing import channels, weigh
 
-LIVE_DIVERGENCE = "kl_teacher"
-
 
 def tensor_name(score: ScoreName, live: bool) -> str:
     """Return the name under which a file holds a score."""
     view = "" if score.view == CLEAN else f"_{score.view}"
     if score.model == TEACHER:
-        return LIVE_DIVERGENCE if score.quantity == "kl" else f"teacher_{score.quantity}{view}"
+        return f"teacher_{score.quantity}{view}"
     if score.model in (REFERENCE, ENGINE):
         return f"{ {REFERENCE: 'ref', ENGINE: 'engine'}[score.model] }_{score.quantity}"
     if score.view == CLEAN and score.quantity in ("logp", "entropy") and not live:
@@ -41,6 +39,7 @@ def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
     names = ["logp", "old_logp", "mask", "reward", "group"]
     names += [tensor_name(score, live=False) for score in sorted(needs.fixed)]
     names += [tensor_name(score, live=True) for score in sorted(needs.live)]
+    names += sorted(needs.divergences)
     by_term = [term.needs_accuracy() for term in settings.losses.enabled()]
     if any(by_term) or any(piece.needs_accuracy() for piece in settings.weights.values()):
         names.append("accuracy")
@@ -97,7 +96,7 @@ def scores_of(needs: Needs, given: dict[str, Tensor]) -> tuple[dict[str, Tensor]
     leaves = {
         name: given[name].clone().requires_grad_()
         for name in given
-        if name in ("logp", "entropy", "prior", LIVE_DIVERGENCE) or name.startswith("logp_")
+        if name in ("logp", "entropy", "prior", *needs.divergences) or name.startswith("logp_")
     }
     fixed = {}
     for score in needs.fixed:
@@ -122,6 +121,7 @@ def batch_of(
         advantages=found,
         scores=fixed,
         live=live,
+        divergences={name: leaves[name] for name in needs.divergences},
         accuracy_N=given.get("accuracy"),
         progress=progress,
     )

@@ -8,6 +8,7 @@ from models.loader import VisionLanguageModel
 from models.scoring import Group
 from train.columns import CLEAN
 from train.experience import Block, Experience
+from train.marks import marked
 
 
 class Prompts:
@@ -47,9 +48,26 @@ class Prompts:
             for name, b in actual
         ]
 
+    def left_out(self, name: str, number: int) -> list[list[bool]]:
+        """Return, for every response of a block, which of its tokens a view leaves out."""
+        found = []
+        for ids in self.experience.blocks[number].token_ids:
+            texts = self.model.token_texts(ids)
+            found.append([mark > 0 for mark in marked(texts, self.views[name].left_out("".join(texts)))])
+        return found
+
+    def shortened(self, name: str, number: int) -> list[Group]:
+        """Return a block's responses without what a view leaves out, behind the clean prompt."""
+        block = self.experience.blocks[number]
+        pairs = zip(block.token_ids, self.left_out(name, number), strict=True)
+        kept = [[token for token, out in zip(ids, outs, strict=True) if not out] for ids, outs in pairs]
+        return [Group(self.clean(block), kept)]
+
     def corrupted(self, name: str, numbers: Sequence[int]) -> dict[tuple[str, int], list[Group]]:
         """Return the responses of blocks behind corrupted pictures: one draw per prompt or per response."""
         view, blocks, drawn = self.views[name], self.experience.blocks, {}
+        if view.leaves_out:
+            return {(name, b): self.shortened(name, b) for b in numbers}
         for b in numbers:
             answers = blocks[b].token_ids
             drawn[b] = [(0, answers)] if view.draw == "per_prompt" else [(k, [ids]) for k, ids in enumerate(answers)]

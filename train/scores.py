@@ -178,7 +178,27 @@ def model_scores(
     wanted = {
         view: (problems[first:] if view == CLEAN else problems, asked[view]) for view in order if asked.get(view)
     }
-    return found | separate_scores(model, prompts, wanted, scoring) if wanted else found
+    inside = {view: wanted.pop(view) for view in list(wanted) if view != CLEAN and prompts.views[view].in_model}
+    if wanted:
+        found |= separate_scores(model, prompts, wanted, scoring)
+    for view, own in inside.items():
+        scores = separate_scores(model, prompts, {view: own}, scoring)
+        if prompts.views[view].leaves_out:
+            scores = {(q, view): restored(rows, found[q, CLEAN], view, prompts) for (q, _), rows in scores.items()}
+        found |= scores
+    return found
+
+
+def restored(short: Rows, clean: Rows, view: str, prompts: Prompts) -> Rows:
+    """Return scores of shortened responses at their tokens' places, the clean ones where a token was left out."""
+    found: Rows = {}
+    for number, block in enumerate(prompts.experience.blocks):
+        if block.rows.start in short:
+            for row, outs in zip(block.rows, prompts.left_out(view, number), strict=True):
+                kept_T = ~torch.tensor(outs)
+                found[row] = clean[row].clone()
+                found[row][kept_T] = short[row][: int(kept_T.sum())]
+    return found
 
 
 def fixed_scores(
@@ -189,7 +209,7 @@ def fixed_scores(
     The first mini-batch's own log-probs come from its update unless weights or advantages need them before.
     """
     settings = scoring.settings
-    first = 0 if needs.early else settings.optimiser.minibatch_prompts
+    first = 0 if needs.old_of_all() else settings.optimiser.minibatch_prompts
     found: FixedScores = {}
     for name in (POLICY, REFERENCE, TEACHER):
         asked = needs.of(name)

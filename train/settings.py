@@ -179,6 +179,12 @@ class TrainSettings:
     teacher: ModelSettings | None = setting(
         None, "a second model that terms and weights may name as teacher, a file of configs/models", group="models"
     )
+    teacher_follows: float = setting(
+        0.0,
+        "share of the policy's weights that the teacher takes over after each step; above 0 the teacher begins as the "
+        "policy where `teacher` is empty",
+        bounds="[0, 1]",
+    )
     data: DataSettings = setting(factory=DataSettings, help="what is learnt on")
     optimiser: OptimiserSettings = setting(factory=OptimiserSettings, help="how fast")
     parallel: ParallelSettings = setting(factory=ParallelSettings, help="on how many processes")
@@ -189,3 +195,8 @@ class TrainSettings:
     seed: int = setting(0, "seed of data order, sampling and masks")
     run: str = setting("", "run folder; empty = runs/<scale>/<method>/seed<seed>")
     dry_run: bool = setting(False, "print the resolved settings and an estimate of memory and time, and stop")
+
+    @property
+    def teacher_model(self) -> ModelSettings | None:
+        """Return what the teacher is loaded from; None where the run has none."""
+        return self.teacher or (self.model if self.teacher_follows else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from common import UserError
 from models.dependency import response_scores
 from models.kl import k3
 from models.loader import VisionLanguageModel
-from models.teacher import Divergence, TeacherPass
+from models.teacher import TeacherPass
 from train.audit import audit, audit_weights
 from train.backend import Backend
 from train.columns import CLEAN, POLICY, TEACHER, parse
@@ -117,7 +117,8 @@ class Updater:
             for name, value in found.items():
                 metrics[name] = metrics.get(name, 0.0) + value.item()
             refuse_nan(metrics, step.number)
-            self.backend.backward(total_loss(terms, part.shares), last=number == len(parts) - 1)
+            loss = total_loss(terms, part.shares) if terms else 0 * batch.logp_NT.sum()  # all coefficients are 0
+            self.backend.backward(loss, last=number == len(parts) - 1)
         norm = self.backend.step(self.rate())
         if not math.isfinite(norm):
             raise UserError(
@@ -155,7 +156,7 @@ class Updater:
         sides = {view: prompts.groups([(view, block) for block in blocks]) for view in (CLEAN, *views)}
         flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}
         options: dict[str, Any] = {"entropy": True} if any(str(name) == "entropy" for name in needs.live) else {}
-        if teacher := self.teacher_pass(step, blocks, losses):
+        if teacher := self.teacher_pass(step, blocks):
             options["teacher"] = teacher
         clean = flat.pop(CLEAN)
         scores = self.model.score(clean, against=flat, **options, **self.scoring.options)
@@ -172,8 +173,6 @@ class Updater:
         live = {f"logp@{view}": other.logprobs_NT for view, other in scores.views.items()}
         if scores.entropy_NT is not None:
             live["entropy"] = scores.entropy_NT
-        if scores.teacher_kl_NT is not None:
-            live["teacher.kl"] = scores.teacher_kl_NT
         given = {name: fixed(values) for name, values in step.fixed.items() if name != "logp" and values}
         return ScoredBatch(
             logp_NT=logp_NT,
@@ -181,23 +180,22 @@ class Updater:
             advantages=tuple(one[rows][:, :width].to(logp_NT.device) for one in step.weighed.advantages),
             scores={"logp": fixed(old), **given},
             live=live,
+            divergences=scores.divergences,
             accuracy_N=experience.accuracy_N[rows].to(logp_NT.device),
             progress=step.weighed.table.progress,
             losses=losses,
         )
 
-    def teacher_pass(self, step: Step, blocks: Sequence[int], losses: LossSettings) -> TeacherPass | None:
-        """Return the teacher's side of the divergence over the whole vocabulary that a term wants, if one does."""
-        asked = {getattr(term, "divergence", "") for term in losses.enabled() if "teacher.kl" in term.live()}
-        if not asked:
+    def teacher_pass(self, step: Step, blocks: Sequence[int]) -> TeacherPass | None:
+        """Return the teacher's side of the divergences over the whole vocabulary that terms want, if any does."""
+        needs = step.needs
+        if not needs.divergences:
             return None
-        assert step.teacher is not None and len(asked) == 1, "one divergence from the teacher at a time"
-        groups = step.prompts[TEACHER].groups([(CLEAN, block) for block in blocks])
-        return TeacherPass(
-            model=step.teacher.model,
-            groups=[group for own in groups for group in own],
-            divergence=cast(Divergence, asked.pop()),
-        )
+        assert step.teacher is not None
+        prompts = step.prompts[TEACHER]
+        groups = {view: prompts.groups([(view, block) for block in blocks]) for view in needs.teacher_views()}
+        flat = {view: [group for own in found for group in own] for view, found in groups.items()}
+        return TeacherPass(model=step.teacher.model, groups=flat, divergences=needs.divergences)
 
     def rate(self) -> float:
         """Return the learning rate of the coming update."""

@@ -8,7 +8,19 @@ from PIL import Image
 from data.sample import Sample
 from data.views.base import Look, View, fit_pixels
 from data.views.degrading import Blur, DiffusionNoise, FeatureNoise, Gauss, Jpeg, Pixelate
-from data.views.hiding import Blank, Blind, Evidence, Gray, NoPicture, Occlude, PatchBlack, Unchanged
+from data.views.hiding import (
+    AverageValues,
+    Blank,
+    Blind,
+    Evidence,
+    Gray,
+    NoPicture,
+    Occlude,
+    PatchBlack,
+    Salient,
+    Unchanged,
+    Unread,
+)
 from data.views.moving import Jitter, Perspective, Rotate, ZoomCrop
 
 AnyView = (
@@ -17,6 +29,9 @@ AnyView = (
     | Gray
     | NoPicture
     | Blind
+    | AverageValues
+    | Unread
+    | Salient
     | Unchanged
     | Occlude
     | Evidence
@@ -37,6 +52,7 @@ BARE = Sample("", "", "", (), "")  # for pictures without a problem
 __all__ = [
     "VIEWS",
     "AnyView",
+    "AverageValues",
     "Blank",
     "Blind",
     "Blur",
@@ -54,7 +70,9 @@ __all__ = [
     "Perspective",
     "Pixelate",
     "Rotate",
+    "Salient",
     "Unchanged",
+    "Unread",
     "View",
     "ZoomCrop",
     "apply_view",
@@ -69,6 +87,7 @@ def apply_view(
     sample: Sample = BARE,
     response: str | None = None,
     progress: float = 0.0,
+    salience: np.ndarray | None = None,
 ) -> Image.Image:
     """Return the corrupted picture, always RGB and of the same size; equal seeds give equal pictures."""
-    return view.apply(image.convert("RGB"), Look(sample, response, progress, np.random.default_rng(seed)))
+    return view.apply(image.convert("RGB"), Look(sample, response, progress, np.random.default_rng(seed), salience))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from common import UserError
 from configs import setting
+from data.parts import Span
 from data.sample import Sample
 
 Draw = Literal["per_prompt", "per_response"]
@@ -24,6 +25,7 @@ class Look(NamedTuple):
     response: str | None  # the text of the response behind the view; None where the view is not drawn for one
     progress: float  # share of the steps that are done: 0 in the first one, below 1
     rng: np.random.Generator
+    salience: np.ndarray | None = None  # [rows, columns] of the picture's tokens, for views that read it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,9 @@ class View:
 
     limits: ClassVar[dict[str, tuple[float, float]]] = {}  # the lowest and highest value of options
     changes_rows: ClassVar[bool] = False  # `apply_rows` acts on what the processor makes of the picture
+    reads_salience: ClassVar[bool] = False  # needs how much each image token stands out, which a model says
+    in_model: ClassVar[bool] = False  # acts in the model's layers or on the response: scored alone, without gradient
+    leaves_out: ClassVar[bool] = False  # `left_out` takes parts of the response away
 
     def check(self, name: str) -> None:
         """Refuse options that no picture can be made with."""
@@ -50,6 +55,10 @@ class View:
     def columns(self) -> set[str]:
         """Return the columns of samples that it reads."""
         return {self.source.removeprefix(COLUMN)} if self.source.startswith(COLUMN) else set()
+
+    def left_out(self, text: str) -> list[Span]:
+        """Return where a response's text is left out, in characters."""
+        return []
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         """Return the corrupted picture: RGB like the given one, and of its size."""

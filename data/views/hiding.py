@@ -9,7 +9,8 @@ from PIL import Image
 from common import UserError
 from configs import setting
 from data.mini.scene import GRID
-from data.views.base import UNLIMITED, Look, ResizedView, View
+from data.parts import Part, Span, part_spans
+from data.views.base import UNLIMITED, Draw, Look, ResizedView, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +84,83 @@ class Blind(View):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AverageValues(View):
+    """CFPO's counterfactual (arXiv 2606.23206), inside the model: strong attention reads the picture's average value.
+
+    The picture stays as it is (models/averaged.py). Depends on the response, so it is drawn for each; can be scored
+    without gradient, not sampled from.
+    """
+
+    kind: Literal["average_values"] = "average_values"
+    draw: Draw = setting("per_response", "per_response, as it depends on what the response attends to")
+    sigmas: float = setting(2.0, "attention above its mean by so many standard deviations is strong; CFPO: 2")
+    mean: Literal["scalar", "vector"] = setting(
+        "scalar", "average over tokens and dimensions (code) or tokens (paper)"
+    )
+    rows: Literal["all", "question"] = setting(
+        "all", "positions that it acts on: all behind the picture, or the prompt's"
+    )
+    in_model: ClassVar[bool] = True
+
+    def check(self, name: str) -> None:
+        super().check(name)
+        if self.draw != "per_response":
+            raise UserError(f"view '{name}' depends on each response; leave its draw out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unread(View):
+    """The response without the part that says what it sees, behind the same picture; SRPO's second context.
+
+    What is left keeps its tokens, so the scores of the rest line up. Tokens that are left out have no score here: they
+    take the clean one. Only weights may read it.
+    """
+
+    kind: Literal["unread"] = "unread"
+    part: Part = setting("perception", "part that is left out, see data/parts.py")
+    in_model: ClassVar[bool] = True
+    leaves_out: ClassVar[bool] = True
+
+    def left_out(self, text: str) -> list[Span]:
+        return part_spans(text, self.part)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unchanged(View):
     """The picture as it is: with `source`, another picture as it is; Fine-R1's positives and negatives."""
 
     kind: Literal["unchanged"] = "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Salient(ResizedView):
+    """Black on the share of image tokens that stand out most in the model's own features (models/salience.py).
+
+    An idea in the place of PAPO's semantic masking, which ranks by the attention of a second encoder (DINOv2).
+    """
+
+    kind: Literal["salient"] = "salient"
+    ratio: float = setting(0.6, "share of the picture's tokens that are masked, rounded down; PAPO: 0.6")
+    limits: ClassVar = {"ratio": (0, 1)}
+    reads_salience: ClassVar[bool] = True
+
+    def check(self, name: str) -> None:
+        super().check(name)
+        if self.source != "own" or self.stage != "after_resize":
+            raise UserError(f"view '{name}' masks the tokens of the sample's own picture; leave source and stage out")
+
+    def apply(self, image: Image.Image, look: Look) -> Image.Image:
+        if look.salience is None:
+            raise UserError("view salient ranks a picture's tokens by a model's features; it needs a model")
+        order = (-look.salience).ravel().argsort(kind="stable")
+        masked = np.zeros(look.salience.size, dtype=bool)
+        masked[order[: int(self.ratio * masked.size + 1e-9)]] = True
+        high, wide = look.salience.shape  # in tokens
+        cells, pixels = masked.reshape(high, wide), np.array(image)
+        rows = np.arange(image.height) * high // image.height
+        columns = np.arange(image.width) * wide // image.width
+        pixels[cells[rows][:, columns]] = 0
+        return Image.fromarray(pixels)
 
 
 @dataclass(frozen=True, kw_only=True)

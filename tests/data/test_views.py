@@ -13,6 +13,7 @@ from data.images import PillowImage
 from data.mini.world import sample
 from data.views import (
     VIEWS,
+    AverageValues,
     Blank,
     Blind,
     Blur,
@@ -27,6 +28,7 @@ from data.views import (
     PatchBlack,
     Perspective,
     Pixelate,
+    Salient,
     Unchanged,
     View,
     apply_view,
@@ -123,14 +125,17 @@ def test_gauss_has_its_standard_deviation_and_stays_in_range() -> None:
     assert bright.min() > 128  # nothing wraps around
 
 
-@pytest.mark.parametrize("kind", VIEWS)
+ALONE = [kind for kind, member in VIEWS.items() if not member.reads_salience]  # the others need a model
+
+
+@pytest.mark.parametrize("kind", ALONE)
 @pytest.mark.parametrize("size", [(1, 1), (13, 29), (64, 48)])
 def test_every_view_keeps_the_size_and_gives_rgb(kind: str, size: tuple[int, int]) -> None:
     spoiled = apply_view(coloured(*size), VIEWS[kind](), 0, SAMPLE)
     assert (spoiled.size, spoiled.mode) == (size, "RGB")
 
 
-@pytest.mark.parametrize("kind", VIEWS)
+@pytest.mark.parametrize("kind", ALONE)
 @pytest.mark.parametrize("mode", ["P", "1", "L", "LA", "RGBA", "CMYK"])
 def test_pictures_in_other_modes_go_through_rgb_first(kind: str, mode: str) -> None:
     image = coloured(64, 48).filter(ImageFilter.GaussianBlur(2)).convert(mode)
@@ -146,6 +151,19 @@ def test_blurring_a_palette_picture_mixes_colours_not_palette_numbers() -> None:
     image.paste(100, (10, 0, 20, 20))
     blurred = pixels(apply_view(image, Blur(strength=3.0), 0))
     assert (blurred == [255, 0, 0]).all()
+
+
+def test_the_tokens_that_stand_out_most_are_masked_ties_in_order() -> None:
+    """Six tokens over a picture of 9 by 4 pixels: half of them, rounded down, the highest first."""
+    salience, image = np.array([[1.0, 5.0, 2.0], [5.0, 2.0, 2.0]]), white(9, 4)
+    for ratio, hidden in {0.5: [(0, 1), (1, 0), (0, 2)], 0.49: [(0, 1), (1, 0)], 0.0: []}.items():
+        found = pixels(apply_view(image, Salient(ratio=ratio), 0, salience=salience))
+        wanted = np.full((4, 9, 3), 255)
+        for row, column in hidden:
+            wanted[2 * row : 2 * row + 2, 3 * column : 3 * column + 3] = 0
+        assert (found == wanted).all()
+    with pytest.raises(UserError, match="needs a model"):
+        apply_view(image, Salient(), 0)
 
 
 RANDOM = ["patch_black", "gauss", "vp_noise", "occlude", "jitter", "rotate", "zoom_crop"]
@@ -170,6 +188,8 @@ def test_equal_seeds_give_equal_pictures(kind: str) -> None:
         (Jpeg(quality=0), "quality between 1 and 95"),
         (Blind(source="unrelated"), "shows no picture"),
         (NoPicture(source="own"), "has no picture"),
+        (Salient(source="unrelated"), "own picture; leave source and stage out"),
+        (AverageValues(draw="per_prompt"), "depends on each response"),
     ],
 )
 def test_a_view_that_cannot_be_made_is_refused_by_name(view: View, named: str) -> None:

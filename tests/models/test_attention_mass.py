@@ -7,8 +7,9 @@ from transformers import AttentionInterface, AutoModelForImageTextToText
 import models.attention_mass
 from common import UserError
 from data.mini.world import sample
-from models.attention_mass import NAME, attention_mass, mass_and_entropy, watching, weights_of_rows
+from models.attention_mass import attention_mass, mass_and_entropy
 from models.inputs import Group, plain_inputs, run
+from models.watched import NAME, watching, weights_of_rows
 from tests.models.ragged import RAGGED, ragged_groups
 
 every_family = pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl", "idefics3"])
@@ -31,7 +32,7 @@ def test_weights_are_those_of_eager_attention(load_family, family_folder, family
     model = load_family(family)
     groups = ragged_groups(model)
     shown = {}
-    with watching(model, lambda layer, *tensors: shown.update({layer: tensors})), torch.no_grad():
+    with watching(model.module, lambda layer, q, k, v, *rest: shown.update({layer: (q, k, *rest)})), torch.no_grad():
         run(model, plain_inputs(model, groups))
     n = 0
     for group in groups:
@@ -85,11 +86,11 @@ def test_watching_changes_no_output_and_leaves_the_model_as_it_was(load_family, 
     before, scores = config._attn_implementation, model.score(groups).logprobs_NT
     with torch.no_grad():
         plain = run(model, plain_inputs(model, groups))[0]
-        with watching(model, lambda *_: None):
+        with watching(model.module, lambda *_: None):
             assert config._attn_implementation == NAME
             watched = run(model, plain_inputs(model, groups))[0]
     torch.testing.assert_close(watched, plain, atol=1e-5, rtol=0)
-    with pytest.raises(KeyError), watching(model, lambda *_: {}["an error inside"]):
+    with pytest.raises(KeyError), watching(model.module, lambda *_: {}["an error inside"]):
         run(model, plain_inputs(model, groups))
     assert config._attn_implementation == before and torch.equal(model.score(groups).logprobs_NT, scores)
 
@@ -112,7 +113,7 @@ def test_what_cannot_be_watched_is_refused(random_tiny, monkeypatch):
     for layers in ([4], [-1], []):
         with pytest.raises(UserError, match="has layers 0 to 3"):
             attention_mass(random_tiny, groups, layers)
-    with watching(random_tiny, lambda *_: None), pytest.raises(UserError, match="qwen3_vl uses softcap"):
+    with watching(random_tiny.module, lambda *_: None), pytest.raises(UserError, match="qwen3_vl uses softcap"):
         AttentionInterface()[NAME](None, *[torch.zeros(1)] * 4, scaling=1.0, softcap=30.0)
     with monkeypatch.context() as patch:
         decoder = random_tiny.module.get_decoder()

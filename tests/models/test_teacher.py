@@ -7,6 +7,7 @@ import torch
 
 from common import UserError
 from data.mini.world import sample
+from models.divergence import Divergence, Side, to_teacher
 from models.loader import VisionLanguageModel
 from models.scoring import Group
 from models.teacher import TeacherPass, check_same_vocabulary
@@ -29,10 +30,10 @@ def test_a_teacher_is_compared_over_the_whole_vocabulary(random_tiny, load_famil
     groups = ragged_groups(student)
     behind = ragged_groups(teacher)
     behind[0] = Group(teacher.encode([sample("train", "chart", 3)])[0], groups[0].responses)
-    scores = student.score(groups, temperature=0.7, teacher=TeacherPass(teacher, behind, divergence))
-    assert (
-        scores.teacher_kl_NT.shape == scores.mask_NT.shape and not (scores.teacher_kl_NT * (1 - scores.mask_NT)).any()
-    )
+    asked = TeacherPass(teacher, {"clean": behind}, {"apart": to_teacher(divergence)})
+    scores = student.score(groups, temperature=0.7, teacher=asked)
+    apart_NT = scores.divergences["apart"]
+    assert apart_NT.shape == scores.mask_NT.shape and not (apart_NT * (1 - scores.mask_NT)).any()
     expected, row = torch.zeros(()), 0
     for own, other in zip(groups, behind, strict=True):
         for ids in own.responses:
@@ -43,15 +44,50 @@ def test_a_teacher_is_compared_over_the_whole_vocabulary(random_tiny, load_famil
                 "forward_kl": q.exp() * (q - p),
                 "js": (p.exp() * (p - middle) + q.exp() * (q - middle)) / 2,
             }[divergence].sum(-1)
-            torch.testing.assert_close(scores.teacher_kl_NT[row, : len(ids)], by_hand, atol=1e-5, rtol=0)
+            torch.testing.assert_close(apart_NT[row, : len(ids)], by_hand, atol=1e-5, rtol=0)
             expected, row = expected + by_hand.sum(), row + 1
     gradients = []
-    for total in (scores.teacher_kl_NT.sum(), expected):
+    for total in (apart_NT.sum(), expected):
         student.module.zero_grad()
         total.backward()
         gradients.append(torch.cat([p.grad.flatten() for p in student.module.get_decoder().parameters()]))
     assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[1].norm()
     assert all(p.grad is None for p in teacher.module.parameters())
+
+
+def test_several_divergences_over_views_of_both_models_are_those_by_hand(random_tiny, load_family):
+    """Four distributions in one call, p' with gradient: as whole logits give them, in values and gradients."""
+    teacher, student = load_family("qwen2_5_vl"), random_tiny
+    groups, behind = ragged_groups(student), ragged_groups(teacher)
+    blank = [Group(student.encode([sample("train", "chart", 3)])[0], group.responses) for group in groups]
+    blank_behind = [Group(teacher.encode([sample("train", "chart", 5)])[0], group.responses) for group in behind]
+    sides = (Side("policy"), Side("policy", "other"), Side("teacher"), Side("teacher", "other"))
+
+    def mixed(rows):
+        p, p_other, q, q_other = (side.exp() for side in rows.sides)
+        return (p * q_other).sum(-1) + 3 * (p_other * q).sum(-1) + len(rows.end_ids)
+
+    asked = {"mixed": Divergence(sides, mixed), "kl": to_teacher("reverse_kl", "other")}
+    views = {"clean": behind, "other": blank_behind}
+    scores = student.score(groups, against={"other": blank}, teacher=TeacherPass(teacher, views, asked))
+    ends, expected, row = len(student.eos_ids), torch.zeros(()), 0
+    for n, own in enumerate(groups):
+        for ids in own.responses:
+            p, p_other = (logprobs(student, side[n], ids, 1.0) for side in (groups, blank))
+            q, q_other = (logprobs(teacher, side[n], ids, 1.0).detach() for side in (behind, blank_behind))
+            size = min(p.shape[-1], q.shape[-1])
+            p, p_other, q, q_other = (one[:, :size].log_softmax(-1) for one in (p, p_other, q, q_other))
+            hand = (p.exp() * q_other.exp()).sum(-1) + 3 * (p_other.exp() * q.exp()).sum(-1) + ends
+            torch.testing.assert_close(scores.divergences["mixed"][row, : len(ids)], hand, atol=1e-5, rtol=0)
+            apart = (p.exp() * (p - q_other)).sum(-1)
+            torch.testing.assert_close(scores.divergences["kl"][row, : len(ids)], apart, atol=1e-5, rtol=0)
+            expected, row = expected + hand.sum(), row + 1
+    gradients = []
+    for total in (scores.divergences["mixed"].sum(), expected):
+        student.module.zero_grad()
+        total.backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in student.module.get_decoder().parameters()]))
+    assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[1].norm()
 
 
 def test_another_tokenizer_is_refused(random_tiny):

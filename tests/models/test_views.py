@@ -3,6 +3,7 @@
 from dataclasses import replace
 from hashlib import blake2b
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -10,7 +11,18 @@ from PIL import Image
 from common import UserError
 from data.images import PillowImage
 from data.mini.world import sample
-from data.views import VIEWS, Blank, Blind, Evidence, FeatureNoise, Gauss, NoPicture, PatchBlack, Unchanged
+from data.views import (
+    VIEWS,
+    Blank,
+    Blind,
+    Evidence,
+    FeatureNoise,
+    Gauss,
+    NoPicture,
+    PatchBlack,
+    Salient,
+    Unchanged,
+)
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
 from models.scoring import Group
@@ -102,6 +114,10 @@ def test_every_view_of_many_at_once_is_that_of_one_alone(load_family, family):
     drawn = replace(sample("train", "counting", 1), columns={"evidence": [[0, 1]]})
     asked = [(drawn, model.encode([drawn])[0], draw) for draw in (0, 2)]
     for kind, member in VIEWS.items():
+        if member.reads_salience and family == "idefics3":
+            with pytest.raises(UserError, match="family idefics3 does not give"):
+                model.encoder.see_all(asked, member(), 5)
+            continue
         seen = model.encoder.see_all(asked, member(), 5, progress=0.25)
         for (one, _, draw), found in zip(asked, seen, strict=True):
             alone = model.encoder.encode(one, member(), 5, draw, progress=0.25)
@@ -149,3 +165,36 @@ def test_unrelated_pictures_are_those_of_other_problems(random_tiny):
 def test_a_view_that_needs_a_column_says_which(random_tiny):
     with pytest.raises(UserError, match="evidence"):
         random_tiny.encode([replace(two_pictures(), columns={})], Evidence())
+
+
+@pytest.mark.parametrize("family", SHARING)
+def test_salience_is_the_distance_of_a_tokens_feature_from_its_pictures_mean(load_family, family):
+    """Of two pictures in one prompt, against the features that the model itself puts into its row."""
+    model = load_family(family)
+    prompt = model.encode([two_pictures()])[0]
+    found = model.encoder.salience(prompt)
+    grid = prompt.vision["image_grid_thw"]
+    model.pictures.expect(None)
+    with torch.no_grad():
+        features = model.module.model.get_image_features(prompt.vision["pixel_values"], grid).pooler_output
+    assert len(found) == len(features) == 2
+    for own, feature, (_, height, width) in zip(found, features, grid.tolist(), strict=True):
+        assert own.shape == (height // 2, width // 2)
+        distance = (feature - feature.mean(0)).norm(dim=1)
+        torch.testing.assert_close(torch.from_numpy(own).flatten(), distance, atol=1e-5, rtol=1e-4)
+
+
+def test_a_salient_picture_has_exactly_its_share_of_black_tokens(random_tiny):
+    one = sample("train", "counting", 1)
+    seen = random_tiny.encode([one], Salient(ratio=0.5))[0]
+    clean = random_tiny.encode([one])[0]
+    tokens = int(clean.token_kinds.sum())
+    black = 0
+    pixels, salience = np.asarray(seen.images[0]), random_tiny.encoder.salience(clean)[0]
+    rows, columns = salience.shape
+    for n, value in enumerate(salience.ravel()):
+        top, left = pixels.shape[0] * (n // columns) // rows, pixels.shape[1] * (n % columns) // columns
+        dark = not pixels[top + 1, left + 1].any()
+        black += dark
+        assert not dark or value >= np.sort(salience.ravel())[-(tokens // 2)]
+    assert black == tokens // 2

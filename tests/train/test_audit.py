@@ -83,7 +83,8 @@ def test_every_term_of_every_recipe_passes_the_audit(method, scale):
     masked_NT = batch.scores["logp@masked"]
     scores = batch.scores | {str(name): masked_NT for name in needs.fixed if str(name) not in batch.scores}
     live = batch.live | {str(name): masked_NT.clone().requires_grad_() for name in needs.live}
-    audit(losses, replace(batch, scores=scores, live=live))
+    apart = {name: masked_NT.clone().requires_grad_() for name in needs.divergences}
+    audit(losses, replace(batch, scores=scores, live=live, divergences=apart))
 
 
 def test_the_audit_names_a_weight_that_is_zero_or_the_same_everywhere():

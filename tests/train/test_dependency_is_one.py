@@ -60,8 +60,7 @@ def test_k3_is_the_perception_loss_before_its_coefficient_bounds_included():
     logp_NT, masked_NT = -3 * torch.rand(4, 50), -3 * torch.rand(4, 50)
     masked_NT[0, :6] = logp_NT[0, :6] + torch.tensor([-60.0, -20.0, -19.9, -11.0, 2.61, 2.62])
     logp_NT[1, :3] = torch.tensor([-25.0, -20.0, -3.0]) + masked_NT[1, :3]
-    mask_NT = torch.ones(4, 50)
-    value_NT, bounded_NT = perception_kl(logp_NT, masked_NT, mask_NT, None, PerceptionKlSettings())
+    value_NT, bounded_NT = perception_kl(logp_NT, masked_NT, PerceptionKlSettings())
     found_NT = k3(logp_NT, masked_NT)
     assert torch.equal(found_NT, value_NT) and 0 < bounded_NT.sum() == (found_NT == K3_BOUND).sum()
 
@@ -75,7 +74,7 @@ def test_from_the_same_log_probs_all_four_are_equal_to_the_bit(random_tiny):
     ]
     rows = [one.token_scores()["k3"] for one in scores]
     assert all((value_T > 0).any() for value_T in rows)
-    loss_NT, _ = perception_kl(batch.logp_NT, masked_NT, batch.mask_NT, None, LOSSES.perception_kl)
+    loss_NT, _ = perception_kl(batch.logp_NT, masked_NT, LOSSES.perception_kl)
     logged_NT = token_losses(LOSSES, batch)[1]["actor/kl_prcp_loss"]
     valid_NT, whole_K = batch.mask_NT > 0, torch.cat(rows)
     for value_K in (loss_NT[valid_NT].detach(), -logged_NT[valid_NT], *shown(random_tiny, scores)):

@@ -8,7 +8,9 @@ from train.listing import TRUTHS, methods
 
 ROOT = Path(__file__).resolve().parents[2]
 # Names that only a method has; base algorithms (grpo, rloo ...) are kinds of advantage.
-NAMES = re.compile(r"(?<![a-z])(papo|vppo|vgpo|pepo|vepo|cgpo|cppo|pgpo|pearl|vision_sr1|opd|racro)(?![a-z])")
+NAMES = re.compile(
+    r"(?<![a-z])(papo|vppo|vgpo|pepo|vepo|cgpo|cppo|pgpo|pearl|vision_sr1|opd|racro|srpo|cfpo|vgs|vcsd)(?![a-z])"
+)
 
 
 def test_every_method_says_its_paper_and_how_sure_we_are():
@@ -17,7 +19,12 @@ def test_every_method_says_its_paper_and_how_sure_we_are():
     by_name = {one.method: one for one in listed}
     assert "top" in by_name["vppo"].pieces and "masked, per response" in by_name["vppo"].passes
     assert by_name["grpo"].passes == "reference" and by_name["dapo"].passes == "none"
-    assert by_name["opd"].passes == "teacher in the update"
+    assert by_name["opd"].passes == "teacher clean in the update"
+    assert by_name["va_opd"].passes == "teacher clean, teacher coarse, teacher clean in the update"
+    update = "none with gradient, teacher clean, teacher none, teacher clean in the update, teacher none in the update"
+    assert by_name["vgs"].passes == update  # the gate's pass compares the teacher's two views before the update
+    assert by_name["cfpo_g"].passes == "reference, counterfactual, per response"
+    assert by_name["srpo"].passes == "old log-probs of all, reference, masked, per response, unread"
 
 
 def code_words(path: Path) -> set[str]:

@@ -119,6 +119,10 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
     assert row["actor/kl_loss"] > 0 and row["actor/grad_norm"] > 0
 
 
+STRONG = ["weights.strong.kind=top", "weights.strong.on=perception_kl", "weights.strong.score=k3@masked"]
+RIGHT = ["weights.right.kind=correct", "weights.right.on=perception_kl", "losses.constant=[weights.right]"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
@@ -130,9 +134,9 @@ def test_adapters_and_a_frozen_tower_train_what_they_say(small_run, options, mov
         ["method=dapo_full"],
         ["method=papo_g", "losses.ppo.importance_cap=2", "losses.average=four"],
         ["method=papo_g", "losses.entropy.coef=0.01", "losses.entropy.kind=full", "losses.nll.coef=0.1"],
-        ["method=papo_g", "losses.perception_kl.keep=0.4", "losses.perception_kl.end_coef=0.01"],
+        ["method=papo_g", *STRONG, "losses.perception_kl.end_coef=0.01"],
         ["method=reinforce_pp", "losses.reference_kl.coef=0"],
-        ["method=papo_g", "views.masked.draw=per_response", "losses.perception_kl.only_correct=true"],
+        ["method=papo_g", "views.masked.draw=per_response", *RIGHT],
     ],
     ids=lambda options: " ".join(options),
 )

@@ -118,13 +118,13 @@ def test_the_mean_of_k3_is_the_kl_for_tokens_of_p():
 
 def perception(logp, masked, accuracy=None, **options) -> torch.Tensor:
     settings = PerceptionKlSettings(**options)
-    return perception_kl(logp, masked, torch.ones_like(logp), accuracy, settings)[0]
+    return perception_kl(logp, masked, settings)[0]
 
 
 def test_perception_gradient_is_one_minus_the_ratio_and_dies_beyond_the_bound():
     logp = torch.tensor([[-1.0, -2.0, -5.0]]).requires_grad_()
     masked = torch.tensor([[-2.0, -1.0, -1.0]])
-    value, bounded = perception_kl(logp, masked, torch.ones(1, 3), None, PerceptionKlSettings())
+    value, bounded = perception_kl(logp, masked, PerceptionKlSettings())
     value.sum().backward()
     assert logp.grad[0, 0] == pytest.approx(1 - math.exp(-1), rel=1e-5)  # needs the picture: pushed up by the reward
     assert logp.grad[0, 1] == pytest.approx(1 - math.exp(1), rel=1e-5)
@@ -162,28 +162,6 @@ def test_the_perception_gradient_flows_where_it_is_asked_to(branch, clean, maske
     leaves = [torch.tensor([[-1.0]], requires_grad=True), torch.tensor([[-2.0]], requires_grad=True)]
     perception(*leaves, gradient=branch, ratio=ratio).sum().backward()
     assert [leaf.grad is not None for leaf in leaves] == [bool(clean), bool(masked)]
-
-
-def test_keep_leaves_the_tokens_of_highest_k3_of_each_response():
-    logp = torch.zeros(2, 5)
-    masked = -torch.tensor([[0.1, 0.5, 0.3, 0.2, 9.0], [0.4, 0.0, 0.0, 9.0, 9.0]])
-    mask = torch.tensor([[1.0, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
-    value, _ = perception_kl(logp, masked, mask, None, PerceptionKlSettings(keep=0.4))
-    kept = (value > 0).int().tolist()
-    assert kept == [[0, 1, 1, 0, 0], [1, 0, 0, 0, 0]]  # ceil(4 x 0.4) = 2; of ceil(3 x 0.4) = 2 one has k3 = 0
-    value, _ = perception_kl(logp, masked, mask, None, PerceptionKlSettings(keep=0.01))
-    assert (value > 0).sum(1).tolist() == [1, 1]  # at least one
-
-
-def test_keep_takes_exactly_its_share_where_k3_ties():
-    value = perception(torch.zeros(1, 10), torch.full((1, 10), -1.0), keep=0.3)
-    assert (value > 0).sum() == 3
-
-
-def test_only_correct_responses_may_carry_the_term():
-    logp, masked = torch.zeros(3, 2), torch.full((3, 2), -1.0)
-    value = perception(logp, masked, accuracy=torch.tensor([1.0, 0.0, 0.5]), only_correct=True)
-    assert value[0].min() > 0 and value[1:].abs().max() == 0
 
 
 @pytest.mark.parametrize(("step", "gamma"), [(0, 0.02), (25, 0.015), (50, 0.01), (51, 0.01), (99, 0.01)])

@@ -106,13 +106,11 @@ def test_the_corruption_is_papos(method, scale):
         "per_prompt",
         "before_resize",
     )
-    assert (term.view, term.gradient, term.ratio, term.bound, term.keep, term.only_correct, term.end_coef) == (
+    assert (term.view, term.gradient, term.ratio, term.bound, term.end_coef) == (
         "masked",
         "clean",
         "masked_over_clean",
         10.0,
-        1.0,
-        False,
         None,
     )
 

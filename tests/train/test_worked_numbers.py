@@ -274,3 +274,35 @@ def test_neutral_settings_are_the_base_bit_for_bit(name):
     found = run(step(*views), f"method={name}", *same, *options, *masked)
     wanted = run(step(), f"method={base}", *same, *entropy)
     assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
+
+
+STRONG = ["weights.strong.kind=top", "weights.strong.on=perception_kl", "weights.strong.score=k3@masked"]
+RIGHT = ["weights.right.kind=correct", "weights.right.on=perception_kl"]
+# What the two options of the perception term gave that these weights replace, at the same tensors: loss, loss of the
+# term, and the whole gradient of the first two rows.
+REPLACED = {
+    "strong": (
+        STRONG,
+        (0.043997543562, -0.003142841850),
+        "-.0495573247 -.0459849562 -.0523614914 -.0471403854; .0495573247 .0445996293 .0512086779 .0471403854",
+    ),
+    "right": (
+        RIGHT,
+        (0.045057669617, -0.002082715796),
+        "-.0497430474 -.0459849562 -.0523614914 -.0471403854; .0495573247 .0448413217 .0520981831 .0471403854",
+    ),
+    "both": (
+        [*STRONG, *RIGHT],
+        (0.045073641714, -0.002066743698),
+        "-.0495573247 -.0459849562 -.0523614914 -.0471403854; .0495573247 .0448413217 .0520981831 .0471403854",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_papos_token_mask_is_a_weight_with_the_numbers_of_the_option_it_replaced(name):
+    weights, losses, gradient = REPLACED[name]
+    given = step("masked") | {"accuracy": torch.tensor([1.0, 0, 0, 1], dtype=torch.float64)}
+    out = run(given, "method=papo_g", "losses.reference_kl=null", *weights)
+    assert (out["loss"].item(), out["loss/perception_kl"].item()) == pytest.approx(losses, abs=1e-12)
+    torch.testing.assert_close(out["grad_logp"][:2], rows(gradient), atol=6e-11, rtol=0)

@@ -12,9 +12,9 @@ from train.columns import score_of
 class ScoredBatch:
     """N responses of up to T tokens with every score that an enabled term names; padding has mask 0.
 
-    `logp_NT` and `live` carry gradient; the rest is data. `advantages` has one tensor, or one per reward term where
-    channels are kept apart. `weights` holds W by term, 1 where none is given. `losses` are the settings of all terms:
-    a term may read a neighbour's.
+    `logp_NT`, `live` and `divergences` carry gradient; the rest is data. `advantages` has one tensor, or one per
+    reward term where channels are kept apart. `weights` holds W by term, 1 where none is given. `losses` are the
+    settings of all terms: a term may read a neighbour's.
     """
 
     logp_NT: Tensor
@@ -22,6 +22,7 @@ class ScoredBatch:
     advantages: tuple[Tensor, ...]
     scores: dict[str, Tensor] = field(default_factory=dict)
     live: dict[str, Tensor] = field(default_factory=dict)
+    divergences: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Tensor] = field(default_factory=dict)
     accuracy_N: Tensor | None = None
     progress: float = 0.0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from configs import setting
+from models.divergence import Divergence, to_teacher
 from train.losses.term import Term, TermLoss
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Distill(Term):
     def fixed(self) -> set[str]:
         return {"teacher.logp"} if self.divergence == "sampled" else set()
 
-    def live(self) -> set[str]:
-        return set() if self.divergence == "sampled" else {"teacher.kl"}
+    def divergences(self) -> dict[str, Divergence]:
+        return {} if self.divergence == "sampled" else {"kl_teacher": to_teacher(self.divergence)}
 
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return coef x divergence."""
@@ -44,5 +45,5 @@ class Distill(Term):
             gap_NT = (batch.logp_NT - batch.scores["teacher.logp"]).detach()
             value_NT = (batch.logp_NT - batch.logp_NT.detach()).exp() * gap_NT
         else:
-            value_NT = batch.live["teacher.kl"]
+            value_NT = batch.divergences["kl_teacher"]
         return TermLoss({"distill": self.coef * value_NT} if self.coef else {}, {"actor/distill": value_NT})

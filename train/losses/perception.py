@@ -10,10 +10,12 @@ KL(m || p); masked and both let the corrupted branch learn, as a switch of Janua
 
 Switches that the released code has and no published run uses, and where ours differ:
 - token mask: it keeps the tokens at or above the (1 - share) quantile of k3 in their response, which is
-  floor(share (T - 1)) + 1 tokens and more where values tie. `keep` takes exactly ceil(share T), as VPPO selects
-  tokens. Either way the dropped tokens stay in the denominator.
+  floor(share (T - 1)) + 1 tokens and more where values tie. Here that is a weight of kind `top` with on: perception_kl
+  and score: k3@<view>, which takes exactly ceil(share T) tokens, by the log-probs before the step's first update.
+  Either way the dropped tokens stay in the denominator.
 - clipping: a second cut, after the one at 10. `bound` replaces the 10, so a bound above 10 is possible only here.
-- apply mode: only "all" is implemented there, correct_only raises an error. `only_correct` keeps accuracy 1.
+- apply mode: only "all" is implemented there, correct_only raises an error. Here: a weight of kind `correct` on the
+  term.
 - annealing: linear over int(share x steps) rollout steps, then constant, with default end 0 and share 0.5. Both
   entropy coefficients are scaled by gamma / its setting at the same time. `gamma_at` starts at the first step's value.
 """
@@ -26,7 +28,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from common.lazy import torch
 from configs import setting
 from train.losses.term import Term, TermLoss
-from train.selection import top_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,13 +35,10 @@ if TYPE_CHECKING:
     from train.losses.batch import ScoredBatch
 
 
-def perception_kl(
-    logp_NT: Tensor, masked_logp_NT: Tensor, mask_NT: Tensor, accuracy_N: Tensor | None, settings: PerceptionKlSettings
-) -> tuple[Tensor, Tensor]:
-    """Return the bounded k3 of every token that keeps the term, 0 elsewhere; and 1 where the bound acted."""
+def perception_kl(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionKlSettings) -> tuple[Tensor, Tensor]:
+    """Return the bounded k3 of every token, and 1 where the bound acted."""
     k3_NT = perception_k3(logp_NT, masked_logp_NT, settings)
-    value_NT = k3_NT.clamp(max=settings.bound) * kept_tokens(k3_NT, mask_NT, accuracy_N, settings)
-    return value_NT, (k3_NT > settings.bound).float()
+    return k3_NT.clamp(max=settings.bound), (k3_NT > settings.bound).float()
 
 
 def perception_k3(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionKlSettings) -> Tensor:
@@ -52,17 +50,6 @@ def perception_k3(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionK
     if settings.ratio == "masked_over_clean":
         return k3(clean_NT, masked_NT, bound=torch.inf)
     return k3(masked_NT, clean_NT, bound=torch.inf)
-
-
-def kept_tokens(
-    score_NT: Tensor, mask_NT: Tensor, accuracy_N: Tensor | None, settings: PerceptionKlSettings
-) -> Tensor:
-    """1 where a token keeps the term: the share of its response with the highest score, on correct responses."""
-    kept = top_tokens(score_NT, mask_NT, settings.keep) if settings.keep < 1 else mask_NT > 0
-    if settings.only_correct:
-        assert accuracy_N is not None
-        kept = kept & (accuracy_N[:, None] == 1)
-    return kept.to(score_NT.dtype)
 
 
 def gamma_at(settings: PerceptionKlSettings, step: int, steps: int) -> float:
@@ -88,8 +75,6 @@ class PerceptionKlSettings(Term):
         "masked_over_clean", "k3's ratio: as the released code computes it, or as the paper prints it"
     )
     bound: float = setting(10.0, "k3 of a token is cut here, and its gradient with it")
-    keep: float = setting(1.0, "share of a response's tokens that keep the term, those of highest k3; 1 = all")
-    only_correct: bool = setting(False, "the term acts on responses of accuracy 1 only")
 
     @property
     def score(self) -> str:
@@ -102,9 +87,6 @@ class PerceptionKlSettings(Term):
     def live(self) -> set[str]:
         return set() if self.gradient == "clean" else {self.score}
 
-    def needs_accuracy(self) -> bool:
-        return self.only_correct
-
     def live_view(self, batch: ScoredBatch) -> Tensor:
         """Return the corrupted view's log-probs, frozen unless that branch learns."""
         masked_NT = batch.score(self.score)
@@ -113,7 +95,7 @@ class PerceptionKlSettings(Term):
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return -gamma x k3 between the views."""
         masked_NT = batch.score(self.score)
-        value_NT, bounded_NT = perception_kl(batch.logp_NT, masked_NT, batch.mask_NT, batch.accuracy_N, self)
+        value_NT, bounded_NT = perception_kl(batch.logp_NT, masked_NT, self)
         logged = {
             "actor/kl_prcp_loss": -value_NT,  # negative, as PAPO's curves show it: it falls as the KL grows
             "actor/kl_prcp_bounded": bounded_NT,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from models.divergence import Divergence
     from train.losses.batch import ScoredBatch
 
 
@@ -39,6 +40,13 @@ class Term:
     def live(self) -> set[str]:
         """Return the scores it needs with gradient beside the policy's log-prob."""
         return set()
+
+    def divergences(self) -> dict[str, Divergence]:
+        """Return what it needs of whole next-token distributions of policy and teacher, with gradient, by name.
+
+        The name is also that of the tensor which holds it in a file (train/objective.py).
+        """
+        return {}
 
     def needs_accuracy(self) -> bool:
         return False

@@ -12,6 +12,7 @@ from train.weights.marked import Marked, Penalty
 from train.weights.pepo import Pepo
 from train.weights.piece import Weight
 from train.weights.prompt_score import PromptScore
+from train.weights.roles import Roles
 from train.weights.smooth import Smooth
 from train.weights.top import Top
 from train.weights.unsure import Unsure
@@ -41,4 +42,5 @@ WEIGHTS: dict[str, type[Weight]] = {
     "marked": Marked,
     "penalty": Penalty,
     "unsure": Unsure,
+    "roles": Roles,
 }

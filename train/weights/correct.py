@@ -1,7 +1,7 @@
 """Keep the responses that are right: W = 1 where accuracy is 1, else 0.
 
 With losses.denominator=selected a term is averaged over the tokens of correct responses (ROMA); with `all` the tokens
-of wrong ones stay in the denominator.
+of wrong ones stay in the denominator. On `perception_kl` it is the mode that PAPO's released code names and refuses.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Keep the tokens of highest score, drop the others: W = 1 on ceil(share T) tokens of a response, else 0.
 
 VPPO (arXiv 2510.09285, section 4.2): the 40 % of tokens with the highest k3 between the real and the masked picture.
-80/20 (arXiv 2506.01939): the 20 % of highest entropy over the batch (`over: step`). The dropped tokens stay in the
-denominator unless losses.denominator is `selected`. Ties go to the earlier token; torch.sort in the released code
-leaves them open.
+80/20 (arXiv 2506.01939): the 20 % of highest entropy over the batch (`over: step`). With `on: perception_kl` it is the
+token mask of PAPO's released code. The dropped tokens stay in the denominator unless losses.denominator is `selected`.
+Ties go to the earlier token; torch.sort in VPPO's released code leaves them open.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Top(Weight):
 
     kind: Literal["top"] = "top"
     score: str = setting("k3@masked", "score that ranks tokens, see train/columns.py")
-    share: float = setting(0.4, "share of tokens that are kept, at least one")
+    share: float = setting(0.4, "share of tokens that are kept, at least one", bounds="(0, 1]")
     over: Literal["response", "step"] = setting("response", "rank within each response or over the whole step")
 
     def needs(self) -> set[str]:
