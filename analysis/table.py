@@ -81,7 +81,7 @@ def paper_rows(paper: dict) -> pd.DataFrame:
             {"method": row["method"], "label": label, "heading": h, "value": values.get(h, nan)}
             for h in ordered(paper)
         ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["method", "label", "heading", "value"])
 
 
 def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Comparison]:
@@ -161,8 +161,8 @@ def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[s
         "95 % over trainings",
         "items only one gets right",
         "McNemar exact p",
-        "paper's difference",
     ]
+    printed = any(c.published for c in found)  # a study has no paper's rows
     rows = [
         [
             f"{c.method} - {c.baseline}",
@@ -171,11 +171,11 @@ def comparison_rows(found: Sequence[Comparison]) -> tuple[list[str], list[list[s
             "one training" if c.over_trainings is None else c.over_trainings.text("+"),
             f"{c.only_method} against {c.only_baseline}",
             f"{c.p_value:.2g}",
-            c.published or "not in the paper",
+            *([c.published or "not in the paper"] if printed else []),
         ]
         for c in found
     ]
-    return header, rows
+    return [*header, *(["paper's difference"] if printed else [])], rows
 
 
 def verdict(c: Comparison) -> str:

@@ -166,6 +166,8 @@ def test_a_table_is_made_again_from_its_item_scores_byte_for_byte(tmp_path):
     again = read_table(tmp_path)
     texts = {name: (tmp_path / name).read_text() for name in ("table.md", "table.csv", "table.tex")}
     assert again.texts() == texts and (again.name, again.scale) == ("1", "mini")
+    study = replace(data, name="dose", paper=read_table_file("dose"))  # a table that no paper prints
+    assert study.title == "Dose: the coefficient of PAPO at mini scale" and "paper" not in study.texts()["table.md"]
     again.items.per_seed["grpo"][1] = 1 - again.items.per_seed["grpo"][1]
     changed = replace(again, items=Items(again.items.frame, again.items.per_seed))
     assert changed.texts()["table.md"] != texts["table.md"]
