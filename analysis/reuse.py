@@ -7,11 +7,12 @@ from typing import Any
 from common import UserError
 from configs import compose, load_resolved, to_dict
 from eval.settings import EvalSettings
+from eval.tasks import with_items
 from train.settings import TrainSettings
 
 # What a run writes and where it runs; its numbers do not follow from these.
 TRAINING_PLACE = frozenset({"run", "keep", "parallel", "dry_run"})
-EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "dry_run", "engine", "memory_share", "server"})
+EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "dry_run", "engine", "memory_share", "gpus", "server"})
 
 
 def difference(before: dict[str, Any], now: dict[str, Any], place: Collection[str]) -> str:
@@ -30,9 +31,8 @@ def named_difference(key: str, before: Any, now: Any) -> str:
     return f"{key}={before}, not {now}"
 
 
-def refuse_other(schema: type, folder: Path, overrides: Sequence[str], place: Collection[str]) -> None:
-    before = to_dict(load_resolved(schema, folder / "config.yaml"))
-    found = difference(before, to_dict(compose(schema, overrides)), place)
+def refuse_other(before: Any, now: Any, folder: Path, place: Collection[str]) -> None:
+    found = difference(to_dict(before), to_dict(now), place)
     if found:
         raise UserError(
             f"{folder} was made with {found} as the table asks; give the same settings (train=[...], eval=[...]), "
@@ -42,9 +42,11 @@ def refuse_other(schema: type, folder: Path, overrides: Sequence[str], place: Co
 
 def refuse_other_training(folder: Path, overrides: Sequence[str]) -> None:
     """Refuse a training of other settings than those of its row."""
-    refuse_other(TrainSettings, folder, overrides, TRAINING_PLACE)
+    before = load_resolved(TrainSettings, folder / "config.yaml")
+    refuse_other(before, compose(TrainSettings, overrides), folder, TRAINING_PLACE)
 
 
 def refuse_other_evaluation(folder: Path, overrides: Sequence[str]) -> None:
     """Refuse an evaluation of other items, responses, views or graders than those of the table."""
-    refuse_other(EvalSettings, folder, overrides, EVALUATION_PLACE)
+    before, now = load_resolved(EvalSettings, folder / "config.yaml"), compose(EvalSettings, overrides)
+    refuse_other(with_items(before), with_items(now), folder, EVALUATION_PLACE)

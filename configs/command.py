@@ -32,13 +32,13 @@ def command(
     positional: Sequence[str] = (),
     options: Mapping[str, str] | None = None,
     root: Path = ROOT,
-    defaults: Mapping[str, str] | None = None,
+    defaults: Callable[[], Mapping[str, str]] | Mapping[str, str] | None = None,
     dry: Runner | str | None = None,
 ) -> int:
     """Compose the settings, run, and return the exit status.
 
     `run` takes the settings; as text ("train.loop:train") it is imported only when the work starts.
-    `dry` is what a dry run does once it has printed the settings.
+    `dry` is what a dry run does once it has printed the settings; `defaults` that must be found out are a function.
     Bare arguments fill the settings named in `positional`; `options` maps a flag such as "-o" to a setting.
     """
     options = options or {}
@@ -51,7 +51,7 @@ def command(
         return 0
     try:
         overrides = _overrides(argv, positional, options)
-        settings = compose(schema, overrides, root=root, defaults=defaults)
+        settings = compose(schema, overrides, root=root, defaults=defaults() if callable(defaults) else defaults)
         if getattr(settings, "dry_run", False):
             print(to_yaml(settings), end="")
             return (_runner(dry)(settings) or 0) if dry else 0

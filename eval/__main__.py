@@ -1,9 +1,27 @@
-"""`python -m eval run=runs/mini/grpo/seed0 k=8`: sample k answers per item, judge them, score with intervals."""
+"""`python -m eval run=runs/mini/grpo/seed0 k=8`: sample k answers per item, judge them, score with intervals.
+
+The model is that of the run, unless model= names another; gpus=8 starts a process on each of eight GPUs.
+"""
 
 import sys
+from collections.abc import Sequence
 
 from configs import command
+from eval.run_model import model_of_run
 from eval.settings import EvalSettings
 
+
+def main(arguments: Sequence[str]) -> int:
+    return command(
+        EvalSettings,
+        "eval.runner:evaluate",
+        arguments,
+        prog="python -m eval",
+        summary=str(__doc__),
+        defaults=lambda: model_of_run(arguments),
+        dry="eval.plan:print_plan",
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(command(EvalSettings, "eval.runner:evaluate", sys.argv[1:], prog="python -m eval", summary=str(__doc__)))
+    sys.exit(main(sys.argv[1:]))

@@ -2,42 +2,31 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from common import UserError, atomic_write_text
+from common.lock import folder_lock
 from common.progress import progress
 from configs import Run, save_resolved
-from configs.layout import PREDICTIONS, evaluation_folder
+from configs.layout import PREDICTIONS
 from eval.audit import write_audit
 from eval.board import send
+from eval.checks import check_names
+from eval.folder import check_folder, checked, record_of
 from eval.output import with_text, write_scores
 from eval.page import write_page
-from eval.sampling import check_sampling, make_sampler, missing_of, open_stores, sample_tasks
+from eval.sampling import make_sampler, missing_of, open_stores, sample_tasks
 from eval.scores import column_scores, flat_scores, suite_averages, task_record
 from eval.settings import EvalSettings
-from eval.tasks import Task, tasks_of, trained_model
-from eval.verdicts import check_names, judged_table
+from eval.tasks import Task, tasks_of
+from eval.verdicts import judged_table
+from eval.workers import sample_by_workers, take_over_parts
 from models.judged import write_judged
-from models.weights import weights_digest
 from verify.llm_judge import LlmJudge
-
-
-def output_folder(settings: EvalSettings) -> Path:
-    if settings.out:
-        return Path(settings.out)
-    if not settings.run:
-        raise UserError("give run=<run folder>, or model=<name> together with out=<folder of the results>")
-    return evaluation_folder(Path(settings.run), settings.bench)
-
-
-def revision_of(settings: EvalSettings) -> str:
-    """Return what the weights are, as exactly as can be told."""
-    digest = weights_digest(Path(settings.model.path))
-    return f"sha256:{digest}" if digest else f"{settings.model.path}@{settings.model.revision or 'newest'}"
 
 
 def suite_of(settings: EvalSettings, tasks: Sequence[Task]) -> str:
@@ -48,12 +37,16 @@ def suite_of(settings: EvalSettings, tasks: Sequence[Task]) -> str:
 def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: Path) -> tuple[dict, dict]:
     """Return responses of every task and the prompts that were too long; load a model only if any is missing."""
     stores = open_stores(tasks, settings, revision, out)
+    take_over_parts(stores, out)
     too_long: dict[str, list[str]] = {task.name: [] for task in tasks}
     missing = missing_of(tasks, stores, settings.k)
     if missing:
         total = sum(len(task.samples) for task in tasks) * settings.k
         with progress(f"eval {settings.run or settings.model.name}", total) as advance:
-            too_long = sample_tasks(make_sampler(settings), tasks, stores, settings, advance)
+            if settings.gpus > 1:
+                too_long = sample_by_workers(tasks, missing, stores, settings, out, advance)
+            else:
+                too_long = sample_tasks(make_sampler(settings), tasks, stores, settings, advance)
     responses = {}
     for task in tasks:
         store = stores[task.name]
@@ -65,21 +58,22 @@ def sampled(settings: EvalSettings, tasks: Sequence[Task], revision: str, out: P
 
 def evaluate(settings: EvalSettings) -> None:
     """Sample, judge, and write predictions, scores and provenance; what is there already is not sampled again."""
-    if settings.view:
-        settings.view.check("view")
-    names, out = check_names(settings), output_folder(settings)
-    check_sampling(settings)
-    if settings.run:
-        settings = replace(settings, model=trained_model(Path(settings.run), settings.model))
+    settings, out = checked(settings)
     tasks = tasks_of(settings)
     judge = LlmJudge(settings.judge) if settings.judge else None
-    out.mkdir(parents=True, exist_ok=True)
-    save_resolved(settings, out / "config.yaml")
-    revision = revision_of(settings)
-    versions = {task.name: task.version for task in tasks}
-    single = next(iter(versions.values())) if len(versions) == 1 else settings.bench
-    record = Run.collect(settings, revisions={"model": revision, "bench": single, **versions})
-    responses, too_long = sampled(settings, tasks, revision, out)
+    record = record_of(settings, tasks)
+    with folder_lock(out):
+        check_folder(settings, record, out)
+        save_resolved(settings, out / "config.yaml")
+        sample_and_score(settings, tasks, record, judge, out)
+
+
+def sample_and_score(
+    settings: EvalSettings, tasks: Sequence[Task], record: Run, judge: LlmJudge | None, out: Path
+) -> None:
+    """Fill the folder of an evaluation."""
+    names = check_names(settings)
+    responses, too_long = sampled(settings, tasks, record.revisions["model"], out)
     answered = [task for task in tasks if responses[task.name]]
     if not answered:
         raise UserError("every prompt is longer than model.max_prompt_tokens; raise it")
@@ -89,7 +83,7 @@ def evaluate(settings: EvalSettings) -> None:
     tables = {task.name: judged_table(task, responses[task.name], names, judge) for task in answered}
     predictions = pd.concat(tables.values(), ignore_index=True)
     scores: dict[str, Any] = {
-        "bench": single,
+        "bench": record.revisions["bench"],
         "k": settings.k,
         "grader": names[0],
         "left_out": sum(map(len, too_long.values())) + sum(sum(task.left_out.values()) for task in tasks),
@@ -129,6 +123,8 @@ def notes(name: str, bench: dict[str, Any]) -> list[str]:
     """Return what a benchmark's numbers leave out or rest on."""
     found = [f"{count} {reason}" for reason, count in bench["left_out"].items()]
     found += [f"the first of these: {bench['unusable'][0]}"] if bench["unusable"] else []
+    subset = bench["items"] < bench["rows"] - sum(bench["left_out"].values())
+    found += ["a subset, as items= asks"] if subset else []
     found += [f"{len(bench['too_long'])} prompts too long"] if bench["too_long"] else []
     doubts = bench["doubtful_golds"]
     found += (

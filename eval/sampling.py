@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from common import UserError, sha256_of
+from common import sha256_of
 from data import Sample
 from eval.settings import EvalSettings
 from eval.store import ResponseStore, key_of
@@ -19,6 +19,7 @@ from models.loader import VisionLanguageModel, load
 from models.settings import EngineSettings
 
 Advance = Callable[[int, str], None]
+AHEAD = {"hf": 1, "server": 4, "vllm": 8}  # batches that are encoded at a time
 
 
 @dataclass
@@ -27,31 +28,23 @@ class Sampler:
 
     model: VisionLanguageModel
     engine: Any
-    ahead: int  # batches that are encoded at a time
-
-
-def check_sampling(settings: EvalSettings) -> None:
-    """Refuse what no engine can draw, before anything is loaded."""
-    if settings.k < 1 or settings.seed < 0:
-        raise UserError(f"k must be at least 1 and seed at least 0, not {settings.k} and {settings.seed}")
-    if settings.view and settings.view.draw != "per_prompt":
-        raise UserError("view.draw=per_response is for training: here all responses to an item see one picture")
+    ahead: int
 
 
 def make_sampler(settings: EvalSettings) -> Sampler:
     """Return weights are loaded only where this process samples with transformers."""
     if settings.engine == "hf":
         model = load(settings.model)
-        return Sampler(model, HfEngine(model), 1)
+        return Sampler(model, HfEngine(model), AHEAD["hf"])
     from models.server_engine import ServerEngine, load_front
 
     front = load_front(settings.model)
     if settings.engine == "server":
-        return Sampler(front, ServerEngine(front, settings.server), 4)
+        return Sampler(front, ServerEngine(front, settings.server), AHEAD["server"])
     from models.vllm_engine import VllmEngine
 
     engine = EngineSettings(kind="vllm", memory_share=settings.memory_share)
-    return Sampler(front, VllmEngine(front, engine, settings.sampling), 8)
+    return Sampler(front, VllmEngine(front, engine, settings.sampling), AHEAD["vllm"])
 
 
 def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]:
@@ -74,12 +67,13 @@ def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]
     }
 
 
+def store_file(task: Task, settings: EvalSettings, revision: str, out: Path) -> Path:
+    """Return the file of a task's responses, named by the address of what they depend on."""
+    return out / "responses" / f"{task.name}-{key_of(made_by(task, settings, revision))}.jsonl"
+
+
 def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, out: Path) -> dict[str, ResponseStore]:
-    """Return a file per task, named by the address of what it depends on."""
-    return {
-        task.name: ResponseStore(out / "responses" / f"{task.name}-{key_of(made_by(task, settings, revision))}.jsonl")
-        for task in tasks
-    }
+    return {task.name: ResponseStore(store_file(task, settings, revision, out)) for task in tasks}
 
 
 def missing_of(tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int) -> list[tuple[Task, Sample, int]]:

@@ -20,7 +20,9 @@ class AskSettings:
     run: str | None = setting(None, "take the final weights of this run folder instead of model.path")
     bench: str = setting("mini", "a benchmark, a suite (python -m eval.catalogue lists them), or a,b,c")
     data: str = setting("auto", "hub, a folder of local copies, or mini; auto: mini for models of the mini world")
-    items: int = setting(80, "mini: items per column; elsewhere: at least so many of each benchmark, 0 = all")
+    items: int | None = setting(
+        None, "mini: items per column, null = 80; elsewhere: at least so many of each benchmark, null or 0 = all"
+    )
     k: int = setting(8, "responses per item; the score is avg@k")
     split: str = setting("test", "split of the mini world")
     prompt: str = setting("auto", "template around the question; auto: what the benchmark's authors (or PAPO) use")
@@ -40,5 +42,6 @@ class EvalSettings(AskSettings):
 
     view: AnyView | None = setting(None, "what the model sees in place of the picture; blank = control")
     scorers: list[str] = setting(factory=list, help="further scorers; with two or more there is an audit of them")
+    gpus: int = setting(1, "worker processes, one per GPU; without GPUs one thread each", bounds="[1, inf)")
     judge: JudgeSettings | None = setting(None, "a language model for what official rules leave open; null = unscored")
     page: int = setting(200, "items on the page of predictions; 0 = no page")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,31 +30,54 @@ class PictureFiles:
         return hashlib.sha256("\n".join(contents).encode()).hexdigest()
 
 
-class ResponseStore:
-    """One file of one benchmark's responses; a line is there whole or not at all."""
+def whole_lines(path: Path) -> bytes:
+    """Return the content of a file up to its last line end: what follows was cut short by a kill."""
+    content = path.read_bytes()
+    return content[: content.rfind(b"\n") + 1]
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+
+def parsed(path: Path, lines: bytes) -> Iterator[Response]:
+    for number, line in enumerate(lines.splitlines(), start=1):
+        try:
+            response = Response(**json.loads(line))
+            hash((response.sample_id, response.k))
+        except (ValueError, TypeError):
+            raise UserError(
+                f"{path} line {number} is damaged; remove the file, and its items are sampled anew"
+            ) from None
+        yield response
+
+
+class ResponseStore:
+    """One file of one benchmark's responses; a line is there whole or not at all.
+
+    With `into`, what is added goes to that file and `path` stays as it is: a worker's part, taken over later.
+    """
+
+    def __init__(self, path: Path, into: Path | None = None) -> None:
         self.path = path
         self.responses: dict[tuple[str, int], Response] = {}
         if path.exists():
             self.read()
-        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (it stays open while responses come)
+        written = into or path
+        written.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(written, "a", encoding="utf-8")  # noqa: SIM115 (it stays open while responses come)
 
     def read(self) -> None:
         """Take over what is there; a line that a kill cut short goes."""
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
+        whole = whole_lines(self.path)
+        if len(whole) < self.path.stat().st_size:
             with open(self.path, "r+b") as file:
                 file.truncate(len(whole))
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                self.keep(Response(**json.loads(line)))
-            except (ValueError, TypeError):
-                raise UserError(
-                    f"{self.path} line {number} is damaged; remove the file, and its items are sampled anew"
-                ) from None
+        for response in parsed(self.path, whole):
+            self.keep(response)
+
+    def take_over(self, part: Path) -> None:
+        """Add a worker's responses and remove its file; a kill in between repeats nothing."""
+        for response in parsed(part, whole_lines(part)):
+            if (response.sample_id, response.k) not in self.responses:
+                self.add(response)
+        part.unlink()
 
     def keep(self, response: Response) -> None:
         self.responses[response.sample_id, response.k] = response

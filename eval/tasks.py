@@ -16,6 +16,7 @@ from eval.suites import SUITES
 from models.settings import ModelSettings
 
 HUB, AUTO = "hub", "auto"
+GENERATED_ITEMS = 80  # per column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +87,19 @@ def data_of(settings: EvalSettings) -> str:
     return world.name if world else HUB
 
 
+def with_items(settings: EvalSettings) -> EvalSettings:
+    """Return settings whose items are a number: what is meant where none is given."""
+    if settings.items is not None:
+        return settings
+    return replace(settings, items=GENERATED_ITEMS if generated(data_of(settings)) else 0)
+
+
 def tasks_of(settings: EvalSettings, gone_pictures: bool = False) -> list[Task]:
     """Load what is asked for; the world that `data` names stands in for whatever suite was asked for.
 
     Analyses of answers that exist already pass `gone_pictures` and handle pictures that do not open.
     """
+    settings = with_items(settings)
     names, data = names_of(settings.bench), data_of(settings)
     world = generated(data)
     if world:
@@ -120,7 +129,7 @@ def check_room(settings: EvalSettings) -> None:
 
 def generated_task(benchmark: Benchmark, settings: EvalSettings) -> Task:
     assert benchmark.generate
-    samples = list(benchmark.generate(settings.items, settings.split))
+    samples = list(benchmark.generate(settings.items or 0, settings.split))
     return Task(benchmark=benchmark, samples=samples, template=template(settings, settings.model.prompt))
 
 

@@ -5,38 +5,21 @@ from typing import Any
 
 import pandas as pd
 
-from common import UserError
 from common.progress import progress
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
 from eval.benchmark import Scorer
+from eval.checks import OFFICIAL, PAPER
 from eval.grading import by_grader, regrade
-from eval.settings import EvalSettings
 from eval.tasks import Task
 from models.judged import judged_frame
 from models.response import Response
-from verify import GRADERS, Verdict, grade
+from verify import Verdict, grade
 from verify.judge_prompts import Case, Judgement
 from verify.llm_judge import LlmJudge
 from verify.official import verdict
 
-PAPER, OFFICIAL = "paper", "official"
 LONGEST_ANSWER = 2000  # characters of a response that are shown to the judge where no answer could be read
-
-
-def check_names(settings: EvalSettings) -> list[str]:
-    """Return the scorers of an evaluation, the deciding one first."""
-    known = [*GRADERS, PAPER, OFFICIAL]
-    names = list(dict.fromkeys([settings.grader, *settings.scorers]))
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UserError(f"no scorer '{unknown[0]}'; use {', '.join(known)}")
-    if settings.judge and OFFICIAL not in names:
-        raise UserError(
-            f"a judge decides what official rules leave open, and only {', '.join(names)} would score; add "
-            "grader=official or scorers=[official], or leave the judge off"
-        )
-    return names
 
 
 def scorer_of(name: str, task: Task) -> Scorer:

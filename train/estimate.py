@@ -1,43 +1,29 @@
 """What a run will cost, told before it starts: memory of one GPU, tokens of a step, hours.
 
-Everything is arithmetic on a model's shape (train/shape.py); train/estimate_text.py prints it for dry_run=true.
+Everything is arithmetic on a model's shape (models/shape.py); train/estimate_text.py prints it for dry_run=true.
 Activation sizes follow what transformers' layers keep for the backward pass (tests/train/test_estimate.py measures
-them on the tiny model); speeds are assumptions, all named in ASSUMED and printed with the result.
+them on the tiny model); speeds are assumptions, all named in models/assumed.py and printed with the result.
 """
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
+from models.assumed import ASSUMED, FLOAT32, GIB, sampled_per_second
 from models.head import CUDA_CHUNK_NUMBERS
 from models.loader import vision_is_fixed
 from models.settings import ModelSettings
+from models.shape import Shape, read_shape
 from models.vision import KEPT_BYTES
 from train.columns import CLEAN, POLICY, REFERENCE, TEACHER
 from train.needs import needs_of
 from train.settings import TrainSettings
-from train.shape import Shape, read_shape
 
-GIB = 1 << 30
 STAGES = (0, 1, 2, 3)
 GPU_COUNTS = (1, 2, 4, 8, 16)
-FLOAT32 = 4
 ADAM_BYTES = 2 * FLOAT32  # both moments
 BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's reduce bucket; two of them overlap
 LIVE_ELEMENTS = 1_000_000_000  # parameters that ZeRO-3 holds gathered at a time
-SMALL = 100_000_000  # parameters
 LOGIT_BYTES = 12  # per logit of a chunk in its backward pass: the logit, its gradient, and that before the temperature
 ENTROPY_BYTES = 4  # more where the whole entropy is learnt from
-ASSUMED = SimpleNamespace(
-    gpu_gib=80,
-    reserved_gib=6,  # CUDA, NCCL and fragmentation
-    peak_flops={"bfloat16": 989e12, "float32": 67e12},  # H100 SXM, dense
-    utilisation=0.35,  # of the peak while scoring and learning: near the step times of PAPO's Table 14
-    sampling_utilisation={"vllm": 0.08, "hf": 0.02},  # of the peak while sampling
-    decode_s=0.010,  # one token of all responses at once, launches and scheduling included
-    text_tokens=128,  # of a prompt beside its picture
-    response_tokens=400,  # mean
-    filter_rounds=2,  # prompts sampled per prompt kept by rollouts.filter
-)
 
 
 @dataclass(frozen=True)
@@ -214,9 +200,9 @@ def sampling_pass(shape: Shape, settings: TrainSettings, gpus: int, prompt: int,
     """Return prompts read once, responses token by token; also the tokens that one GPU samples in a second."""
     rollouts, peak = settings.rollouts, ASSUMED.peak_flops[settings.model.dtype]
     rounds = ASSUMED.filter_rounds if rollouts.filter else 1
-    share = ASSUMED.sampling_utilisation[rollouts.engine.kind]
-    per_token = 2 * (shape.language + shape.vocabulary * shape.width)
-    rate = share * peak / per_token
+    head = shape.vocabulary * shape.width
+    per_token = 2 * (shape.language + head)
+    rate = sampled_per_second(shape.language, head, settings.model.dtype, rollouts.engine.kind)
     tokens = rounds * rollouts.prompts * rollouts.group * response
     patches = rounds * rollouts.prompts * image_tokens(shape, settings.model) * shape.merge**2
     reading = walk(shape, rounds * rollouts.prompts, prompt, 0, 0)[0] + 2 * shape.vision * patches

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Sequence
 
+from models.assumed import ASSUMED, GIB, SMALL
+from models.shape import read_shape
 from train.checks import check
-from train.estimate import ASSUMED, GIB, GPU_COUNTS, SMALL, STAGES, Estimate, Memory, estimate
+from train.estimate import GPU_COUNTS, STAGES, Estimate, Memory, estimate
 from train.settings import TrainSettings
-from train.shape import read_shape
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -15,11 +15,13 @@ import sys
 
 from analysis.probes.settings import ProbeSettings
 from configs import command
+from eval.run_model import model_of_run
 
 
 def main(argv: list[str]) -> int:
     prog = "python -m analysis.probes"
-    return command(ProbeSettings, "analysis.probes.run:probe", argv, prog=prog, summary=str(__doc__))
+    run, own = "analysis.probes.run:probe", lambda: model_of_run(argv)
+    return command(ProbeSettings, run, argv, prog=prog, summary=str(__doc__), defaults=own)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from analysis.probes.material import Material, Probed, merged, read_texts
 from analysis.probes.settings import ProbeSettings, evaluation
 from analysis.probes.views import MAKERS
 from common.progress import progress
-from eval import sampling
-from eval.runner import revision_of
+from eval import checks, sampling
+from eval.folder import revision_of
 from eval.tasks import only_world, tasks_of, trained_model
 from eval.verdicts import judged_table
 
@@ -28,7 +28,7 @@ class Prober:
         self.settings, self.out = settings, out
         self.sampler: sampling.Sampler | None = None  # loaded with the first response that is missing
         plain = evaluation(settings, "clean")
-        sampling.check_sampling(plain)
+        checks.check_sampling(plain)
         self.knows_its_world = only_world(plain) is not None
         self.revision = revision_of(evaluation(settings, "clean"))
         self.tasks = tasks_of(plain)

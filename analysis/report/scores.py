@@ -20,7 +20,7 @@ from common import UserError
 from data import Sample
 from data.views import PatchBlack
 from eval.benchmarks import benchmark_of
-from eval.runner import revision_of
+from eval.folder import revision_of
 from models.dependency import ViewScores, score_two_views
 from models.encode import Encoder
 from models.loader import VisionLanguageModel

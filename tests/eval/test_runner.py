@@ -14,12 +14,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from common import UserError
 from common.endpoint import SERVER_KEY, Endpoint
 from configs import command, compose
 from eval.audit import EvalAuditSettings, audit
 from eval.benchmarks import BENCHMARKS
 from eval.compare import EvalCompareSettings, compare
-from eval.runner import evaluate, revision_of
+from eval.folder import revision_of
+from eval.runner import evaluate
 from eval.settings import EvalSettings
 from eval.suites import AVERAGES, SUITES
 from tests.eval.make_fixtures import FOLDER
@@ -234,6 +236,10 @@ def test_more_items_add_to_fewer(few: Path, tmp_path: Path) -> None:
 )
 def test_other_responses_lie_in_other_files(few: Path, tmp_path: Path, change: str) -> None:
     shutil.copytree(few, tmp_path, dirs_exist_ok=True)
+    with pytest.raises(UserError, match="was evaluated with another '"):
+        run(tmp_path, *FEW, change)
+    assert files_in(tmp_path) == files_in(few)
+    (tmp_path / "config.yaml").unlink()  # even in one folder responses are not mixed
     run(tmp_path, *FEW, change)
     new = {name for name in files_in(tmp_path) if name not in files_in(few)}
     assert {name.rpartition("-")[0] for name in new} == {"mmstar", "pope"}

@@ -12,10 +12,11 @@ import pytest
 from common import UserError
 from configs import compose
 from eval.benchmarks import BENCHMARKS
+from eval.checks import check_names
 from eval.scores import task_record
 from eval.settings import EvalSettings
 from eval.tasks import Task, benchmark_task
-from eval.verdicts import LONGEST_ANSWER, check_names, judged_table
+from eval.verdicts import LONGEST_ANSWER, judged_table
 from models.response import Response
 from tests.eval.make_fixtures import FOLDER
 from tests.recorded_server import FakeClock, Play, RecordedServer, says

@@ -12,13 +12,14 @@ from configs import command, compose, load_resolved
 from configs.compose import ROOT
 from configs.groups import groups_of
 from data.sources import DataSettings, Samples
+from models.assumed import ASSUMED
 from models.loader import VisionLanguageModel, load
 from models.scoring import Group
 from models.settings import ModelSettings
-from train.estimate import ASSUMED, activations, estimate, packed_keys, token_bytes, walk
+from models.shape import Shape, read_shape
+from train.estimate import activations, estimate, packed_keys, token_bytes, walk
 from train.estimate_text import print_estimate, render
 from train.settings import TrainSettings
-from train.shape import Shape, read_shape
 
 SHAPES = ROOT / "models" / "shapes"
 PUBLISHED = {"qwen2_5_vl_3b": 3_754_622_976, "qwen2_5_vl_7b": 8_292_166_656, "qwen3_vl_2b": 2_127_532_032}

@@ -1,0 +1,55 @@
+"""Refuse what no evaluation can do, before anything is read or loaded."""
+
+import os
+
+from common import UserError
+from eval.settings import EvalSettings
+from verify import GRADERS
+
+PAPER, OFFICIAL = "paper", "official"
+
+
+def check_names(settings: EvalSettings) -> list[str]:
+    """Return the scorers of an evaluation, the deciding one first."""
+    known = [*GRADERS, PAPER, OFFICIAL]
+    names = list(dict.fromkeys([settings.grader, *settings.scorers]))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(f"no scorer '{unknown[0]}'; use {', '.join(known)}")
+    if settings.judge and OFFICIAL not in names:
+        raise UserError(
+            f"a judge decides what official rules leave open, and only {', '.join(names)} would score; add "
+            "grader=official or scorers=[official], or leave the judge off"
+        )
+    return names
+
+
+def check_sampling(settings: EvalSettings) -> None:
+    """Refuse what no engine can draw, before anything is loaded."""
+    if settings.k < 1 or settings.seed < 0:
+        raise UserError(f"k must be at least 1 and seed at least 0, not {settings.k} and {settings.seed}")
+    if settings.view and settings.view.draw != "per_prompt":
+        raise UserError("view.draw=per_response is for training: here all responses to an item see one picture")
+
+
+def check_workers(settings: EvalSettings) -> None:
+    """Refuse more workers than GPUs, and processes of a launcher, which would all write the same files."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("an evaluation starts its own processes; start it without a launcher and give gpus=<number>")
+    if settings.gpus == 1:
+        return
+    if settings.engine == "server":
+        raise UserError("gpus= is for engine=hf and engine=vllm; a server is asked more at once by server.workers")
+    there = len(gpu_ids())
+    if there and settings.gpus > there:
+        raise UserError(f"gpus={settings.gpus}, but this process sees {there} GPU(s); give gpus={there}")
+
+
+def gpu_ids() -> list[str]:
+    """Return the names under which a process of its own sees each GPU; none on a machine without."""
+    import torch
+
+    if os.environ.get("PERCEPT_CPU") or not torch.cuda.is_available():
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
