@@ -16,7 +16,7 @@ PROJECT ?= percept
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic claims verify-results eval slurm bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic claims verify-results eval weights data slurm gpu-check bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,8 +59,17 @@ verify-results: $(READY) ## recompute every committed result from the records be
 eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
 	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)
 
+weights: $(READY) ## download the weights of SCALE into runs/hub, pinned there (PLAN=1 prints sizes)
+	$(PYTHON) -m analysis.fetch weights scale=$(SCALE) $(if $(PLAN),plan=true)
+
+data: $(READY) ## download the training set and the benchmarks of SCALE into runs/hub, pinned there (PLAN=1 prints sizes)
+	$(PYTHON) -m analysis.fetch data scale=$(SCALE) $(if $(PLAN),plan=true)
+
 slurm: $(READY) ## write the Slurm script of a run (SCALE=7b METHOD=papo_g NODES=2 GPUS=8 SET="seed=1")
 	$(PYTHON) -m train.slurm scale=$(SCALE) method=$(METHOD) nodes=$(NODES) gpus=$(GPUS) $(SET)
+
+gpu-check: $(READY) ## check kernels, ZeRO, resume, adapters, vLLM and evaluation on this machine's GPUs (SET="blocks=[vllm]")
+	$(PYTHON) -m bench.gpu_check $(SET)
 
 bench: $(READY) ## measure the fast path (bench/*.json, about 25 minutes; nothing else should run)
 	$(PYTHON) -m bench.step && $(PYTHON) -m bench.sampling && $(PYTHON) -m bench.head && $(PYTHON) -m bench.report

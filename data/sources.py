@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from common import UserError, read_jsonl
+from common import UserError, read_jsonl, sha256_of
 from configs import setting
 from data.columns import check_column, check_columns
 from data.images import BytesImage, FileImage, ImageSource, PillowImage
@@ -46,8 +46,8 @@ class StageSettings:
 class DataSettings:
     """The samples a run learns from."""
 
-    source: str = setting("mini", "mini, a .jsonl or .parquet file, or a hub id (owner/name)")
-    split: str = setting("train", "split of the mini world or of a hub data set")
+    source: str = setting("mini", "mini, a .jsonl or .parquet file, a downloaded folder, or a hub id (owner/name)")
+    split: str = setting("train", "split of the mini world, of a hub data set or of a downloaded folder")
     image_folder: str | None = setting(None, "where relative image paths start; None = beside the file")
     revision: str | None = setting(None, "revision of a hub data set")
     unusable_share: float = setting(
@@ -184,17 +184,38 @@ class ArrowRows(Sequence[dict[str, Any]]):
                 yield row | {"images": [BLANK] * (count or 0)}
 
 
-def parquet_rows(path: Path) -> ArrowRows:
-    """Return rows of a Parquet file, kept as a table that can be mapped in the cache of `datasets`."""
-    if not path.exists():
-        raise UserError(f"the data file {path} does not exist; check data.source")
+def parquet_files(settings: DataSettings) -> list[Path]:
+    """Return the Parquet file that is named, or those of the split in a folder as it was downloaded, in order."""
+    path = Path(settings.source)
+    if not path.is_dir():
+        return [path]
+    found = sorted({*path.rglob(f"{settings.split}-*.parquet"), *path.rglob(f"{settings.split}.parquet")})
+    if not found:
+        raise UserError(f"the folder {path} holds no {settings.split}-*.parquet; check data.source and data.split")
+    return found
+
+
+def source_digest(settings: DataSettings) -> str:
+    """Return what the data are, as exactly as can be told: the content of local files, else the name."""
+    path = Path(settings.source)
+    if path.is_dir():
+        return "sha256:" + "+".join(map(sha256_of, parquet_files(settings)))
+    return f"sha256:{sha256_of(path)}" if path.is_file() else settings.source
+
+
+def parquet_rows(settings: DataSettings) -> ArrowRows:
+    """Return rows of Parquet files, kept as a table that can be mapped in the cache of `datasets`."""
+    paths = parquet_files(settings)
+    if not paths[0].exists():
+        raise UserError(f"the data file {paths[0]} does not exist; check data.source")
     import datasets
     import pyarrow.parquet
 
     try:
-        pyarrow.parquet.read_metadata(path)
+        for path in paths:
+            pyarrow.parquet.read_metadata(path)
         datasets.disable_progress_bars()
-        return ArrowRows(datasets.Dataset.from_parquet(str(path)))
+        return ArrowRows(datasets.Dataset.from_parquet([str(path) for path in paths]))
     except (pyarrow.ArrowException, OSError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"the data file {path} cannot be read as Parquet: {error}") from None
 
@@ -214,12 +235,14 @@ def read_rows(settings: DataSettings) -> tuple[Sequence[dict[str, Any]], Path]:
     rows: Sequence[dict[str, Any]]
     if path.suffix == ".jsonl":
         rows = read_jsonl(path)
-    elif path.suffix == ".parquet":
-        rows = parquet_rows(path)
+    elif path.suffix == ".parquet" or path.is_dir():
+        rows = parquet_rows(settings)
     elif settings.source.count("/") == 1 and not path.exists():
         rows = hub_rows(settings)
     else:
-        raise UserError(f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, nor a hub id")
+        raise UserError(
+            f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id"
+        )
     return rows, Path(settings.image_folder) if settings.image_folder else path.parent
 
 

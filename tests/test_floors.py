@@ -30,7 +30,7 @@ ORDER = (
     ("protocol", "dependency", "experiments", "items"),
     ("runs", "plan", "table", "hints", "measures"),
     ("seeds", "breakdown", "gather", "table_files", "arithmetic", "measuring", "run_files"),
-    ("figures",),
+    ("figures", "fetch"),
     ("judge", "probes", "score_bench", "claims", "dashboard"),
     ("report", "verify_results"),
     ("outputs",),

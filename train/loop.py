@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 
-from common import UserError, sha256_of
+from common import UserError
 from common.lock import folder_lock
 from common.progress import progress
 from configs import Run, layout, load_resolved, save_resolved, to_dict
-from data.sources import Samples
+from data.sources import Samples, source_digest
 from data.views import View
 from models import ModelSettings
 from models.engine import Engine
@@ -32,7 +32,7 @@ from train.backends import make_backend
 from train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.checks import check, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER
-from train.distributed import Ranks, start_ranks, stop_ranks
+from train.distributed import Ranks, refuse_large_on_cpus, start_ranks, stop_ranks
 from train.first_step import write_first_step
 from train.moving_average import MovingAverage
 from train.needs import check_columns, needs_of
@@ -100,9 +100,7 @@ def claim_run_folder(run: Path, settings: TrainSettings) -> None:
 
 def revisions(settings: TrainSettings) -> dict[str, str]:
     """Return what the weights and the data were, as exactly as can be told."""
-    data = Path(settings.data.source)
-    digest = f"sha256:{sha256_of(data)}" if data.is_file() else settings.data.source
-    return {"model": weights_revision(settings.model), "data": digest}
+    return {"model": weights_revision(settings.model), "data": source_digest(settings.data)}
 
 
 @contextmanager
@@ -221,6 +219,7 @@ def train(settings: TrainSettings) -> None:
     """Run to the last step, from wherever the run folder stands."""
     check(settings)
     ranks = start_ranks(settings.parallel.backend)
+    refuse_large_on_cpus(settings.model)
     check_shares(settings, ranks.size)
     run = run_folder(settings)
     with folder_lock(run) if ranks.main else nullcontext():

@@ -294,8 +294,8 @@ def test_a_bad_source_is_named(tmp_path: Path) -> None:
         refusal(f"{tmp_path}/none.parquet")
         == f"the data file {tmp_path}/none.parquet does not exist; check data.source"
     )
-    assert "'train.csv' is neither mini, a .jsonl or .parquet file, nor a hub id" in refusal("train.csv")
-    assert "is neither mini" in refusal(str(tmp_path))
+    assert "'train.csv' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id" in refusal("train.csv")
+    assert "holds no train-*.parquet; check data.source and data.split" in refusal(str(tmp_path))
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
