@@ -13,9 +13,12 @@ from typing import TypeVar
 import torch
 
 from common import UserError
+from models.settings import ModelSettings
+from models.shape import read_shape
 
 T = TypeVar("T")
 GPU_DEVICE = Path("/dev/nvidia0")
+LARGE = 500_000_000  # parameters
 # One rank may download weights or compile while the others wait; NCCL's own ten minutes have ended such runs.
 PATIENCE = timedelta(hours=1)
 
@@ -94,6 +97,18 @@ def refuse_idle_gpu() -> None:
         f"this machine has a GPU ({GPU_DEVICE}), but PyTorch {torch.__version__} {why}; set PERCEPT_CPU=1 to train on "
         "its CPUs"
     )
+
+
+def refuse_large_on_cpus(model: ModelSettings) -> None:
+    """Refuse bfloat16 on CPUs, which only emulate it, for a model that would take days; PERCEPT_CPU asks for it."""
+    if torch.cuda.is_available() or os.environ.get("PERCEPT_CPU") or model.dtype != "bfloat16":
+        return
+    total = read_shape(model).total
+    if total > LARGE:
+        raise UserError(
+            f"model {model.name} has {total / 1e9:.1f} B parameters in bfloat16 and PyTorch sees no GPU here; train "
+            "where one is, ask what it costs with dry_run=true, or set PERCEPT_CPU=1 to train on CPUs all the same"
+        )
 
 
 def claim_gpu(local: int) -> None:

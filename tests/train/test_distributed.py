@@ -1,10 +1,14 @@
 """Which device a rank takes and in what order; nothing here needs a GPU."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from common import UserError
+from configs import compose
 from train import distributed
+from train.settings import TrainSettings
 
 
 @pytest.fixture
@@ -46,6 +50,21 @@ def test_a_machine_with_a_gpu_never_trains_on_its_cpus_unasked(monkeypatch, tmp_
         distributed.refuse_idle_gpu()
     monkeypatch.setenv("PERCEPT_CPU", "1")
     distributed.refuse_idle_gpu()
+
+
+def test_a_large_model_in_bfloat16_is_not_trained_on_cpus_unasked(monkeypatch):
+    monkeypatch.delenv("PERCEPT_CPU", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    large, tiny = (compose(TrainSettings, [f"scale={scale}"]).model for scale in ("3b", "mini"))
+    with pytest.raises(UserError, match=r"has 3\.8 B parameters in bfloat16 and PyTorch sees no GPU here"):
+        distributed.refuse_large_on_cpus(large)
+    distributed.refuse_large_on_cpus(replace(tiny, dtype="bfloat16"))
+    distributed.refuse_large_on_cpus(replace(large, dtype="float32"))
+    monkeypatch.setenv("PERCEPT_CPU", "1")
+    distributed.refuse_large_on_cpus(large)
+    monkeypatch.delenv("PERCEPT_CPU")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    distributed.refuse_large_on_cpus(large)
 
 
 def test_slow_ranks_are_waited_for(monkeypatch):
