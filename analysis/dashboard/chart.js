@@ -1,7 +1,8 @@
 /* One chart: lines of runs over steps, with a readout at the pointer. */
 
 const SIZE = { width: 380, height: 210, left: 46, right: 8, top: 8, bottom: 22 };
-const FEW = 20; /* a line of fewer points shows each of them */
+const FEW = 20; /* a line of no more points shows each of them, and no running mean */
+const SAID = 5; /* values of no more runs are told without a pointer */
 
 function drawn(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -12,10 +13,9 @@ function drawn(tag, attributes = {}, ...children) {
 
 /* The mean of each value and those before it, at most `window` in all. */
 function runningMean(values, window) {
-  let sum = 0;
-  return values.map((value, place) => {
-    sum += value - (place >= window ? values[place - window] : 0);
-    return sum / Math.min(place + 1, window);
+  return values.map((_, place) => {
+    const own = values.slice(Math.max(0, place + 1 - window), place + 1);
+    return own.reduce((sum, value) => sum + value, 0) / own.length;
   });
 }
 
@@ -37,7 +37,7 @@ function ticks(low, high, count) {
 function visibleLines(chart, shown, window) {
   return chart.lines.filter((line) => shown.has(line.group)).map((line) => {
     const seeds = line.seeds.map(({ steps, values }) =>
-      new Map(runningMean(values, chart.smooth ? window : 1).map((value, place) => [steps[place], value])));
+      new Map(runningMean(values, chart.smooth && values.length > FEW ? window : 1).map((value, place) => [steps[place], value])));
     const common = [...seeds[0].keys()].filter((step) => seeds.every((seed) => seed.has(step)));
     const mean = new Map(common.map((step) => [step, seeds.reduce((sum, seed) => sum + seed.get(step), 0) / seeds.length]));
     return { group: line.group, seeds, mean, steps: [...new Set(seeds.flatMap((seed) => [...seed.keys()]))].sort((a, b) => a - b) };
@@ -121,7 +121,8 @@ function redraw(figure, chart, runs, shown, window) {
   svg.append(...axes(scale), ...lines.map((line) => lineParts(line, scale, runs[line.group])), cursor);
   const last = `Step ${scale.last}: ${readout(lines, runs, scale.last)}`;
   svg.setAttribute("aria-label", `${chart.title}. ${last}`);
-  output.textContent = last;
+  const rest = lines.length > SAID ? `${lines.length} runs; their values stand here at the pointer` : last;
+  output.textContent = rest;
   svg.onpointermove = (event) => {
     const box = svg.getBoundingClientRect();
     const across = ((event.clientX - box.left) / box.width) * SIZE.width;
@@ -133,6 +134,6 @@ function redraw(figure, chart, runs, shown, window) {
   };
   svg.onpointerleave = () => {
     cursor.setAttribute("visibility", "hidden");
-    output.textContent = last;
+    output.textContent = rest;
   };
 }

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import has_classes, with_classes
+from analysis.rollouts import step_of
 from analysis.runs import short_names
 from common import UserError, read_jsonl
 from configs.layout import SEED_FOLDER
+from data.known import ERRORS
+from eval.output import read_predictions
+from train.outcomes import TAGS
 
 METRICS, TIMING, VALIDATION = "metrics.jsonl", "timing.jsonl", "validation.jsonl"
 PREFIXES = {METRICS: "", TIMING: "", VALIDATION: "validation/"}  # of a file's names on dashboards
@@ -65,10 +70,38 @@ def curves_of(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {metric: sorted(values.items()) for metric, values in found.items()}
 
 
+def outcomes_of(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return accuracy by tag and shares of error classes at the stored steps, of a run that did not log them."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(folder.glob("rollouts/step_*.parquet")):
+        frame = read_predictions(path, ["sample_id", "text", "correct"], TAGS)
+        frame = frame[frame.correct.notna()].astype({"correct": bool})
+        means = {
+            f"accuracy/{tag}/{value}": part.correct.mean()
+            for tag in TAGS
+            if tag in frame
+            for value, part in frame.groupby(tag)
+            if value
+        }
+        if len(frame) and has_classes(frame):
+            classes = with_classes(frame).error_class
+            means |= {f"errors/{name}": (classes == name).mean() for name in ERRORS}
+        for name, value in means.items():
+            found.setdefault(name, []).append((step_of(path), float(value)))
+    return found
+
+
 def evaluations_in(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the scores of a training's complete evaluations."""
     paths = sorted(folder.glob("eval/*/scores.json"))
     return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def all_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return what a training logged, and its outcomes from the stored responses where it did not log them."""
+    found = curves_of(folder)
+    logged = any(name.startswith(("errors/", "accuracy/")) for name in found)
+    return found if logged else found | outcomes_of(folder)
 
 
 def read_trainings(folders: Sequence[Path]) -> list[Training]:
@@ -76,4 +109,4 @@ def read_trainings(folders: Sequence[Path]) -> list[Training]:
     homes = [folder.resolve().parent if SEED_FOLDER.fullmatch(folder.name) else folder.resolve() for folder in folders]
     names = dict(zip(dict.fromkeys(homes), short_names(list(dict.fromkeys(homes))), strict=True))
     pairs = zip(folders, homes, strict=True)
-    return [Training(folder, names[home], curves_of(folder), evaluations_in(folder)) for folder, home in pairs]
+    return [Training(folder, names[home], all_curves(folder), evaluations_in(folder)) for folder, home in pairs]

@@ -7,13 +7,14 @@ from typing import Any
 from analysis.dashboard.curves import Training
 from analysis.dashboard.rollouts import last_step
 from analysis.dashboard.sections import SECTIONS, Panel, Section
-from analysis.figures import run_looks
+from analysis.figures.style import Look, run_looks
 from common import atomic_write_text
 from eval.estimate import interval_text
 from eval.pages import inline, render, script_data
 
 HERE = Path(__file__).parent
 DASHES = {"-": "", "--": "6 3", ":": "2 3", "-.": "7 3 2 3"}
+SPARE = ("12 3", "1 3", "12 3 1 3", "4 8")  # where colours are used again
 DIGITS = 5  # significant ones of a shown number
 ROLLOUTS_AT_MOST = 6  # trainings whose responses are shown
 NAMED = 4  # in the title
@@ -54,6 +55,13 @@ def title_of(panel: Panel, metric: str) -> str:
     return panel.title if front == panel.metric else f"{panel.title}: {metric.removeprefix(front)}"
 
 
+def dashes_of(looks: Sequence[Look]) -> list[str]:
+    """Return each run's dashes; runs that share a colour and a line get others, as far as there are some."""
+    pairs = [(look.colour, look.line) for look in looks]
+    times = [pairs[:place].count(pair) for place, pair in enumerate(pairs)]
+    return [DASHES[look.line] if n == 0 else SPARE[(n - 1) % len(SPARE)] for look, n in zip(looks, times, strict=True)]
+
+
 def title_of_page(trainings: int, names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{trainings} training{'s' * (trainings > 1)}: {', '.join(names[:NAMED])}{more}"
@@ -82,10 +90,10 @@ def render_dashboard(trainings: Sequence[Training]) -> str:
     """Return the whole page as text."""
     groups = list(dict.fromkeys(one.group for one in trainings))
     looks = run_looks(groups)
+    dashes = dashes_of(list(looks.values()))
     runs = [
-        {"name": looks[g].label, "colour": looks[g].colour, "dash": DASHES[looks[g].line], "seeds": len(own)}
-        for g in groups
-        for own in [seeds_of(trainings, g)]
+        {"name": looks[g].label, "colour": looks[g].colour, "dash": dash, "seeds": len(seeds_of(trainings, g))}
+        for g, dash in zip(groups, dashes, strict=True)
     ]
     charts = [charts_of(section, trainings, groups) for section in SECTIONS]
     sections = [

@@ -4,13 +4,17 @@ import json
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.dashboard.__main__ import main
 from analysis.dashboard.curves import chosen_folders, read_trainings
-from analysis.dashboard.page import charts_of, evaluation_rows, render_dashboard, title_of_page
+from analysis.dashboard.page import charts_of, dashes_of, evaluation_rows, render_dashboard, title_of_page
 from analysis.dashboard.sections import SECTIONS, Panel, panels
+from analysis.figures import run_looks
 from common import UserError, write_jsonl
+from data.mini import world
+from models.judged import write_judged
 from tests.browser import CHROMIUM, FLAGS, HOSTILE, Tags, needs_chromium
 
 
@@ -52,6 +56,29 @@ def test_seeds_share_a_line_and_names_keep_the_point_in_them(tmp_path):
     assert second["seeds"] == [{"steps": [1], "values": [0.4]}]
     only = chart_of(trainings, "loss/ppo")
     assert only["title"] == "Loss: ppo" and [line["group"] for line in only["lines"]] == [1]
+
+
+def test_a_run_that_did_not_log_its_outcomes_has_them_from_its_stored_responses(tmp_path):
+    run, sample = made_run(tmp_path / "grpo" / "seed0", [0.5]), world.samples("train", "counting", 1)[0]
+    said = [("no chain", False), ("nor here", False), (f"\\boxed{{{sample.answer}}}", True), ("unscored", None)]
+    frame = pd.DataFrame(
+        {"sample_id": sample.id, "text": text, "correct": right, "hint": "broken", "vision_need": ""}
+        for text, right in said
+    )
+    write_judged(frame, run / "rollouts" / "step_000010.parquet")
+    curves = read_trainings([run])[0].curves
+    assert curves["errors/format"] == [(10, pytest.approx(2 / 3))] and curves["errors/perception"] == [(10, 0.0)]
+    assert curves["accuracy/hint/broken"] == [(10, pytest.approx(1 / 3))] and "accuracy/vision_need/" not in curves
+    made_run(run, [0.5], **{"errors/format": 0.25})
+    curves = read_trainings([run])[0].curves
+    assert curves["errors/format"] == [(1, 0.25)] and "accuracy/hint/broken" not in curves
+
+
+def test_runs_that_share_a_colour_have_other_dashes():
+    looks = list(run_looks([f"run{n}" for n in range(8)]).values())
+    assert (looks[0].colour, looks[0].line) == (looks[6].colour, looks[6].line)
+    dashes = dashes_of(looks)
+    assert dashes[0] != dashes[6] and dashes[1] != dashes[7]
 
 
 def test_a_family_has_a_chart_for_each_member():
