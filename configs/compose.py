@@ -68,8 +68,12 @@ def save_resolved(settings: Any, path: Path) -> None:
 
 
 def load_resolved(schema: type[T], path: Path) -> T:
-    """Read settings written by `save_resolved`; refuse those of another config version."""
-    layer = read_yaml(path, str(path))
+    """Read settings written by `save_resolved`; refuse those of another config version.
+
+    A schema may name settings that it once had in `retired`, each with the value at which it changed nothing: with
+    that value a record is read as if it were not there.
+    """
+    layer = without_retired(read_yaml(path, str(path)), getattr(schema, "retired", {}))
     fields = {field.name: field for field in dataclasses.fields(cast(Any, schema))}
     if VERSION in fields and layer.get(VERSION) != default_of(fields[VERSION]):
         raise UserError(
@@ -77,6 +81,18 @@ def load_resolved(schema: type[T], path: Path) -> T:
             f"{default_of(fields[VERSION])}; start a new run or check out the commit in run.json"
         )
     return cast(T, _build(schema, checked(schema, layer, f"in {path}")))
+
+
+def without_retired(layer: Layer, retired: Mapping[str, Any]) -> Layer:
+    """Remove retired settings that hold their neutral value; others stay, and are refused as unknown."""
+    for path, neutral in retired.items():
+        *above, name = path.split(".")
+        holder: Any = layer
+        for part in above:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and name in holder and holder[name] == neutral:
+            del holder[name]
+    return layer
 
 
 def _read_overrides(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, ClassVar, Literal, Union
 
 from configs import setting
 from data.sources import DataSettings
@@ -162,6 +162,7 @@ class KeepSettings:
 class TrainSettings:
     """One training run."""
 
+    retired: ClassVar = {"losses.perception_kl.keep": 1.0, "losses.perception_kl.only_correct": False}
     config_version: int = setting(3, "version of this schema")
     scale: str = setting("mini", "size of the whole experiment, a file of configs/scales")
     model: ModelSettings = setting(factory=ModelSettings, help="the policy")

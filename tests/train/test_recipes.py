@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from configs import compose
+from common import UserError
+from configs import compose, load_resolved, save_resolved
 from configs.groups import read_yaml
 from models.settings import ModelSettings
 from train.checks import check
@@ -177,3 +178,17 @@ def test_dapos_own_penalty_covers_the_last_fifth():
     settings = recipe("dapo_full", "7b")
     assert settings.rollouts.overlong == OverlongSettings(buffer=410, factor=1.0)
     assert recipe("dapo_full", "mini").rollouts.overlong.buffer == round(56 / 5)
+
+
+def test_a_record_of_a_retired_setting_opens_where_it_changed_nothing(tmp_path: Path) -> None:
+    settings = compose(TrainSettings, ["method=papo_g"])
+    path = tmp_path / "config.yaml"
+    save_resolved(settings, path)
+    text = path.read_text()
+    older = text.replace("    bound: 10.0\n", "    bound: 10.0\n    keep: 1.0\n    only_correct: false\n")
+    assert older != text
+    path.write_text(older)
+    assert load_resolved(TrainSettings, path) == settings
+    path.write_text(older.replace("keep: 1.0", "keep: 0.4"))
+    with pytest.raises(UserError, match=r"unknown setting 'losses\.perception_kl\.keep'"):
+        load_resolved(TrainSettings, path)
