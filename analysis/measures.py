@@ -30,7 +30,9 @@ def cell(values: pd.Series, measure: Mapping[str, Any], sign: str = "") -> str:
     known = values.dropna()
     if measure.get("over") == "onset":
         return ", ".join("none" if value == inf else f"{value:.0f}" for value in known)
-    return over_trainings(known.tolist(), (-inf, inf)).text(sign, unit_of(measure)) if len(known) else ""
+    unit = unit_of(measure)
+    bounds = (-1.0 if sign else 0.0, 1.0) if unit == "percent" else (-inf, inf)
+    return over_trainings(known.tolist(), bounds).text(sign, unit) if len(known) else ""
 
 
 def measure_rows(measures: pd.DataFrame, table: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -64,7 +64,7 @@ def test_measures_are_those_of_each_training_and_their_mean_has_an_interval_over
     assert rows[1][1].startswith("0.200 [") and rows[1][3] == "none, none"
     assert rows[2][3] == "5, none" and rows[2][4] == "0.0"
     assert rows[3][0] == "B - A" and rows[3][1] == "+0.300" and rows[3][3] == ""
-    assert rows[3][4].startswith("-75.0 [")
+    assert rows[3][4] == "-75.0 [-100.0, +100.0]"  # an interval of shares ends where shares do
 
 
 def test_a_metric_that_was_not_logged_is_no_number_and_an_unknown_reading_is_refused() -> None:
