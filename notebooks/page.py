@@ -22,9 +22,15 @@ GLUE = "\u00a0"  # a space that is no place to break a line
 SCREEN_DPI = 120  # of the pictures in the document; the saved files are finer
 
 
-def begin(runs: str, least: int = 2) -> OpenRuns:
-    """Open the runs, from the repository's root wherever the notebook was started, and say what they are."""
+def home() -> Path:
+    """Work from the repository's root, wherever the notebook was started, and return it."""
     os.chdir(ROOT)
+    return ROOT
+
+
+def begin(runs: str, least: int = 2) -> OpenRuns:
+    """Open the runs, from the repository's root, and say what they are."""
+    home()
     found = open_runs(runs)
     names = [view.name for view in found.views]
     if len(names) < least:

@@ -18,6 +18,8 @@ from analysis.report import numbers as report_numbers
 from analysis.report import summary
 from analysis.report.records import Table
 from analysis.runs import open_runs
+from analysis.table import comparisons, verdict
+from analysis.table_files import read_table
 from common import UserError, write_jsonl
 from configs import command
 from eval.settings import EvalSettings
@@ -28,12 +30,19 @@ from notebooks.page import Shown, say, table
 from notebooks.settings import NotebookSettings
 
 PATHS = sorted(HERE.glob("[0-9]*.ipynb"))
-NAMES = ["01_perception_errors", "02_visual_dependency", "03_compare_two_runs", "04_judge_calibration"]
+NAMES = [
+    "01_perception_errors",
+    "02_visual_dependency",
+    "03_compare_two_runs",
+    "04_judge_calibration",
+    "05_what_can_be_won",
+]
 FIGURES = {
     "01_perception_errors": ["01_examples", "01_errors", "01_repairs", "01_flow"],
     "02_visual_dependency": ["02_heat_map", "02_position", "02_words", "02_patches", "02_attention"],
     "03_compare_two_runs": ["03_accuracy", "03_forest", "03_repairs", "03_flow"],
     "04_judge_calibration": ["04_confusion", "04_rates"],
+    "05_what_can_be_won": ["05_oracles", "05_dose"],
 }
 LONGEST_CELL, LARGEST = 15, 700_000
 MACHINE = re.compile(r"/(?:home|work|tmp|root|usr|opt|Users|var)/")
@@ -65,7 +74,7 @@ def outputs(notebook: NotebookNode) -> list[NotebookNode]:
     return [one for cell in code_cells(notebook) for one in cell.outputs]
 
 
-def test_the_four_notebooks_are_there() -> None:
+def test_the_notebooks_are_there() -> None:
     assert [path.stem for path in PATHS] == NAMES
 
 
@@ -78,7 +87,8 @@ def test_a_notebook_is_a_document_of_its_own(path: Path) -> None:
     assert first.cell_type == "markdown"
     assert all(word in first.source for word in ("**Question:**", "**Needs:**", "**Takes**"))
     assert second.metadata.tags == ["parameters"]
-    assert all(name in second.source for name in ("PERCEPT_RUNS", "PERCEPT_OUT", "RUNS =", "OUT ="))
+    given = "TABLES" if path.stem == "05_what_can_be_won" else "RUNS"
+    assert all(name in second.source for name in (f"PERCEPT_{given}", "PERCEPT_OUT", f"{given} =", "OUT ="))
     assert [cell.metadata.get("tags") for cell in notebook.cells].count(["parameters"]) == 1
     assert [cell.id for cell in notebook.cells] == [f"{path.stem[:2]}-{n + 1}" for n in range(len(notebook.cells))]
     assert notebook.metadata == {
@@ -175,6 +185,10 @@ def small_runs(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def said_by_functions(name: str, runs: str) -> list[str]:
     """Key sentences as the functions give them for the same runs."""
+    if name.startswith("05"):
+        oracles = read_table(HERE.parent / "results" / "oracles_mini")
+        found = comparisons(oracles.items, oracles.paper, oracles.methods)
+        return [verdict(one) for one in found if one.group == "overall"]
     views = open_runs(runs).views
     if name.startswith("01"):
         numbers = report_numbers.numbers_of(views)
