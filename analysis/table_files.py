@@ -81,6 +81,11 @@ class TableData:
         ]
         return "\n\n".join(parts) + "\n"
 
+    def overall(self) -> list[str]:
+        """Return one sentence per comparison, on the average of all columns."""
+        found = comparisons(self.items, self.paper, self.methods)
+        return [verdict(one) for one in found if one.group == "overall"]
+
     def published_note(self) -> str:
         if not self.paper["published"]:
             return ""

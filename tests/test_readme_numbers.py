@@ -56,6 +56,39 @@ def test_what_suggestions_do_is_in_the_committed_table():
     assert cells("suggestion is wrong") == [row[1] for row in rows]
 
 
+def test_the_studies_are_the_committed_ones():
+    tau, dose, oracles = ((ROOT / f"results/{name}_mini/table.md").read_text() for name in ("tau", "dose", "oracles"))
+    studies = " ".join((ROOT / "docs/studies.md").read_text().split()).replace(" points [", " [")
+    shown = " ".join(README.split())
+    assert "| PAPO_G, tau 0.8 - GRPO, tau 0.8 | +0.9 [-5.8, +7.6] |" in tau and "(5 seeds)" in tau
+    assert "+0.9 points [-5.8, +7.6] over five" in shown and "+0.9 [-5.8, +7.6]" in studies
+    for row, text in (
+        ("true facts in the reward", "-0.3 [-0.9, +0.3]"),
+        ("mask on the evidence", "-1.2 [-3.2, +0.9]"),
+    ):
+        assert f"{row} - GRPO | {text} |" in oracles and f"{text} (" in shown and text in studies
+    onsets = {"0.2": "none, none, 32", "0.5": "46, none, 24", "1": "41, 33, 16", "2": "24, 29, 21"}
+    lines = [line for line in dose.splitlines() if line.startswith("| gamma") and line.count("|") == 10]
+    for gamma, steps in onsets.items():
+        assert any(line.startswith(f"| gamma {gamma} |") and line.endswith(f"| {steps} |") for line in lines), gamma
+        assert all(step in studies for step in steps.replace("none, ", "").split(", "))
+    for text in ("-1.0 [-4.6, +2.6]", "-2.0 [-13.3, +9.4]", "-1.9 [-17.3, +13.5]", "0.145", "0.120", "45.1", "44.7"):
+        assert text in dose and text in studies
+
+
+def test_the_ledger_is_the_committed_one():
+    counts = {"supported": 10, "contradicted": 3, "inconclusive": 23, "not run": 20}
+    ledger = (ROOT / "results/claims/claims.md").read_text()
+    for verdict, count in counts.items():
+        assert f"{count} {verdict}" in ledger and re.search(rf"{count}\s+{verdict}", README)
+    arithmetic = (ROOT / "results/arithmetic/arithmetic.md").read_text()
+    rows = [line.split("|")[4:6] for line in arithmetic.splitlines() if "| relative gain |" in line]
+    assert (
+        sum(int(cell) for row in rows for cell in row if cell.strip().isdigit()) == 9
+        and "Nine printed gains" in README
+    )
+
+
 def test_aucs_of_token_scores_are_the_committed_ones():
     with (ROOT / "results/score_bench_mini/scores.csv").open() as file:
         rows = {row["score"]: row for row in csv.DictReader(file) if (row["run"], row["column"]) == ("base", "all")}

@@ -18,7 +18,6 @@ from analysis.report import numbers as report_numbers
 from analysis.report import summary
 from analysis.report.records import Table
 from analysis.runs import open_runs
-from analysis.table import comparisons, verdict
 from analysis.table_files import read_table
 from common import UserError, write_jsonl
 from configs import command
@@ -186,9 +185,7 @@ def small_runs(tmp_path_factory: pytest.TempPathFactory) -> str:
 def said_by_functions(name: str, runs: str) -> list[str]:
     """Key sentences as the functions give them for the same runs."""
     if name.startswith("05"):
-        oracles = read_table(HERE.parent / "results" / "oracles_mini")
-        found = comparisons(oracles.items, oracles.paper, oracles.methods)
-        return [verdict(one) for one in found if one.group == "overall"]
+        return read_table(HERE.parent / "results" / "oracles_mini").overall()
     views = open_runs(runs).views
     if name.startswith("01"):
         numbers = report_numbers.numbers_of(views)
