@@ -459,7 +459,7 @@ def test_the_command_takes_folders_with_commas(brackets, folders, monkeypatch, c
 
     taken = []
 
-    def few(opened: OpenRuns, settings: AnalysisSettings) -> Report:
+    def few(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | None = None) -> Report:
         taken.extend(view.evaluation for view in opened.views)
         return Report("t", [], [], [], [], [], [])
 

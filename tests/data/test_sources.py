@@ -338,7 +338,7 @@ def test_prompts_refuse_what_does_not_fit() -> None:
     sample = Sample("s", "test", "Look <image>?", [], "1")
     with pytest.raises(UserError, match=r"sample s has 0 image\(s\) but 1 <image> placeholder"):
         chat_messages(sample, "papo")
-    with pytest.raises(UserError, match="no prompt template 'poem'; use one of papo, question_only"):
+    with pytest.raises(UserError, match="no prompt template 'poem'; use one of papo, roles, question_only"):
         user_text(sample, "poem")
 
 

@@ -138,7 +138,7 @@ def test_two_workers_give_the_bytes_of_one_whatever_is_killed(
     command = [sys.executable, "-m", "eval", *OPTIONS, f"out={two}", "gpus=2"]
     parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for_lines(two, 0)
-    assert len(alive(two)) == 2
+    assert alive(two)  # one or both: what the first worker wrote before is not asked again
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     end = time.monotonic() + 60
