@@ -42,12 +42,12 @@ def cost_lines(experiments: Sequence[Experiment], train_options: Sequence[str]) 
     if not left:
         return ["trainings left: none"]
     scale, runs = left[0].suite.scale, left[0].runs
+    settings = [compose(TrainSettings, [*one.row.set, f"scale={scale}", *train_options]) for one in left]
     timed = [path.parent for path in (runs / scale).glob("*/seed*/timing.jsonl")]
     if per_step := [seconds for folder in timed if (seconds := step_seconds(folder)) is not None]:
-        steps = sum(compose(TrainSettings, [*one.row.set, f"scale={scale}", *train_options]).steps for one in left)
+        steps = sum(one.steps for one in settings)
         hours, spread = fmean(per_step) * steps / 3600, f"{min(per_step):.1f} to {max(per_step):.1f} s"
         return [f"trainings left: {len(left)}, {hours:.1f} h one after another ({spread} a step in finished runs)"]
-    settings = [compose(TrainSettings, [*one.row.set, f"scale={scale}", *train_options]) for one in left]
     if Path(settings[0].model.path).is_dir():
         return [
             f"trainings left: {len(left)}, of {settings[0].steps} steps; none is finished that would tell the time"

@@ -49,9 +49,8 @@ def rebuilder(folder: Path) -> Callable[[Path], Texts] | None:
         return lambda one: arithmetic.texts()
     if folder.name == "claims":
         return lambda one: claims.committed_texts()
-    if folder.name.removeprefix("table").isdigit() and "settings" in read_table_file(
-        folder.name.removeprefix("table")
-    ):
+    number = folder.name.removeprefix("table")
+    if number.isdigit() and "settings" in read_table_file(number):
         return settings_again
     return None
 
