@@ -46,6 +46,11 @@ def sample_of(sample_id: str) -> Sample:
     return home.sample(sample_id)
 
 
+def known_classes(predictions: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the predictions with their classes; None where these are not known by construction."""
+    return with_classes(predictions) if has_classes(predictions) else None
+
+
 def with_classes(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the predictions with `error_class` and the chain's `mode`."""
     found = diagnoses(predictions)

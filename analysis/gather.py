@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.errors import CLASSES
+from analysis.errors import CLASSES, known_classes
 from analysis.experiments import Experiment, fill, missing, read_table_file, rows_of, suite_of, title_of
 from analysis.items import Items, collect_items
 from analysis.plan import lacking, plan_lines
@@ -26,6 +27,11 @@ class Gathered:
     predictions: pd.DataFrame
     items: Items
     curves: dict[str, list[pd.DataFrame]]
+
+    @cached_property
+    def classified(self) -> pd.DataFrame | None:
+        """Return the predictions with their classes of error; None where these are not known by construction."""
+        return known_classes(self.predictions)
 
 
 def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Experiment]:

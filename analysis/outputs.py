@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from analysis import hints
-from analysis.errors import has_classes, with_classes
 from analysis.experiments import read_table_file, table_file
 from analysis.figures import curves_figure, errors_figure, forest_figure, png, table_figure
 from analysis.gather import Gathered, error_shares, gather, provenance
@@ -31,8 +30,8 @@ from eval.output import markdown
 
 def table_data(gathered: Gathered, settings: AnalysisSettings) -> TableData:
     """Return what the table is made of."""
-    known = has_classes(gathered.predictions)
-    errors = error_shares(with_classes(gathered.predictions), gathered.methods) if known else None
+    classified = gathered.classified
+    errors = None if classified is None else error_shares(classified, gathered.methods)
     return TableData(
         name=settings.table,
         scale=settings.scale,
@@ -50,7 +49,7 @@ def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> li
     if in_results(out):
         refuse_dirty(records)
     data.write(out)
-    write_runs(gathered.experiments, gathered.predictions, out)
+    write_runs(gathered.experiments, gathered.classified, out)
     ours = our_rows(gathered.items, gathered.paper, gathered.methods)
     atomic_write_bytes(out / "table.png", png(table_figure(ours, ordered(gathered.paper))))
     if data.errors is not None:
@@ -122,9 +121,9 @@ def run(settings: AnalysisSettings) -> None:
     if gathered is None:
         return
     if settings.task == "errors":
-        if not has_classes(gathered.predictions):
+        if gathered.classified is None:
             raise UserError(f"scale={settings.scale} gives no classes by construction; ask python -m analysis.judge")
-        shares = error_shares(with_classes(gathered.predictions), gathered.methods)
+        shares = error_shares(gathered.classified, gathered.methods)
         print(markdown(*error_rows(shares, names_of(gathered.paper))))
         return
     found = write_table(gathered, settings, out)

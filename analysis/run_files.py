@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.errors import CLASSES, has_classes, with_classes
+from analysis.errors import CLASSES
 from analysis.experiments import Experiment
 from common import atomic_path, atomic_write_text
 
@@ -55,21 +55,21 @@ def curves_table(experiments: Iterable[Experiment]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["row", "seed", "step", *CURVES])
 
 
-def classes_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per run: shares of responses."""
+def classes_table(classified: pd.DataFrame) -> pd.DataFrame:
+    """Return a line per run: shares of responses, from predictions with their classes."""
     lines = []
-    for (row, seed), part in with_classes(predictions).groupby(["method", "seed"], sort=False):
+    for (row, seed), part in classified.groupby(["method", "seed"], sort=False):
         shares = {name: float((part.error_class == name).mean()) for name in CLASSES}
         lines.append({"row": row, "seed": seed, "right": float(part.correct.mean()), **shares})
     return pd.DataFrame(lines)
 
 
-def write_runs(experiments: Sequence[Experiment], predictions: pd.DataFrame, folder: Path) -> None:
-    """Write both files."""
+def write_runs(experiments: Sequence[Experiment], classified: pd.DataFrame | None, folder: Path) -> None:
+    """Write both files; without predictions whose classes are known, the curves alone."""
     with atomic_path(folder / CURVES_FILE) as path:
         curves_table(experiments).to_parquet(path, index=False)
-    if has_classes(predictions):
-        text = classes_table(predictions).to_csv(index=False, float_format="%.6g")
+    if classified is not None:
+        text = classes_table(classified).to_csv(index=False, float_format="%.6g")
         atomic_write_text(folder / CLASSES_FILE, text)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.errors import known_classes
 from analysis.experiments import REPOSITORY, Experiment, read_table_file, rows_of, suite_of, table_file
 from analysis.items import Items, collect_items
 from analysis.measuring import measured
@@ -70,12 +71,13 @@ def from_runs(name: str, scale: str, runs: Path) -> Evidence:
     if not found:
         return Evidence(name=name, scale=scale)
     predictions = pd.concat([one.predictions(table) for one in found], ignore_index=True)
+    classified = known_classes(predictions)
     return Evidence(
         name=name,
         scale=scale,
         items=collect_items(predictions),
         curves=curves_table(found),
-        classes=classes_table(predictions),
+        classes=None if classified is None else classes_table(classified),
         measures=measured(found, table),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.errors import known_classes
 from analysis.experiments import Experiment, Row, Suite
 from analysis.run_files import CLASSES_FILE, CURVES, STEP_TIME, read_classes, read_curves, write_runs
 
@@ -48,7 +49,7 @@ def test_curves_and_classes_come_back_by_run(tmp_path: Path) -> None:
     predictions = pd.concat(
         [responses("base", 0, [unboxed]), responses("a", 0, [unboxed, unboxed]), responses("a", 1, [unboxed])]
     )
-    write_runs(runs, predictions, tmp_path / "out")
+    write_runs(runs, known_classes(predictions), tmp_path / "out")
 
     curves = read_curves(tmp_path / "out")
     assert curves is not None and list(curves.columns) == ["row", "seed", "step", *CURVES]
@@ -69,5 +70,5 @@ def test_curves_and_classes_come_back_by_run(tmp_path: Path) -> None:
 
 def test_without_known_classes_there_is_no_file_of_them(tmp_path: Path) -> None:
     elsewhere = responses("a", 0, [("A", True)]).assign(sample_id="mathvista/1")
-    write_runs([training("a", 0, tmp_path, [0.5])], elsewhere, tmp_path)
+    write_runs([training("a", 0, tmp_path, [0.5])], known_classes(elsewhere), tmp_path)
     assert not (tmp_path / CLASSES_FILE).exists() and read_classes(tmp_path) is None
