@@ -42,14 +42,14 @@ Graph = Mapping[str, set[str]]
 
 
 def imported(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of every import among some nodes."""
+    """Yield line and dotted name of every import among some nodes; `from a import b` names both a and a.b."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
-            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+            yield from ((node.lineno, name) for name in (base, *(f"{base}.{alias.name}" for alias in node.names)))
 
 
 def imported_rooms(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -91,7 +91,7 @@ def modules() -> dict[str, Path]:
 
 
 def edges(sources: Mapping[str, str], packages: set[str], loading: bool = False) -> Graph:
-    """Return what each module imports of the others; `from a.b import c` is of a.b.c where that is a module.
+    """Return what each module imports of the others, the package included that a module is taken from.
 
     Imports inside functions and for the type checker count, unless only those of `loading` a module are asked for.
     """
@@ -99,11 +99,8 @@ def edges(sources: Mapping[str, str], packages: set[str], loading: bool = False)
     for name, source in sources.items():
         package = name if name in packages else name.rpartition(".")[0]
         tree = ast.parse(source)
-        targets = (target for _, target in imported(tree.body if loading else ast.walk(tree), package))
-        found[name] = {
-            one for t in targets for one in (t if t in sources else t.rpartition(".")[0],) if one in sources
-        }
-        found[name].discard(name)
+        targets = {target for _, target in imported(tree.body if loading else ast.walk(tree), package)}
+        found[name] = (targets & sources.keys()) - {name}
     return found
 
 
@@ -135,22 +132,42 @@ def test_circles_are_seen_inside_functions_and_for_the_type_checker() -> None:
         "a.four": "import a.one",
     }
     assert set(circle(edges(hidden, set()))) == {"a.one", "a.three", "a.two"}
+    exported = {"a": "from a.one import One", "a.one": "from a import two", "a.two": ""}
+    assert set(circle(edges(exported, {"a"}))) == {"a", "a.one"}
+    assert circle(edges(exported | {"a.one": "import a.two as two"}, {"a"})) == []
     assert circle(edges(hidden | {"a.three": "import b.one"}, set())) == []
 
 
 def unit(module: str) -> str:
-    """The part of a room that a module belongs to: a file, or a folder with all that is in it."""
+    """Return the part of a room that a module belongs to: a file, or a folder with all that is in it."""
     return ".".join(module.split(".")[:2])
 
 
-def layers(room: str, of: Graph) -> int:
-    """The longest chain of parts of a room that import each other; the room's own __init__ only exports."""
+def parts(room: str, of: Graph) -> Graph:
+    """Return what the parts of a room import of each other; the room's own __init__ only exports."""
     own: dict[str, set[str]] = {}
     for name, targets in of.items():
         if name.startswith(f"{room}."):
             inside = {unit(target) for target in targets if target.startswith(f"{room}.")} - {unit(name)}
             own[unit(name)] = own.get(unit(name), set()) | inside
-    depth: dict[str, int] = {}
+    return own
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_no_folders_of_a_room_import_each_other_in_a_circle(room: str) -> None:
+    """A folder's command stands above its folder: nothing imports it."""
+    assert circle(parts(room, {name: of for name, of in graph().items() if not name.endswith(".__main__")})) == []
+
+
+def test_a_circle_through_a_folder_is_seen() -> None:
+    through = {"a.one.x": {"a.two"}, "a.two": {"a.one.y"}, "a.one.y": set()}
+    assert set(circle(parts("a", through))) == {"a.one", "a.two"}
+    assert circle(parts("a", through | {"a.two": {"b.z"}})) == []
+
+
+def layers(room: str, of: Graph) -> int:
+    """Return the longest chain of parts of a room that import each other."""
+    own, depth = parts(room, of), {}
     for name in TopologicalSorter(own).static_order():
         depth[name] = 1 + max((depth[target] for target in own.get(name, ())), default=0)
     return max(depth.values())

@@ -7,7 +7,7 @@ still undecided goes to math-verify in the worker process.
 import re
 from functools import lru_cache
 
-from verify import limits
+import verify.limits as limits
 from verify.expression import Undecided
 from verify.floats import same_numerically
 from verify.lexicon import FUNCTIONS, MEANINGS, SHORT_WORDS

@@ -9,7 +9,8 @@ at a time limit where the original would hang.
 from collections.abc import Sequence
 from functools import lru_cache
 
-from verify import limits, mathruler
+import verify.limits as limits
+import verify.mathruler as mathruler
 from verify.verdict import Verdict, format_ok, tighten_tags
 
 NAME = "papo/2"

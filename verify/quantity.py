@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from verify import surds
+import verify.surds as surds
 from verify.expression import Undecided, evaluate
 from verify.lexicon import NUMBER_WORDS, POWERS_OF_TEN
 from verify.notation import drop_thousands_commas

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from verify import extract, letters
+import verify.extract as extract
+import verify.letters as letters
 from verify.equality import is_wordy, kind_of, same_answer
 from verify.expression import Undecided
 from verify.notation import tidy

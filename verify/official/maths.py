@@ -6,7 +6,7 @@ the worker does not decide it within its limits.
 
 import re
 
-from verify import limits
+import verify.limits as limits
 from verify.extract import tagged
 from verify.lexicon import NUMBER_WORDS
 from verify.papo import last_box
