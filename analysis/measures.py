@@ -5,6 +5,7 @@ A table names them under `measures`, each with one source:
     {id: seconds, name: "seconds per step", metric: timing_s/step, over: median}    all steps of timing.jsonl
     {id: onset, name: "onset of collapse", metric: collapse/onset, over: onset}     the first step at which it is 1
     {id: blank, name: "black pictures, %", accuracy: blank}      an evaluation named under `also`
+    {id: unseen, name: "blur and rotation, %", accuracy: [blur, rotate]}      the mean of several of them
     {id: fooled, name: "black pictures, wrong suggestion, %", accuracy: blank, hint: broken}    its problems so tagged
     {id: reading, name: "in-picture, %", accuracy: ocr, column: {mini: inpicture}}      one column of it at a scale
     {id: spread, name: "entropy of attention", attention: entropy, column: {mini: geometry}, responses: 100}

@@ -7,6 +7,7 @@ never came.
 from collections.abc import Mapping, Sequence
 from math import inf, nan
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ def one_value(experiment: Experiment, measure: Mapping[str, Any]) -> float:
     """Return a measure of one training; nan where it has none, as the base has no curve."""
     column, hint = (at_scale(measure.get(name), experiment.suite.scale) for name in ("column", "hint"))
     if "accuracy" in measure:
-        return share_right(experiment.folder / "eval" / measure["accuracy"], column, hint)
+        names = [measure["accuracy"]] if isinstance(measure["accuracy"], str) else measure["accuracy"]
+        return fmean(share_right(experiment.folder / "eval" / name, column, hint) for name in names)
     if "attention" in measure:
         return attention_spread(experiment.evaluation, column, measure["responses"])
     if not experiment.is_trained:

@@ -67,6 +67,15 @@ def test_measures_are_those_of_each_training_and_their_mean_has_an_interval_over
     assert rows[3][4] == "-75.0 [-100.0, +100.0]"  # an interval of shares ends where shares do
 
 
+def test_an_accuracy_over_several_evaluations_is_their_mean(tmp_path: Path) -> None:
+    one = experiment("base", 0, tmp_path, 0, 0, [True, False])
+    other = one.folder / "eval" / "noise"
+    other.mkdir()
+    pd.DataFrame({"score": [0.0, 0.0], "hint": ["broken", "broken"]}).to_parquet(other / PREDICTIONS)
+    worse = {"id": "worse", "name": "worse, %", "accuracy": ["blank", "noise"], "hint": "broken"}
+    assert measured([one], {"measures": [worse]}).value.tolist() == [0.25]
+
+
 def test_a_metric_that_was_not_logged_is_no_number_and_an_unknown_reading_is_refused() -> None:
     assert isnan(metric_value(pd.DataFrame({"step": [1]}), "k3", "last"))
     with pytest.raises(UserError, match="over is 'mean'; use one of last, median, onset"):
