@@ -44,7 +44,11 @@ class JudgeClassesSettings:
     verdict: str = setting("correct", "column of the predictions that says which responses are wrong")
     balanced: bool = setting(False, "mini world: as many responses of every true class, for a calibration")
     seed: int = setting(0, "seed of the draw, of both orders and of the resampling")
-    picture_side: int = setting(1024, "longest side of a picture for the judge, in pixels")
+    picture_side: int = setting(
+        1024,
+        "longest side of a picture for the judge, in pixels; 0 = a judge of text alone",
+        bounds="[0, inf)",
+    )
     calibration: str = setting("", "folder of a result on the mini world by the same judge; corrects the class rates")
     judge: JudgeSettings = setting(factory=JudgeSettings, help="the judge")
     dry_run: bool = setting(False, "print the resolved settings and stop")

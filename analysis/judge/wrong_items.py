@@ -128,7 +128,9 @@ def draw(folders: Iterable[Path], items: int, seed: int, verdict: str = "correct
 
 
 def pictures_of(item: WrongItem, side: int) -> list[str] | None:
-    """Return all pictures of an item, or None where one of them cannot be opened any more."""
+    """Return all pictures of an item, none with side 0, or None where one of them cannot be opened any more."""
+    if not side:
+        return []
     try:
         return [picture_uri(image.open(), side) for image in item.sample.images]
     except UserError:

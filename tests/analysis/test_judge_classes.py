@@ -85,7 +85,8 @@ def truths() -> dict[str, str]:
 
 def asked_about(body: dict[str, Any]) -> tuple[str, list[str]]:
     """The response in a request, and the order of its class list."""
-    text = body["messages"][1]["content"][-1]["text"]
+    content = body["messages"][1]["content"]
+    text = content if isinstance(content, str) else content[-1]["text"]
     response = re.search(r"\[\[response (\w+)\]\]\n(.*)\n\[\[end \1\]\]", text, re.DOTALL)[2]
     rules = body["messages"][0]["content"].partition("Classes:\n\n")[2]
     return response, re.findall(rf"^({'|'.join(CLASSES)}): ", rules, re.MULTILINE)
@@ -173,6 +174,13 @@ def test_the_judge_sees_the_picture_and_nothing_about_the_model(tmp_path) -> Non
         assert "[[question" in text["text"] and "[[reference" in text["text"]
         assert "grpo" not in json.dumps(body) and "mini/2" not in json.dumps(body)
     assert len(asked) == 6
+
+
+def test_a_judge_that_reads_text_alone_gets_no_picture_and_says_so(tmp_path) -> None:
+    asked = run(tmp_path, right, "picture_side=0", items=3)
+    assert len(asked) == 6 and record_of(tmp_path / "out")["picture_side"] == 0
+    for body in asked:
+        assert body["messages"][1]["content"].startswith("MARK is ") and "image" not in body["messages"][1]["content"]
 
 
 def test_nonsense_and_refusals_are_unscored_with_their_reasons(tmp_path, capsys) -> None:
