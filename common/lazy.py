@@ -1,7 +1,14 @@
 """Modules that are imported when they are first used, so that --help need not wait for torch."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:
+    Tensor = Any  # annotations alone name it
+
+__all__ = ["Tensor", "torch"]
 
 
 class _Lazy:

@@ -5,17 +5,12 @@ The policy's sides carry gradient, the teacher's never do. Loss terms bring dive
 several share are here. Shapes: C tokens of a chunk, V vocabulary.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from common.lazy import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from common.lazy import Tensor, torch
 
 CLEAN = "clean"  # the prompt as it is trained on, beside the names of views
 Distance = Literal["reverse_kl", "forward_kl", "js"]

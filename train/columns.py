@@ -12,12 +12,10 @@ vocabulary). Derived from those, with l = logp of the clean view, m = logp of th
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from common import UserError, did_you_mean
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from common.lazy import Tensor
 
 CLEAN = "clean"  # the pictures as they are, beside the names of views
 ANSWER = "answer"  # the role whose rows answer the problem itself

@@ -16,13 +16,11 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from data.parts import PARTS, Span, part_spans
 from train.table import padded
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from train.experience import Experience
 
 COLUMN = "visual_facts"

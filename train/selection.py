@@ -1,13 +1,6 @@
 """Statistics over tokens that several pieces share: top shares, min-max, masked means. Padding never counts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from common.lazy import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from common.lazy import Tensor, torch
 
 FLAT = 1e-6  # a range below this is none
 

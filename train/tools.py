@@ -10,15 +10,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from data import Sample
 from data.mini.chains import work
+from train.asks import Row
 from verify.judge_prompts import Case, Judgement, Template, json_value
 from verify.llm_judge import LlmJudge
-
-if TYPE_CHECKING:
-    from train.asks import Row
 
 TICK = (
     "The reference is a numbered list of facts that a picture shows. Find out which of them the response clearly "

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import Tensor
-
+from common.lazy import Tensor
 from train.columns import score_of
 
 

@@ -13,22 +13,16 @@ teacher is a moving average of the policy (`teacher_follows: 0.05`). `distance` 
 forward_kl and reverse_kl are the code's alpha 0 and 1. With top: 0 all ids are classes of their own.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from models.divergence import DISTANCES, Distance, Divergence, Rows, Side
+from train.losses.batch import ScoredBatch
 from train.losses.importance import importance_weights
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.losses.batch import ScoredBatch
 
 MOST_COVERED = -1e-7  # log of the mass that the top classes may hold at most
 

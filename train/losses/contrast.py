@@ -7,17 +7,13 @@ carry gradient. `distance`: AReaL's trainer uses k1 (log p - log p_view), with w
 recipe uses k3 with its bounds.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from common.lazy import torch
 from configs import setting
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,13 @@ The teacher q is scored without gradient on the same tokens behind the same clea
 student is at temperature 1.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from configs import setting
 from models.divergence import Divergence, to_teacher
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,12 @@ holds answers on a mildly noised picture, beside PAPO's term that drives them fr
 is coef (1 - exp(log p_view - log p)), 0 where k3 is cut: that of KL(view || clean), the reverse of what is logged.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from configs import setting
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

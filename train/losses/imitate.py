@@ -7,17 +7,13 @@ each token alone. With a weight `correct` on it and losses.denominator=selected 
 responses. The paper's equations and coefficients were not at hand.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from common.lazy import torch
 from configs import setting
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,7 @@ An engine that samples from a truncated nucleus but reports log-probs of the who
 both sides are then full-vocabulary log-probs of the same token.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from common.lazy import Tensor
 
 LOG_RATIO_BOUND = 20.0
 

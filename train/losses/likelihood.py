@@ -11,18 +11,13 @@ NLL: loss += coef * -log p on responses of accuracy 1. PAPO's released code has 
 divided as every other term is, by all tokens, so it weighs more the more answers are right.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from common.lazy import Tensor
 from configs import setting
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.losses.batch import ScoredBatch
 
 
 def surprisal(logp_NT: Tensor) -> Tensor:

@@ -23,16 +23,12 @@ Switches that the released code has and no published run uses, and where ours di
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.losses.batch import ScoredBatch
 
 
 def perception_kl(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionKlSettings) -> tuple[Tensor, Tensor]:

@@ -15,18 +15,14 @@ clip for GSPO, EasyR1 keeps it: `dual_clip: 0` switches it off.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.columns import summed
+from train.losses.batch import ScoredBatch
 from train.losses.importance import importance_weights
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.losses.batch import ScoredBatch
 
 LOG_RATIO_BOUND = 20.0
 

@@ -3,16 +3,12 @@
 With `place: reward` the term has no value of its own: the KL enters the advantages (train/advantages.py).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from configs import setting
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,14 @@ The same tokens are scored behind the degraded picture with gradient; nothing is
 its views at random; here `view` names it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from configs import setting
 from train.columns import summed
+from train.losses.batch import ScoredBatch
 from train.losses.ppo import ppo_loss
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

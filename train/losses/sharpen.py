@@ -11,22 +11,16 @@ released, the temperature reaches the factor alone and all distributions stay at
 (`soften: false`); the paper divides all three logits by it, which also widens S: beta 0.1 at 2 is 0.01 at 1.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from models.divergence import Divergence, Rows, Side
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.losses.batch import ScoredBatch
 
 
 def sharpened_target(

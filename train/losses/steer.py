@@ -14,19 +14,14 @@ log p', KL(p || q*) = KL(p || p') - E_p log(q / q') + log Z: it holds p near its
 gain.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from common.lazy import Tensor
 from configs import setting
 from models.divergence import Divergence, Rows, Side, kl
+from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.losses.batch import ScoredBatch
 
 
 def steered_target(own_blind_CV: Tensor, teacher_CV: Tensor, teacher_blind_CV: Tensor) -> Tensor:

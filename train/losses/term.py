@@ -5,16 +5,12 @@ by the weights of `on: <term>` and by the token's share (losses/averages.py). A 
 the loss, and what it measures is logged all the same.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from models.divergence import Divergence
-    from train.losses.batch import ScoredBatch
+from common.lazy import Tensor
+from models.divergence import Divergence
+from train.losses.batch import ScoredBatch
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
 """The rewards of every recipe: right answer and right form, as the grader says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from train.asks import Row
 from train.rewards.piece import Reward
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
+from train.tools import Tools
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,16 @@ K is the number of questions asked, and answers are found by the number of their
 number of answers given and pairs them in order: easy answers alone give 1, and one skipped tag shifts all that follow.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from configs import setting
+from train.asks import Row
 from train.rewards.piece import Reward
+from train.tools import Tools
 from verify import extract_boxed, grade
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
 
 ANSWERED = re.compile(r"<a(\d+)>(.*?)</a\1>", re.DOTALL)
 

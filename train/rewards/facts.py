@@ -6,20 +6,16 @@ The public code divides by the number of ticks that the judge returned, so that 
 score; here m comes from the data, and a judge that fails gives None (resampled), never 0.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from configs import setting
 from data.mini.chains import read_chain
+from train.asks import Row
 from train.rewards.piece import Reward
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
+from train.tools import Tools
 
 
 def share(ticks: Sequence[float], facts: int) -> float:

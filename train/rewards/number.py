@@ -7,20 +7,16 @@
 is the graders' verdict.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from common import UserError
 from configs import setting
+from train.asks import Row
 from train.rewards.piece import Reward
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
+from train.tools import Tools
 
 
 def number_of(text: str | None) -> float | None:

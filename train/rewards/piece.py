@@ -4,18 +4,13 @@ None means that a row could not be judged (a judge that failed): its prompt is d
 resampled, never scored 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from configs import setting
+from train.asks import Row
 from train.columns import ANSWER
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
+from train.tools import Tools
 
 
 @dataclass(frozen=True)

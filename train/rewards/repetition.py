@@ -3,18 +3,14 @@
 r = -most (1 - unique / total) over all n-grams, n = 20;  0 for fewer than n words
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from configs import setting
+from train.asks import Row
 from train.rewards.piece import Reward
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
+from train.tools import Tools
 
 
 def repetition(text: str, length: int, most: float) -> float:

@@ -6,18 +6,14 @@ The readings are rows of the plan `reread`, found by their parent. The public co
 response, boxed answer included, to the reader where the description's tags are missing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from train.asks import Row
 from train.rewards.piece import Reward
-
-if TYPE_CHECKING:
-    from train.asks import Row
-    from train.tools import Tools
+from train.tools import Tools
 
 FORM = re.compile(r"\s*<description>.*?</description>\s*<think>.*?</think>.*\\boxed\{.*\}.*", re.DOTALL)
 

@@ -7,20 +7,14 @@ On `perception_kl` with losses.denominator=selected it asks for dependence on th
 Reading B, in which only tokens after the anchor lose the picture, needs a mask per query and is not built.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

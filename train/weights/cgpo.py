@@ -9,20 +9,14 @@ In the current public code thresholds run over a micro-batch; here over the step
 find its boxes again, and the view that erases a response's own boxes, are not built; `view` takes any view.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import masked_mean, top_overall
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,12 @@ With losses.denominator=selected a term is averaged over the tokens of correct r
 of wrong ones stay in the denominator. On `perception_kl` it is the mode that PAPO's released code names and refuses.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from common.lazy import Tensor
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

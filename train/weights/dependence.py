@@ -8,20 +8,14 @@ alpha has mean 1 by construction: `low` is the least factor, the largest follows
 micro-batch); here all run over the step, so neither devices nor micro-batches change the result.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import FLAT, masked_mean
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

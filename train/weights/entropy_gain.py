@@ -6,20 +6,14 @@
 `count`: AReaL's trainer keeps ceil(share n), the verl recipe max(1, floor(share n)) of a response's n tokens.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

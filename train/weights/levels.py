@@ -7,20 +7,14 @@ Entropies on the 0.95 nucleus are often exactly 0, so a threshold would keep eve
 exact here, ties in token order. The re-implementation that we read takes the nucleus; ours is the whole entropy.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import top_overall
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,14 @@ The softmax takes the raw cosine, so weights stay near 1. The released code lets
 is detached, as the paper presents it. PEPO_G averages per response (losses.average=response), PEPO_D over tokens.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import centred, min_max
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

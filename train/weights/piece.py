@@ -4,17 +4,11 @@ W is detached, at least 0, [N, T] or [N, 1], and multiplies the loss term that `
 are multiplied. The denominator (losses.denominator) decides what the weighted sum is divided by.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from common.lazy import Tensor
 from configs import setting
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
+from train.table import Table
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,13 @@ PEARL (arXiv 2511.18437) weighs a problem's answers by how well its checklist wa
 mean runs over the rows on which the term acts, which belong to another role than the answers.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

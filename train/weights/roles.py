@@ -12,21 +12,15 @@ response without the part has weights of 1. `reverse` takes -read_t, for a view 
 picture. The reading with another response's perception in its place is not built.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from data.parts import Part
 from train.selection import FLAT, masked_mean
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,14 @@ The idea is PCPG's (arXiv 2003.03983), which slides a window over reward and los
 public. A method whose gain survives the smoothing needs a region, not single tokens. reach 0 is the weight `top`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import top_tokens
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

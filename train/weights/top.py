@@ -6,19 +6,14 @@ token mask of PAPO's released code. The dropped tokens stay in the denominator u
 Ties go to the earlier token; torch.sort in VPPO's released code leaves them open.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from common.lazy import Tensor
 from configs import setting
 from train.selection import top_overall, top_tokens
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

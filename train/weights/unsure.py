@@ -7,19 +7,13 @@ The numbers are those of the reward `place`, on a scale of length 1: u = min(1, 
 part in v and get their group's factor. Compare it with its mean: it is a learning rate per problem.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,14 @@ The noisy view adds Gaussian noise to the picture's features. In the released co
 prompt adds up in one shared dictionary; here each draw is its own. Of its eight scores this is the default.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from common.lazy import Tensor
 from configs import setting
 from train.selection import min_max, top_tokens
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,14 @@ responses. The code takes runs of eight adjacent rows of a micro-batch for group
 those of the advantage, and all statistics run over valid tokens of the step. Without a picture every factor is 1.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import centred, min_max, min_max_overall
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)

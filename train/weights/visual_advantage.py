@@ -8,20 +8,14 @@ W sums to 1 over a prompt, so losses.denominator is per_prompt: the loss is the 
 in token order, as in the public release. A response of which all tokens are in V gives them the whole w_k.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import masked_mean, top_tokens
+from train.table import Table
 from train.weights.piece import Weight
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.table import Table
 
 
 @dataclass(frozen=True)
