@@ -6,8 +6,6 @@ sign turned. The method engages if, in every seed, the metric's mean over the la
 meant side of the base with the coefficient and on the other side with the sign turned.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Checks one layer of settings (a file, the command line) against a schema, with sentences a user can act on."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """The shared command line of all rooms: key=value settings, --help, dry_run, errors as one sentence."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import textwrap

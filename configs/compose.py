@@ -1,7 +1,5 @@
 """Composes the settings of a run: dataclass defaults, group files, their `at` blocks, command line, in that order."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import reduce

@@ -1,7 +1,5 @@
 """Group files: `method=papo_g` takes `configs/methods/papo_g.yaml`, with `based_on` and `at` inside."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How a room declares its settings: dataclass fields that carry their own help text."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import types

@@ -15,8 +15,6 @@ twice. What a vision tower injects into early layers beside the values (deepstac
 models/watched.py; I tokens of a picture, R rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

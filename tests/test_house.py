@@ -1,7 +1,5 @@
 """The house itself: pins in step, targets listed, no oversized file, nothing that names one machine."""
 
-from __future__ import annotations
-
 import ast
 import re
 import shutil

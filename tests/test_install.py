@@ -1,7 +1,5 @@
 """The install script and the torchvision hook, without installing anything."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Asks and rows: what a plan asks of whom, and what comes back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal

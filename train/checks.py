@@ -1,7 +1,5 @@
 """Refuse what cannot run, before anything is loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from common import UserError, did_you_mean

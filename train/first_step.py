@@ -1,7 +1,5 @@
 """What a run's first step learnt from, in one file from which an outsider can recompute it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`python -m train method=list`: every method with its paper, pieces, extra passes, and how sure we are of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from configs import compose

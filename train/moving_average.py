@@ -7,8 +7,6 @@ written with every checkpoint, so that a resumed run has the teacher that a stra
 Every rank holds the whole teacher and the whole sums, at ZeRO stage 3 too.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

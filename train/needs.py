@@ -1,7 +1,5 @@
 """What the enabled pieces of a run need, united: the trainer computes these columns and no others."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """`python -m train.pages` writes docs/methods: a page per method, from its YAML and the docstrings of its pieces."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Iterator

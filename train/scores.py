@@ -1,7 +1,5 @@
 """Scores that stay fixed during a step of updates: of the policy, its views, reference and teacher, if pieces ask."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One step between its rollouts and its updates: fixed scores, the table, advantages and W."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

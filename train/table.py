@@ -4,8 +4,6 @@ Weight pieces read it and nothing else, so their statistics run over the whole s
 mini-batches, whatever ranks and micro-batches there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Tensors of an objective from a file: read, named, checked, made zero at padding."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

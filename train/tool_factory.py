@@ -1,7 +1,5 @@
 """What a run's pieces ask: judge and reader, as its settings name them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from common import UserError

@@ -1,7 +1,5 @@
 """The update: k optimiser steps over the mini-batches of one experience."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

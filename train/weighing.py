@@ -1,7 +1,5 @@
 """From a step's scores to its table, advantages and W, the same on every rank."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The paper's arithmetic: numbers by hand, exactly these mismatches."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

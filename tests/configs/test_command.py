@@ -1,7 +1,5 @@
 """The command line that all rooms share."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import dataclass

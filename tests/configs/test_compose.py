@@ -1,7 +1,5 @@
 """Composition of settings: order of the layers, files based on files, and the sentence of every mistake."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal

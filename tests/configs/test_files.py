@@ -1,7 +1,5 @@
 """Atomic files, JSON lines, and the provenance record."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from dataclasses import dataclass

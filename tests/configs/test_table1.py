@@ -1,7 +1,5 @@
 """Table 1 as the paper prints it is whole; tests/analysis/test_arithmetic.py recomputes it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from configs.groups import read_yaml

@@ -1,7 +1,5 @@
 """Tagged options: `kind` chooses among dataclasses, and its options are checked, filled and built as one piece."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal

@@ -6,8 +6,6 @@ The authors toss one coin per draw of prompts, here one per problem. A problem b
 or its checklist is trained alone (`train_gated`, the paper's flow).
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

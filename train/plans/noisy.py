@@ -4,8 +4,6 @@ One group of answers, one block: log-probs of all rows are those behind the clea
 sampler's other picture, as in the authors' code. The view decides how the noise decays (kind vp_noise).
 """
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from typing import Literal

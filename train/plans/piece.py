@@ -1,7 +1,5 @@
 """What a plan is: a generator that yields a list of asks and gets their graded rows back, until it asks no more."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Generator
 from dataclasses import dataclass

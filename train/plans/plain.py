@@ -1,7 +1,5 @@
 """One question, one group of answers. With a view other than clean this is blind training (SeePhys Pro's control)."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from typing import Literal

@@ -4,8 +4,6 @@ Every answer's description is read once, by the policy itself (self), by a froze
 mini world's arithmetic (rule). A response without a description is not read, and its reward is 0.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """DAPO's soft penalty on length (arXiv 2503.14476, eq. 13)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from configs import setting
