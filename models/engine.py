@@ -1,8 +1,8 @@
 """The calls of a sampler, the same for transformers and vLLM; `models.engines` makes one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
@@ -38,7 +38,24 @@ class EnginePrompt:
     positions_3P: Tensor | None  # M-RoPE; None for families that simply count
 
 
-class Engine(Protocol):
+@dataclass(frozen=True)
+class Asked:
+    """Prompts with the numbers of the responses that each of them lacks, how they are drawn, and who hears of it."""
+
+    prompts: list[tuple[Encoded, list[int]]]
+    settings: SamplingSettings
+    seed: int
+    view: str
+    progress: Progress
+    finished: Finished
+
+    @property
+    def rows(self) -> list[tuple[Encoded, int]]:
+        """Return every response that is asked for, prompt by prompt."""
+        return [(prompt, k) for prompt, numbers in self.prompts for k in numbers]
+
+
+class Engine(ABC):
     """A sampler with weights that follow the policy's."""
 
     def sample(
@@ -56,20 +73,24 @@ class Engine(Protocol):
 
         `finished` is called with each response as soon as it ends, so that a caller can store it and resume.
         """
-        ...
+        lacking = [(prompt, [k for k in range(count) if (prompt.sample_id, k) not in skip]) for prompt in prompts]
+        asked = [(prompt, numbers) for prompt, numbers in lacking if numbers]
+        return self.answer(Asked(asked, settings, seed, view, progress, finished))
+
+    @abstractmethod
+    def answer(self, asked: Asked) -> list[Response]:
+        """Return the responses that `sample` asks for."""
 
     def seen(self, prompt: Encoded) -> EnginePrompt | None:
         """Return the engine's own version of a prompt; None if it takes the trainer's tokens and pixels."""
-        ...
+        return None
 
     def sync(self, weights: Weights) -> None:
         """Load whole tensors by their names in a checkpoint on disk, as `named_weights` gives them."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__} samples with weights that it cannot be given")
 
-    def sleep(self) -> None:
+    def sleep(self) -> None:  # noqa: B027 (an engine that holds no memory of its own has nothing to do)
         """Release GPU memory while the policy is trained."""
-        ...
 
-    def wake(self) -> None:
+    def wake(self) -> None:  # noqa: B027
         """Be ready for new weights; `sync` brings them, and then the engine samples again."""
-        ...

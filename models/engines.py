@@ -1,21 +1,20 @@
 """Samplers: the model itself, and the factory that also knows vLLM."""
 
 import dataclasses
-from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from models.encode import Encoded
-from models.engine import Engine, EnginePrompt, Finished, Names, Progress, Weights, forward, silent, unheard
+from models.engine import Asked, Engine, Weights, forward
 from models.loader import VisionLanguageModel, load
 from models.response import Response
 from models.settings import EngineSettings, SamplingSettings
 from models.weights import named_weights
 
 
-class HfEngine:
+class HfEngine(Engine):
     """Sample with the policy itself or, if that is sharded, with an own copy."""
 
     def __init__(self, model: VisionLanguageModel, own_copy: bool = False):
@@ -27,30 +26,16 @@ class HfEngine:
             self.model = load(settings, device=str(model.module.device))
             self.own = dict(named_weights(self.model.module))
 
-    def sample(
-        self,
-        prompts: Sequence[Encoded],
-        count: int,
-        settings: SamplingSettings,
-        seed: int,
-        view: str = "clean",
-        progress: Progress = silent,
-        finished: Finished = unheard,
-        skip: Names = frozenset(),
-    ) -> list[Response]:
+    def answer(self, asked: Asked) -> list[Response]:
         alike: dict[tuple[int, ...], list[Encoded]] = {}  # prompts that lack the same numbers share batches
-        for prompt in prompts:
-            missing = tuple(k for k in range(count) if (prompt.sample_id, k) not in skip)
-            alike.setdefault(missing, []).append(prompt)
+        for prompt, numbers in asked.prompts:
+            alike.setdefault(tuple(numbers), []).append(prompt)
         found: list[Response] = []
-        for missing, part in alike.items():
-            if missing:
-                onward = partial(forward, progress, len(found))
-                found += self.model.sample(part, count, settings, seed, view, onward, finished, missing)
+        for numbers, part in alike.items():
+            onward = partial(forward, asked.progress, len(found))
+            how = (asked.settings, asked.seed, asked.view, onward, asked.finished)
+            found += self.model.sample(part, len(numbers), *how, numbers)
         return found
-
-    def seen(self, prompt: Encoded) -> EnginePrompt | None:
-        return None
 
     @torch.no_grad()
     def sync(self, weights: Weights) -> None:
@@ -63,12 +48,6 @@ class HfEngine:
             missing.discard(name)
         assert not missing, f"weights that never came: {sorted(missing)[:3]}"
         self.model.forget_pictures()
-
-    def sleep(self) -> None:
-        """No-op: the weights stay where they are."""
-
-    def wake(self) -> None:
-        """No-op: it is always ready."""
 
 
 def make_engine(

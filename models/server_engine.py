@@ -7,6 +7,7 @@ restart changes which responses are asked for. What a seed draws is the server's
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from common.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed,
 from common.parallel import as_finished
 from data.images import png_bytes
 from models.encode import Encoded, Encoder, check_sampled, check_template, view_seed
-from models.engine import Finished, Names, Progress, silent, unheard
+from models.engine import Asked, Engine
 from models.loader import VisionLanguageModel, refuse_impossible
 from models.response import Response
 from models.server_settings import ServerSettings
@@ -95,7 +96,7 @@ class Job:
     k: int
 
 
-class ServerEngine:
+class ServerEngine(Engine):
     """`sample` as all engines have it; the weights are the server's, so nothing is synchronised."""
 
     def __init__(self, front: ModelFrontend, settings: ServerSettings, **clock: Any) -> None:
@@ -114,45 +115,29 @@ class ServerEngine:
         self.name = settings.model or self.endpoint.only_model()
         self.template = Template(front.processor)
 
-    def sample(
-        self,
-        prompts: Sequence[Encoded],
-        count: int,
-        settings: SamplingSettings,
-        seed: int,
-        view: str = "clean",
-        progress: Progress = silent,
-        finished: Finished = unheard,
-        skip: Names = frozenset(),
-    ) -> list[Response]:
-        """`count` responses to each prompt, prompt by prompt, without those in `skip` (sample id, k).
+    def answer(self, asked: Asked) -> list[Response]:
+        """Return the responses, prompt by prompt; `finished` hears of each in this thread.
 
-        `finished` gets each response as soon as it is there, in this thread: whoever writes them down can stop and go
-        on later. A request that comes to nothing ends the call, once the others under way are handed over.
+        A request that comes to nothing ends the call, once the others under way are handed over.
         """
-        check_sampled(prompts, pixels=False)
+        check_sampled([prompt for prompt, _ in asked.prompts], pixels=False)
         self.endpoint.start()
-        jobs = self.jobs(prompts, count, skip)
-        workers = min(self.settings.workers, settings.batch)
+        workers = min(self.settings.workers, asked.settings.batch)
         found: dict[tuple[str, int], Response] = {}
-        asked = as_finished(lambda job: self.respond(job, settings, seed, view), jobs, workers, self.endpoint.stop)
-        for _, response in asked:
+        for _, response in as_finished(partial(self.respond, asked), self.jobs(asked), workers, self.endpoint.stop):
             found[response.sample_id, response.k] = response
-            finished(response)
-            progress(len(found), "")
-        names = ((prompt.sample_id, k) for prompt in prompts for k in range(count))
-        return [found[name] for name in names if name in found]
+            asked.finished(response)
+            asked.progress(len(found), "")
+        return [found[prompt.sample_id, k] for prompt, k in asked.rows]
 
-    def jobs(self, prompts: Sequence[Encoded], count: int, skip: Names) -> Iterator[Job]:
-        """Drawn as workers become free, so that the pictures of few prompts are held as text."""
-        for prompt in prompts:
-            missing = [k for k in range(count) if (prompt.sample_id, k) not in skip]
-            if missing:
-                content = with_pictures(self.template.content(prompt), prompt.images)
-                yield from (Job(prompt, content, k) for k in missing)
+    def jobs(self, asked: Asked) -> Iterator[Job]:
+        """Yield requests as workers become free, so that the pictures of few prompts are held as text."""
+        for prompt, numbers in asked.prompts:
+            content = with_pictures(self.template.content(prompt), prompt.images)
+            yield from (Job(prompt, content, k) for k in numbers)
 
     def body(self, job: Job, settings: SamplingSettings, seed: int) -> dict[str, Any]:
-        """Return everything that could change the draw is written out; nothing is left to a server's defaults."""
+        """Return a request that writes out all that could change the draw; nothing is left to a server's defaults."""
         return {
             "model": self.name,
             "messages": [{"role": "user", "content": job.content}],
@@ -176,11 +161,11 @@ class ServerEngine:
             "return_token_ids": True,
         }
 
-    def respond(self, job: Job, settings: SamplingSettings, seed: int, view: str) -> Response:
-        """Return one request, in a thread of its own."""
+    def respond(self, asked: Asked, job: Job) -> Response:
+        """Make one request, in a thread of its own."""
         name = job.prompt.sample_id
         try:
-            chat = self.endpoint.chat(self.body(job, settings, seed))
+            chat = self.endpoint.chat(self.body(job, asked.settings, asked.seed))
         except RequestFailed as failure:
             advice = (
                 "see that prompt and sampling.max_new_tokens fit the server's length"
@@ -201,10 +186,10 @@ class ServerEngine:
         plain = chat.text.encode(errors="replace").decode()
         text = self.front.tokenizer.decode(ids, skip_special_tokens=True) if ids else plain
         # The server's log-probs are those of its logits, ours those at the temperature.
-        logprobs = chosen_logprobs(chat.choice) if settings.temperature in (0, 1) else []
+        logprobs = chosen_logprobs(chat.choice) if asked.settings.temperature in (0, 1) else []
         if len(logprobs) != len(ids):
             logprobs = []
-        return Response(name, job.k, view, text, ids, logprobs, chat.finish_reason)
+        return Response(name, job.k, asked.view, text, ids, logprobs, chat.finish_reason)
 
     def check_prompt(self, prompt: Encoded, chat: Chat) -> None:
         """Refuse a server whose token ids, or at least their number, differ from the other engines'."""

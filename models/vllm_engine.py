@@ -15,7 +15,7 @@ from torch import distributed
 
 from common import UserError
 from models.encode import Encoded, check_sampled
-from models.engine import EnginePrompt, Finished, Names, Progress, Weights, silent, unheard
+from models.engine import Asked, Engine, EnginePrompt, Weights
 from models.loader import VisionLanguageModel
 from models.processing import options
 from models.response import Response
@@ -93,7 +93,7 @@ def engine_options(model: VisionLanguageModel, settings: EngineSettings, samplin
     return options | {"enforce_eager": True, "kv_cache_memory_bytes": CPU_CACHE_BYTES, "block_size": CPU_BLOCK}
 
 
-class VllmEngine:
+class VllmEngine(Engine):
     """Samples with vLLM; drawn tokens and log-probs are those of `models.sampling` on vLLM's logits."""
 
     def __init__(self, model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings):
@@ -124,37 +124,27 @@ class VllmEngine:
         if not joined:
             atexit.register(leave_group)
 
-    def sample(
-        self,
-        prompts: Sequence[Encoded],
-        count: int,
-        settings: SamplingSettings,
-        seed: int,
-        view: str = "clean",
-        progress: Progress = silent,
-        finished: Finished = unheard,
-        skip: Names = frozenset(),
-    ) -> list[Response]:
+    def answer(self, asked: Asked) -> list[Response]:
         from models.vllm_draw import SamplingPlan
 
-        check_sampled(prompts, pixels=False)
+        settings, rows = asked.settings, asked.rows
+        check_sampled([prompt for prompt, _ in asked.prompts], pixels=False)
         if settings.max_new_tokens > self.limit.max_new_tokens:
             raise UserError(
                 f"sampling.max_new_tokens is {settings.max_new_tokens}, but the engine was started for "
                 f"{self.limit.max_new_tokens}; start it with the larger number"
             )
-        rows = [(p, k) for p in prompts for k in range(count) if (p.sample_id, k) not in skip]
         names = [(prompt.sample_id, k) for prompt, k in rows]
-        self.sheet = SamplingPlan(names, settings, seed, self.model.forbidden_ids)
+        self.sheet = SamplingPlan(names, settings, asked.seed, self.model.forbidden_ids)
         found: dict[int, Response] = {}
         with undisturbed(), self.alive():
             for row, tokens in self.run([prompt for prompt, _ in rows], settings):
                 logprobs = self.sheet.take(row)
                 found[row] = finished_response(
-                    self.model, tokens, [logprobs[t] for t in range(len(tokens))], *names[row], view
+                    self.model, tokens, [logprobs[t] for t in range(len(tokens))], *names[row], asked.view
                 )
-                finished(found[row])
-                progress(len(found), "")
+                asked.finished(found[row])
+                asked.progress(len(found), "")
         return [found[row] for row in range(len(rows))]
 
     def rendered(self, prompt: Encoded) -> dict[str, Any]:
