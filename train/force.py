@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from train.audit import gradients
 from train.losses.averages import weighted_sum
 from train.losses.batch import ScoredBatch
 
@@ -18,13 +19,9 @@ SUM = "force/"
 
 def forces(terms: Mapping[str, Tensor], shares: Mapping[str, Tensor], batch: ScoredBatch) -> dict[str, Tensor]:
     """Return the L1 norm of every term's gradient on one micro-batch; the graph stays for the update."""
-    live = [tensor for tensor in (batch.logp_NT, *batch.live.values()) if tensor.requires_grad]
     found = {}
     for name, value_NT in terms.items():
-        total = weighted_sum(value_NT, shares[name])
-        parts: list[Tensor | None] = []
-        if total.requires_grad and live:
-            parts = list(torch.autograd.grad(total, live, retain_graph=True, allow_unused=True))
+        parts = gradients(weighted_sum(value_NT, shares[name]), batch)
         norms = [part.abs().sum() for part in parts if part is not None]
         found[SUM + name] = torch.stack(norms).sum() if norms else torch.zeros(())
     return found

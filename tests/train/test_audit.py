@@ -11,6 +11,8 @@ from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
 from tests.train.test_recipes import PAIRS
 from train import audit as audit_module
 from train.audit import audit, audit_weights
+from train.force import forces
+from train.losses.batch import ScoredBatch
 from train.needs import needs_of
 from train.objective import token_losses, total_loss
 from train.settings import EntropySettings, LossSettings, PerceptionKlSettings, TrainSettings
@@ -96,3 +98,15 @@ def test_the_audit_names_a_weight_that_is_zero_or_the_same_everywhere():
         audit_weights(LossSettings(), {"tokens": half}, mask)
     audit_weights(LossSettings(constant=["weights.tokens"]), {"tokens": half}, mask)
     audit_weights(LossSettings(), {"tokens": torch.tensor([[0.0, 1.0, 0.0]] * 2)}, mask)
+
+
+def test_a_term_that_learns_from_a_divergence_alone_has_a_force() -> None:
+    divergence_NT, ones_NT = torch.tensor([[1.0, 2.0]], requires_grad=True), torch.ones(1, 2)
+    batch = ScoredBatch(
+        logp_NT=torch.zeros(1, 2, requires_grad=True),
+        mask_NT=ones_NT,
+        advantages=(ones_NT,),
+        divergences={"kl_teacher": divergence_NT},
+    )
+    found = forces({"distill": 3 * divergence_NT}, {"distill": 0.5 * ones_NT}, batch)
+    assert found["force/distill"].item() == 3.0
