@@ -100,9 +100,6 @@ class Experience:
     def rows_of_prompt(self, prompt: int) -> list[int]:
         return [row for number in self.blocks_of_prompt[prompt] for row in self.blocks[number].rows]
 
-    def tokens_of_prompt(self, prompt: int) -> int:
-        return sum(self.blocks[number].tokens for number in self.blocks_of_prompt[prompt])
-
     def mean_of_prompts(self, values_N: Tensor) -> list[float]:
         """Return the mean over each problem's answer rows, for problems that have any."""
         answers_N = self.role_N == 0

@@ -26,5 +26,3 @@ COLUMNS: dict[str, Callable[[random.Random, int], Draft]] = {
     "inpicture": inpicture,
     "relay": relay,
 }
-SUBSET_COLUMNS = {"vision_centric": "versions"}  # as in the paper, these items are a part of another column
-ALL_COLUMNS = (*COLUMNS, *SUBSET_COLUMNS)

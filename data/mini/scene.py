@@ -53,7 +53,6 @@ GLYPHS = {
     "P": "abefg",
     "-": "g",
 }
-OPTION_GLYPHS = "ABCD"
 
 Cell = tuple[str, ...]
 Cells = tuple[Cell, ...]

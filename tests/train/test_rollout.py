@@ -147,5 +147,5 @@ def test_every_process_sees_the_same_experience(random_tiny):
     whole = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
     parts = {rank: Ranks(rank, 2).mine(range(6)) for rank in (0, 1)}
     assert parts == {0: [0, 2, 4], 1: [1, 3, 5]}
-    assert [whole.tokens_of_prompt(g) for g in range(6)] == [block.prompt_tokens + 12 for block in whole.blocks]
+    assert [block.tokens for block in whole.blocks] == [block.prompt_tokens + 12 for block in whole.blocks]
     assert [len(block.rows) for block in whole.blocks] == [4] * 6
