@@ -32,86 +32,76 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Rows:
+    """What every statistic of a table names: its second row is compared with the first."""
+
+    table: str = setting(help="a table, as python -m analysis names it")
+    first: str = setting(help="row that the second is compared with: it is subtracted, or divided by")
+    second: str = setting(help="row")
+
+
+@dataclass(frozen=True)
+class Accuracy(Rows):
     """Accuracy of the second row minus that of the first."""
 
     kind: Literal["accuracy"] = "accuracy"
-    table: str = setting(help="a table, as python -m analysis names it")
-    first: str = setting(help="row that is subtracted")
-    second: str = setting(help="row")
     on: Part = setting(Part(), "which problems")
 
 
 @dataclass(frozen=True)
-class GainDifference:
+class GainDifference(Rows):
     """What the second row gains over the first on some problems, minus what it gains on others."""
 
     kind: Literal["gain_difference"] = "gain_difference"
-    table: str = setting(help="a table, as python -m analysis names it")
-    first: str = setting(help="row that is subtracted")
-    second: str = setting(help="row")
     on: Part = setting(Part(), "problems on which the gain should be larger")
     other: Part = setting(Part(), "the other problems")
 
 
 @dataclass(frozen=True)
-class GainOverGain:
+class GainOverGain(Rows):
     """What one row gains over another, minus what a second pair gains: is a gain larger under other conditions?"""
 
     kind: Literal["gain_over_gain"] = "gain_over_gain"
-    table: str = setting(help="a table, as python -m analysis names it")
-    first: str = setting(help="row that is subtracted")
-    second: str = setting(help="row")
     other_first: str = setting(help="row that is subtracted in the other pair")
     other_second: str = setting(help="row of the other pair")
     on: Part = setting(Part(), "which problems")
 
 
 @dataclass(frozen=True)
-class ErrorShare:
+class ErrorShare(Rows):
     """Share of responses in a class of error: of the second row, minus the first's where one is named."""
 
     kind: Literal["error_share"] = "error_share"
-    table: str = setting(help="a table, as python -m analysis names it")
     first: str = setting("", "row that is subtracted; empty = the share itself")
-    second: str = setting(help="row")
     error: str = setting("perception", "class of error")
     of: Literal["responses", "wrong"] = setting("responses", "share of all responses, or of the wrong ones")
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Rows):
     """Mean of a training metric over some steps: of the second row, compared with the first's where one is named."""
 
     kind: Literal["metric"] = "metric"
-    table: str = setting(help="a table, as python -m analysis names it")
     beside: str = setting("", "another table that has some of the rows")
     first: str = setting("", "row that it is compared with; empty = the metric itself")
-    second: str = setting(help="row")
     metric: str = setting(help="a metric of curves.parquet")
     steps: list[int] = setting([-10, -1], "first and last step that count; negative ones from the end")
     how: Literal["difference", "ratio"] = setting("difference", "second minus first, or second over first")
 
 
 @dataclass(frozen=True)
-class Healthy:
+class Healthy(Rows):
     """Share of a run's steps before the onset of a collapse (train/collapse.py): second minus first."""
 
     kind: Literal["healthy"] = "healthy"
-    table: str = setting(help="a table, as python -m analysis names it")
     beside: str = setting("", "another table that has some of the rows")
-    first: str = setting(help="row that is subtracted")
-    second: str = setting(help="row")
 
 
 @dataclass(frozen=True)
-class Measure:
+class Measure(Rows):
     """One of the table's own measures, such as accuracy on black pictures or seconds of a step."""
 
     kind: Literal["measure"] = "measure"
-    table: str = setting(help="a table, as python -m analysis names it")
-    first: str = setting(help="row that it is compared with")
-    second: str = setting(help="row")
     measure: str = setting(help="id of a measure of the table")
     how: Literal["difference", "ratio"] = setting("difference", "second minus first, or second over first")
 
@@ -134,7 +124,7 @@ class Exact:
 
 
 OfTable = Accuracy | GainDifference | GainOverGain | ErrorShare | Metric | Healthy | Measure
-Statistic = Accuracy | GainDifference | GainOverGain | ErrorShare | Metric | Healthy | Measure | TokenScore | Exact
+Statistic = OfTable | TokenScore | Exact
 ROWS = ("first", "second", "other_first", "other_second")
 
 
