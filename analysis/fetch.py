@@ -26,7 +26,6 @@ ARCHIVES = "*_images.zip"
 class FetchSettings:
     """What of a scale is downloaded, and where to."""
 
-    config_version: int = setting(1, "version of this schema")
     what: str = setting("weights", "weights, or data: the training set and the benchmarks of the table")
     scale: str = setting("3b", "a scale of the table", group=False)
     table: str = setting("1", "the table whose benchmarks are meant", group=False)
@@ -35,7 +34,6 @@ class FetchSettings:
         factory=dict, help="commit, branch or tag by owner/name; else the lock's, else newest"
     )
     plan: bool = setting(False, "print what would be downloaded, and stop")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def repos_of(settings: FetchSettings) -> "list[HubRepo]":

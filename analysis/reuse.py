@@ -11,8 +11,8 @@ from eval.tasks import with_items
 from train.settings import TrainSettings
 
 # What a run writes and where it runs; its numbers do not follow from these.
-TRAINING_PLACE = frozenset({"run", "keep", "parallel", "dry_run"})
-EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "dry_run", "engine", "memory_share", "gpus", "server"})
+TRAINING_PLACE = frozenset({"run", "keep", "parallel"})
+EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "engine", "memory_share", "gpus", "server"})
 
 
 def difference(before: dict[str, Any], now: dict[str, Any], place: Collection[str]) -> str:

@@ -28,4 +28,3 @@ class AnalysisSettings:
     samples: int = setting(200, "samples in the report's browser, as many from every column; 0 = all")
     patches: int = setting(48, "how many of them get a map of which patch each token hangs on; 0 = none")
     patch_grid: int = setting(4, "rows and columns of that map; the mini world has its own cells")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -245,7 +245,6 @@ class TaxonomySettings:
     """The page of the error classes."""
 
     out: str = setting("", "file of the page; empty = print it")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def write(settings: TaxonomySettings) -> None:

@@ -16,6 +16,9 @@ from configs.settings import SettingRow, describe
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+DRY_RUN = SettingRow(
+    "dry_run", "bool", "false", "print the resolved settings and, where it can be told, what they would take; stop"
+)
 
 Runner = Callable[[Any], int | None]
 
@@ -48,9 +51,9 @@ def command(
             print(help_text(schema, prog=prog, summary=summary, positional=positional, options=options, root=root))
         return 0
     try:
-        overrides = _overrides(argv, positional, options)
+        overrides, is_dry = _without_dry_run(_overrides(argv, positional, options))
         settings = compose(schema, overrides, root=root, defaults=defaults() if callable(defaults) else defaults)
-        if getattr(settings, "dry_run", False):
+        if is_dry:
             print(to_yaml(settings), end="")
             return (_runner(dry)(settings) or 0) if dry else 0
         return _runner(run)(settings) or 0
@@ -74,7 +77,7 @@ def help_text(
     """Summary, usage, and every setting with type, default and help, in columns."""
     words = [*positional, *(f"[{flag} {name}]" for flag, name in options.items()), "[key=value ...]"]
     lines = [summary, "", f"usage: {prog} {' '.join(words)}"]
-    rows = describe(schema)
+    rows = [*describe(schema), DRY_RUN]
     helps = {field.name: field.metadata.get("help") for field in fields(schema)}
     groups = groups_of(schema, root)
     lines += [""] if groups else []
@@ -135,6 +138,16 @@ def _overrides(argv: Sequence[str], positional: Sequence[str], options: Mapping[
         else:
             overrides.append(argument)
     return overrides
+
+
+def _without_dry_run(overrides: Sequence[str]) -> tuple[list[str], bool]:
+    """Take out `dry_run=...`, which is no setting of any run, and return whether it is asked for."""
+    values = [text.partition("=")[2] for text in overrides if text.startswith("dry_run=")]
+    if values and values[-1] not in ("true", "false"):
+        raise UserError(
+            f"dry_run={values[-1]} is neither true nor false; give dry_run=true to print the settings and stop"
+        )
+    return [text for text in overrides if not text.startswith("dry_run=")], values[-1:] == ["true"]
 
 
 def _runner(run: Runner | str) -> Runner:

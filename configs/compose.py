@@ -69,9 +69,10 @@ def load_resolved(schema: type[T], path: Path) -> T:
     """Read settings written by `save_resolved`; refuse those of another config version.
 
     A schema may name settings that it once had in `retired`, each with the value at which it changed nothing: with
-    that value a record is read as if it were not there.
+    that value a record is read as if it were not there. `dry_run` once stood in every record.
     """
-    layer = without_retired(read_yaml(path, str(path)), getattr(schema, "retired", {}))
+    retired = {"dry_run": False} | getattr(schema, "retired", {})
+    layer = without_retired(read_yaml(path, str(path)), retired)
     fields = {field.name: field for field in dataclasses.fields(cast(Any, schema))}
     if VERSION in fields and layer.get(VERSION) != default_of(fields[VERSION]):
         raise UserError(

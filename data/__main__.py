@@ -21,7 +21,6 @@ class DataCommand:
     seed: int = setting(0, "seed of the corruption and of the samples drawn")
     columns: list[str] = setting(factory=list, help="columns of the mini world; none = all")
     count: int = setting(6, "samples per column on the sheet; of a folder, pictures per row and rows")
-    dry_run: bool = setting(False, "print the settings and stop")
 
 
 def run(settings: DataCommand) -> None:

@@ -24,7 +24,6 @@ class BuildSettings:
     values: str = setting("", "JSONL file of {id, <column>}; empty = the source knows the column itself")
     count: int = setting(100, "rows of an endless source")
     out: str = setting("build/column.jsonl", "JSONL file to write: id, problem, answer, the column")
-    dry_run: bool = setting(False, "print the settings and stop")
 
 
 def values_by_id(settings: BuildSettings) -> dict[str, Any]:

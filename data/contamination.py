@@ -57,7 +57,6 @@ class ContaminationSettings:
     distance: int = setting(24, f"of {BITS} gradient bits that may differ before pictures are compared closely")
     difference: float = setting(0.12, "share of contrast that may stay unexplained in a near picture")
     out: str = setting("build/contamination", "folder for summary.json, pairs.jsonl and sheet.png")
-    dry_run: bool = setting(False, "print the settings and stop")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ class EasyVqaCommand:
 
     package: str = setting("", "folder of the package; empty = the installed one")
     out: str = setting("build/data", "folder that gets easy_vqa/train.jsonl and easy_vqa/default-test.jsonl")
-    dry_run: bool = setting(False, "print the settings and stop")
 
 
 def package_folder(settings: EasyVqaCommand) -> Path:

@@ -28,13 +28,11 @@ COUNTS = ("both_right", "only_first", "only_second", "both_wrong", "unscored")
 class EvalAuditSettings:
     """One audit of the verdicts on an evaluation."""
 
-    config_version: int = setting(1, "version of this schema")
     out: str = setting(help="folder of an evaluation; the audit is written beside its predictions")
     scorers: list[str] = setting(
         ["robust", "papo"],
         f"two or more graders of verify ({', '.join(GRADERS)}); python -m eval adds the official rule",
     )
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def verdicts(judged: pd.DataFrame, scorer: str) -> pd.Series:

@@ -40,19 +40,15 @@ JUDGE_QUESTIONS = {
 class EvalCatalogueSettings:
     """One page of all benchmarks."""
 
-    config_version: int = setting(1, "version of this schema")
     out: str = setting("", f"file of the page, as in out={PAGE}; empty = print it")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 @dataclass(frozen=True)
 class EvalCheckSettings:
     """Loaders and rules on real rows and recorded outputs."""
 
-    config_version: int = setting(1, "version of this schema")
     data: str = setting("../shared/real", "folder with a folder of rows and outputs for each benchmark")
     out: str = setting(REAL_ROWS, "JSON file of the numbers")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def link(name: str) -> str:

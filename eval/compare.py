@@ -21,7 +21,6 @@ LEFT_OUT_HEADER = ["left out", "unscored in first", "unscored in second"]  # beh
 class EvalCompareSettings:
     """One comparison of two evaluations; differences are second minus first."""
 
-    config_version: int = setting(1, "version of this schema")
     first: str = setting(help="folder of the first evaluation, the baseline")
     second: str = setting(help="folder of the second evaluation, on the same items")
     verdict: str = setting(
@@ -30,7 +29,6 @@ class EvalCompareSettings:
     by: str = setting("column", "column of the predictions whose values are the lines of the table")
     seed: int = setting(0, "seed of the resampling")
     out: str = setting("", "folder of compare.md and compare.json; empty = the second evaluation's folder")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ class AskSettings:
     grader: str = setting("robust", "the scorer that decides: robust, paper or official")
     seed: int = setting(0, "seed of the sampling")
     out: str = setting("", "folder of the results; empty = <run>/eval/<bench>")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,6 @@ class ServeSettings:
         2048, "tokens kept free for a response, as far as the model has positions", bounds="[1, inf)"
     )
     memory_share: float = setting(0.6, "share of a GPU's memory that vLLM may take", bounds="(0, 1]")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 class KeyGate:

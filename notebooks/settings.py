@@ -9,7 +9,6 @@ from configs import setting
 class NotebookSettings:
     """One execution; what is empty keeps the defaults of the notebooks' own parameter cells."""
 
-    config_version: int = setting(1, "version of this schema")
     names: str = setting("", "which notebooks, by number or name, with commas; empty = all")
     runs: str = setting("", "evaluated runs with commas, the baseline first; empty = those of make demo")
     out: str = setting("build/notebooks", "folder of the figures, and of the HTML pages")
@@ -17,4 +16,3 @@ class NotebookSettings:
     in_place: bool = setting(True, "write outputs into notebooks/; false: executed copies into out")
     html: bool = setting(False, "write HTML pages to out as well")
     timeout_s: int = setting(900, "seconds that one cell may take")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -48,7 +48,7 @@ from train.update import Updater
 from train.validation import Validation
 from train.wandb_login import check_login
 
-MAY_CHANGE = ("steps", "keep", "parallel", "run", "dry_run")  # settings that a resumed run may give anew
+MAY_CHANGE = ("steps", "keep", "parallel", "run")  # settings that a resumed run may give anew
 PARITY_PROMPTS = {"float32": 4, "bfloat16": 32}  # a mean over fewer is noise of the size of bfloat16's gap
 
 

@@ -195,7 +195,6 @@ class TrainSettings:
     steps: int = setting(202, "rollout steps; PAPO: 202", bounds="[1, inf)")
     seed: int = setting(0, "seed of data order, sampling and masks")
     run: str = setting("", "run folder; empty = runs/<scale>/<method>/seed<seed>")
-    dry_run: bool = setting(False, "print the resolved settings and an estimate of memory and time, and stop")
 
     @property
     def teacher_model(self) -> ModelSettings | None:

@@ -9,6 +9,4 @@ from configs import setting
 class ArithmeticSettings:
     """All tables of configs/tables that hold numbers of the paper."""
 
-    config_version: int = setting(1, "version of this schema")
     out: str = setting("", "folder of arithmetic.md and arithmetic.csv, as in out=results/arithmetic; empty = print")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -9,9 +9,7 @@ from configs import setting
 class ClaimsSettings:
     """Which claims are tested, and on what."""
 
-    config_version: int = setting(1, "version of this schema")
     claims: list[str] = setting(factory=list, help="ids of configs/claims.yaml, as in [C2,C11a]; empty = all")
     scale: str = setting("mini", "whose runs, a scale of the tables", group=False)
     runs: str = setting("", "folder of run folders, as in runs=runs; empty = the committed tables of results/")
     out: str = setting("", "folder of claims.md and claims.json, as in out=results/claims; empty = print")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -37,7 +37,6 @@ LABELS, RECORD, PAGE = "labels.jsonl", "judge_classes.json", "judge_classes.md"
 class JudgeClassesSettings:
     """One classification of wrong responses by a judge."""
 
-    config_version: int = setting(1, "version of this schema")
     eval: str = setting(help="folder of an evaluation; several with commas are drawn from together")
     out: str = setting(help="folder of the labels and their summary")
     items: int = setting(200, "wrong responses to classify, drawn at random; 0 = all")
@@ -51,7 +50,6 @@ class JudgeClassesSettings:
     )
     calibration: str = setting("", "folder of a result on the mini world by the same judge; corrects the class rates")
     judge: JudgeSettings = setting(factory=JudgeSettings, help="the judge")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def two_orders(values: Sequence[Value], name: str) -> list[list[Value]]:

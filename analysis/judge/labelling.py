@@ -34,7 +34,6 @@ HEADER = ["first", "second", "responses", "equal, %", "kappa [95 %]", "alpha [95
 class LabellingSettings:
     """One page to label on or, with `labels`, the agreement of what was saved there."""
 
-    config_version: int = setting(1, "version of this schema")
     eval: str = setting(help="folder of an evaluation; several with commas are mixed, the page does not tell which")
     items: int = setting(200, "wrong responses on the page, drawn at random; 0 = all")
     out: str = setting(help="file of the page; with labels= the file of the agreement, Markdown")
@@ -43,7 +42,6 @@ class LabellingSettings:
     picture_side: int = setting(640, "longest side of a picture, in pixels")
     labels: list[str] = setting(factory=list, help="files that the page has saved, one per person: read these instead")
     judge: str = setting("", "with labels: folder of analysis.judge.classes to compare with")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def page_data(items: list[WrongItem], picture_side: int) -> tuple[dict[str, Any], list[WrongItem]]:

@@ -15,7 +15,6 @@ PROBES = ("clean", "masked", "blank", "swapped", "same_answer", "caption", "orac
 class ProbeSettings(AskSettings):
     """Probes of one model on one item set."""
 
-    config_version: int = setting(1, "version of this schema")
     items: int = setting(40, "mini: items per column; elsewhere: at least so many of each benchmark, 0 = all")
     k: int = setting(4, "responses per item and probe")
     seed: int = setting(0, "seed of sampling, masks and swaps")
@@ -42,5 +41,5 @@ def output_folder(settings: ProbeSettings) -> Path:
 def evaluation(settings: ProbeSettings, probe: str) -> EvalSettings:
     """Return the settings of eval under which a probe is sampled."""
     views: dict[str, AnyView] = {"masked": settings.masked, "blank": Blank()}
-    asked = [field.name for field in fields(AskSettings) if field.name not in ("config_version", "dry_run")]
+    asked = [field.name for field in fields(AskSettings) if field.name != "config_version"]
     return EvalSettings(**{name: getattr(settings, name) for name in asked}, view=views.get(probe))

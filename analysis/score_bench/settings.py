@@ -9,10 +9,8 @@ from configs import setting
 class ScoreBenchSettings:
     """Runs whose responses are scored; each under the weights that gave them."""
 
-    config_version: int = setting(1, "version of this schema")
     runs: list[str] = setting(help="run folders or folders of evaluations, of a benchmark that knows its facts")
     responses: int = setting(30, "first responses of each column that are scored", bounds="[1, inf)")
     batch: int = setting(32, "responses that pass the model together", bounds="[1, inf)")
     seed: int = setting(0, "seed of the views")
     out: str = setting("runs/score_bench", "folder of scores.csv, scores.md, scores.png and tokens.parquet")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -10,4 +10,3 @@ class VerifySettings:
     """One comparison."""
 
     folder: str = setting("results", "where the committed results lie")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

@@ -11,11 +11,9 @@ BLOCKS = ("kernels", "zero", "resume", "adapters", "vllm", "evaluation")
 class GpuCheckSettings:
     """A check of this machine's GPUs in blocks."""
 
-    config_version: int = setting(1, "version of this schema")
     blocks: list[str] = setting(factory=lambda: list(BLOCKS), help=f"which, in order: {', '.join(BLOCKS)}")
     shape: str = setting("qwen2_5_vl_3b", "file of configs/models/shapes; the weights are random", group=False)
     gpus: int = setting(0, "processes of training and evaluation; 0 = as many as there are GPUs", bounds="[0, inf)")
     minutes: float = setting(10.0, "limit of each block", bounds="(0, inf)")
     cpu: bool = setting(False, "walk through it without a GPU: the tiny model, speeds without expectation")
     out: str = setting("runs/gpu_check", "folder of report.md, report.json, the random weights and the runs")
-    dry_run: bool = setting(False, "print the resolved settings and stop")

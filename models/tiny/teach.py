@@ -60,7 +60,6 @@ class BaseSettings:
     seed: int = setting(0, "seed of the weights and of the lessons")
     work: str = setting("runs/base", "folder of the checkpoint and the metrics")
     out: str = setting("models/tiny/base", "folder of the finished model")
-    dry_run: bool = setting(False, "print the settings and stop")
 
 
 class Teacher:

@@ -16,7 +16,6 @@ class Schema:
     cases: str = setting(help="file of cases")
     out: str | None = setting(None, "where rows go")
     seed: int = setting(1, "seed of every draw")
-    dry_run: bool = setting(False, "print the resolved settings and stop")
 
 
 def call(tmp_path: Path, *argv: str, run: object = None) -> int:
@@ -38,6 +37,7 @@ def test_help_lists_settings_with_type_default_and_help(tmp_path: Path, capsys: 
     assert shown.startswith("Grade answers.\n\nusage: python -m verify cases [-o out] [key=value ...]\n")
     assert "  cases    str (default required)  file of cases\n" in shown
     assert "  seed     int (default 1)  seed of every draw\n" in shown
+    assert "  dry_run  bool (default false)  print the resolved settings and" in shown
 
 
 def test_dry_run_prints_resolved_settings_and_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +45,7 @@ def test_dry_run_prints_resolved_settings_and_does_not_run(tmp_path: Path, capsy
         raise AssertionError("ran")
 
     assert call(tmp_path, "cases.jsonl", "-o", "b.jsonl", "seed=4", "dry_run=true", run=run) == 0
-    assert capsys.readouterr().out == "cases: cases.jsonl\nout: b.jsonl\nseed: 4\ndry_run: true\n"
+    assert capsys.readouterr().out == "cases: cases.jsonl\nout: b.jsonl\nseed: 4\n"
 
 
 def test_the_runner_gets_the_settings_and_gives_the_status(tmp_path: Path) -> None:
@@ -67,6 +67,8 @@ def test_mistakes_become_one_sentence_and_status_two(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err == "error: unknown setting 'sede' on the command line; did you mean 'seed'?\n"
     assert call(tmp_path, "a.jsonl", run=refuse) == 2
     assert capsys.readouterr().err == "error: the file is empty; give one with rows\n"
+    assert call(tmp_path, "a.jsonl", "dry_run=yes") == 2
+    assert capsys.readouterr().err.startswith("error: dry_run=yes is neither true nor false; give dry_run=true")
     assert call(tmp_path, "a.jsonl", "-o") == 2
     assert capsys.readouterr().err == "error: -o needs a value, for example -o out\n"
     assert call(tmp_path, "a.jsonl", run=interrupt) == 130
