@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common import UserError
-from eval.estimate import Estimate, over_trainings
+from eval.estimate import Estimate, by_seed, over_trainings
 from eval.statistics import McNemar, mcnemar_exact, mean_of_columns
 
 DESCRIBED = ["column", "subset", "cluster", "vision_need", "version", "hint"]
@@ -53,9 +53,7 @@ class Items:
         trained, and goes with every seed.
         """
         before, after = self.per_seed[first], self.per_seed[second]
-        if min(len(before), len(after)) == 1:
-            return [(one, other) for one in before.values() for other in after.values()]
-        return [(before[seed], after[seed]) for seed in before if seed in after]
+        return list(by_seed(before, after, (len(before) == 1, len(after) == 1)).values())
 
     def over_trainings(self, first: str, second: str, columns: Sequence[str]) -> Estimate | None:
         """Return second minus first with its interval over trainings, paired by seed; None of fewer than two pairs."""

@@ -14,6 +14,7 @@ import yaml
 
 from analysis.runs import OpenedRun, short_names
 from configs.layout import SEED_FOLDER
+from eval.estimate import by_seed
 
 OWN_SETTINGS = {"seed", "run"}  # what seeds of one method differ in
 
@@ -69,16 +70,8 @@ def method_names(methods: Sequence[Method]) -> dict[str, str]:
 
 
 def pairs_of(first: Method, second: Method) -> dict[int, tuple[OpenedRun, OpenedRun]]:
-    """Return the runs of two methods by the seed that both have; a run that is no seed goes with every seed of
-    the other.
-    """
-    if first.is_seeded and second.is_seeded:
-        return {seed: (view, second.runs[seed]) for seed, view in first.runs.items() if seed in second.runs}
-    seeds = (first if first.is_seeded else second).runs
-    return {
-        seed: (first.runs[seed if first.is_seeded else 0], second.runs[seed if second.is_seeded else 0])
-        for seed in seeds
-    }
+    """Return the runs of two methods by the seed that both have."""
+    return by_seed(first.runs, second.runs, (not first.is_seeded, not second.is_seeded))
 
 
 def same_seed_baselines(methods: Sequence[Method]) -> dict[str, str]:

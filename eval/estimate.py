@@ -4,11 +4,11 @@ An interval over items covers other problems with these very trainings; one over
 these very problems. A claim about a method needs the latter, which exists from two trainings on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from statistics import fmean
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy.stats import ttest_1samp
@@ -17,6 +17,7 @@ ROUNDING = 1e-12  # below this a spread is rounding, not variance
 OVER_ITEMS, OVER_TRAININGS = "cluster-robust over items", "Student's t over trainings"
 Verdict = Literal["better", "worse", "cannot be told apart"]
 Unit = Literal["percent", "plain"]
+T = TypeVar("T")
 
 
 def number_text(value: float, sign: str = "", unit: Unit = "percent") -> str:
@@ -82,6 +83,18 @@ def over_trainings(values: Sequence[float], bounds: tuple[float, float]) -> Esti
     return Estimate(
         value=fmean(values), low=low, high=high, n=count, clusters=count, seeds=count, method=OVER_TRAININGS
     )
+
+
+def by_seed(first: Mapping[int, T], second: Mapping[int, T], alone: tuple[bool, bool]) -> dict[int, tuple[T, T]]:
+    """Return what two methods have, paired by the seed that both share.
+
+    `alone` says which of them is of one model that no seed trained: it goes with every seed of the other.
+    """
+    if alone[0]:
+        first = dict.fromkeys(second, next(iter(first.values())))
+    elif alone[1]:
+        second = dict.fromkeys(first, next(iter(second.values())))
+    return {seed: (first[seed], second[seed]) for seed in first if seed in second}
 
 
 def joint_verdict(over_items: Estimate, trainings: Estimate | None) -> Verdict:

@@ -25,7 +25,7 @@ from analysis.claims.ledger import (
 from analysis.hints import COLUMN
 from analysis.table import GROUPS, columns_of
 from common import UserError
-from eval.estimate import OVER_ITEMS, ROUNDING, Estimate, Unit, over_trainings
+from eval.estimate import OVER_ITEMS, ROUNDING, Estimate, Unit, by_seed, over_trainings
 from eval.statistics import Z
 
 Values = dict[int, float]  # seed -> value
@@ -46,20 +46,11 @@ class Measured(NamedTuple):
     unit: Unit
 
 
-def paired(first: Values, second: Values, evidence: Evidence, rows: tuple[str, str]) -> list[tuple[int, float, float]]:
-    """Return seed and both values of the seeds that two rows share; an untrained row goes with every seed."""
-    fixed = [row in evidence.untrained for row in rows]
-    if fixed[0] and not fixed[1]:
-        return [(seed, next(iter(first.values())), value) for seed, value in second.items()]
-    if fixed[1] and not fixed[0]:
-        return [(seed, value, next(iter(second.values()))) for seed, value in first.items()]
-    return [(seed, first[seed], second[seed]) for seed in first if seed in second]
-
-
 def compared(value: Callable[[str], Values], first: str, second: str, evidence: Evidence, how: str = "-") -> Values:
     """Return second minus first, or second over first, by seed."""
-    triples = paired(value(first), value(second), evidence, (first, second))
-    return {seed: two - one if how == "-" else two / one for seed, one, two in triples}
+    alone = (first in evidence.untrained, second in evidence.untrained)
+    pairs = by_seed(value(first), value(second), alone)
+    return {seed: two - one if how == "-" else two / one for seed, (one, two) in pairs.items()}
 
 
 def part_means(evidence: Evidence, row: str, part: Part) -> Values:
