@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from itertools import zip_longest
 from typing import Any, get_args, get_origin
 
@@ -109,13 +110,15 @@ class _Checker:
         from omegaconf.errors import OmegaConfBaseException
 
         bare, _ = without_none(kind)
+        if bare in (bool, int, float) and type(value) is bare:
+            return value
         if bare is str:
             # OmegaConf would quietly turn the unquoted YAML value 007 into the text "7".
             self._expect(value, str, kind, dotted)
             return value
         if bare is float and type(value) is int:
             return float(value)
-        holder = OmegaConf.structured(dataclasses.make_dataclass("Holder", [("value", kind)]))
+        holder = OmegaConf.structured(_holder(kind))
         try:
             holder.value = value
             return OmegaConf.to_container(holder, resolve=True)["value"]
@@ -173,6 +176,12 @@ def nearest(dotted: str, known: Iterable[str]) -> str | None:
         if close:
             return candidates[close[0]]
     return None
+
+
+@cache
+def _holder(kind: Any) -> type:
+    """Return a dataclass with one field of a kind; making one takes longer than all checks of its value."""
+    return dataclasses.make_dataclass("Holder", [("value", kind)])
 
 
 def _listed(names: Iterable[str]) -> str:
