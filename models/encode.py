@@ -98,6 +98,9 @@ class Drawing:
         return replace(prompt, vision=vision, salt=int.from_bytes(mark))
 
 
+AS_IT_IS = Drawing(None, [])
+
+
 @dataclass(frozen=True)
 class Unmade:
     """A prompt before the processor: its text, and its pictures under the view."""
@@ -134,26 +137,18 @@ class Encoder:
             return self.blind(self.encode(sample))
         if view and view.in_model:
             return replace(self.encode(sample), inside=view)
-        return self.make([self.prepare(sample, view, seed, draw, response=response, progress=progress)])[0]
+        return self.make([self.prepare(sample, Drawing(view, view_seed(seed, sample.id, draw), response, progress))])[
+            0
+        ]
 
-    def prepare(
-        self,
-        sample: Sample,
-        view: View | None = None,
-        seed: int = 0,
-        draw: int = 0,
-        *,
-        response: str | None = None,
-        progress: float = 0.0,
-    ) -> Unmade:
+    def prepare(self, sample: Sample, look: Drawing = AS_IT_IS) -> Unmade:
         """Write a prompt's text and open its pictures, which is where a sample can turn out to be unusable."""
-        own = view_seed(seed, sample.id, draw)
-        if view:
-            sample = shown(sample, view, own, self.others)
+        if view := look.view:
+            sample = shown(sample, view, look.seed, self.others)
+            if view.reads_salience and not look.salience:
+                look = replace(look, salience=self.ranks(view, self.encode(sample)))
         messages = chat_messages(sample, self.settings.prompt)
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        ranks = self.ranks(view, self.encode(sample)) if view and view.reads_salience else ()
-        look = Drawing(view, own, response, progress, ranks)
         return Unmade(sample, text, self.drawn(sample, look), look)
 
     def make(self, prompts: Sequence[Unmade]) -> list[Encoded]:
@@ -173,7 +168,7 @@ class Encoder:
         """Return one prompt per sample, as `encode` makes them."""
         if view and (isinstance(view, Blind) or view.in_model):
             return [self.encode(sample, view, seed) for sample in samples]
-        return self.make([self.prepare(sample, view, seed) for sample in samples])
+        return self.make([self.prepare(sample, Drawing(view, view_seed(seed, sample.id))) for sample in samples])
 
     def blind(self, clean: Encoded) -> Encoded:
         """Return a prompt without its image tokens, the others at the positions that they had."""
@@ -220,10 +215,10 @@ class Encoder:
         quick = [n for n, one in enumerate(asked) if GRID in one[1].vision and samples[n].images]
         seen = self.with_new_pictures([(samples[n], asked[n][1], looks[n]) for n in quick])
         found = {n: prompt for n, prompt in zip(quick, seen, strict=True) if prompt}
-        return [
-            found.get(n) or self.encode(sample, view, seed, draw, response=texts[n], progress=progress)
-            for n, (sample, _, draw) in enumerate(asked)
-        ]
+        others = [n for n in range(len(asked)) if n not in found]
+        made = self.make([self.prepare(asked[n][0], replace(looks[n], salience=())) for n in others])
+        found |= dict(zip(others, made, strict=True))
+        return [found[n] for n in range(len(asked))]
 
     def with_new_pictures(self, asked: Sequence[tuple[Sample, Encoded, Drawing]]) -> list[Encoded | None]:
         """Make all pictures in one call of the processor, as a call costs more than a small picture.

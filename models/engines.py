@@ -31,10 +31,10 @@ class HfEngine(Engine):
         for prompt, numbers in asked.prompts:
             alike.setdefault(tuple(numbers), []).append(prompt)
         found: list[Response] = []
-        for numbers, part in alike.items():
+        for wanted, part in alike.items():
             onward = partial(forward, asked.progress, len(found))
             how = (asked.settings, asked.seed, asked.view, onward, asked.finished)
-            found += self.model.sample(part, len(numbers), *how, numbers)
+            found += self.model.sample(part, len(wanted), *how, wanted)
         return found
 
     @torch.no_grad()

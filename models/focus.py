@@ -21,11 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
-from transformers import AutoConfig, AutoModelForImageTextToText
 
 from common import UserError
-from models.parts import ModelParts
-from models.settings import ModelSettings
 
 STATES = ("focus", "prior")
 
@@ -88,15 +85,8 @@ def states_of(wanted: Collection[str], last_SD: Tensor, below: list[Tensor], pla
     return {name: made[name]() for name in wanted}
 
 
-def check_states(model: ModelParts | ModelSettings) -> None:
-    """Refuse a family whose blocks cannot be watched; of settings, the configuration is enough, no weight is read."""
-    if isinstance(model, ModelSettings):
-        options = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-        config = AutoConfig.from_pretrained(model.path, **options)
-        with torch.device("meta"):
-            module: Any = AutoModelForImageTextToText.from_config(config, trust_remote_code=model.trust_remote_code)
-    else:
-        module = model.module
+def check_states(module: Any) -> None:
+    """Refuse a family whose blocks cannot be watched."""
     layers = getattr(module.get_decoder(), "layers", None)
     if not isinstance(layers, torch.nn.ModuleList) or module.config.is_encoder_decoder:
         raise UserError(

@@ -15,7 +15,7 @@ from models.attention import NO_MASK
 from models.averaged import averaged
 from models.encode import GRID, Encoded
 from models.families import prompt_positions
-from models.focus import Places, states_of, watching_layers
+from models.focus import Places, check_states, states_of, watching_layers
 from models.packing import PackedGroup, pack
 from models.parts import ModelParts
 
@@ -146,6 +146,8 @@ class Passed(NamedTuple):
 
 def run(model: ModelParts, inputs: Inputs, states: Collection[str] = ()) -> Passed:
     """Return one pass of the model's trunk."""
+    if states:
+        check_states(model.module)
     places = inputs.places() if states else None
     watched: AbstractContextManager[list[Tensor]] = nullcontext([])
     if places and "prior" in states:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from common import UserError
@@ -198,6 +198,14 @@ def load(settings: ModelSettings, device: str | None = None) -> VisionLanguageMo
         add_adapters(module, settings.lora)
     module.to(device or ("cuda" if torch.cuda.is_available() and not os.environ.get("PERCEPT_CPU") else "cpu"))
     return VisionLanguageModel(module, processor, settings)
+
+
+def without_weights(settings: ModelSettings, source: str = "") -> Any:
+    """Return the module of a model's configuration, or of another source's, with shapes in place of weights."""
+    options = {"trust_remote_code": settings.trust_remote_code}
+    config = AutoConfig.from_pretrained(source or settings.path, revision=settings.revision, **options)
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(config, **options)
 
 
 @cache

@@ -13,8 +13,8 @@ from torch import Tensor
 from common import UserError
 from models.encode import Encoded
 from models.engine import Engine, EnginePrompt
+from models.inputs import Group, positions_of
 from models.loader import VisionLanguageModel, log_once
-from models.scoring import Group
 from models.settings import EngineSettings, SamplingSettings
 
 TOKENS = 32  # per response
@@ -120,8 +120,7 @@ def unlike(model: VisionLanguageModel, prompt: Encoded, seen: EnginePrompt) -> I
         else:
             yield f"the engine has no {key} for sample {name}"
     if seen.positions_3P is not None:
-        positions_3P = trainer_positions(model, prompt)
-        yield from unlike_tensors(f"positions of sample {name}", positions_3P, seen.positions_3P)
+        yield from unlike_tensors(f"positions of sample {name}", positions_of(model, prompt), seen.positions_3P)
 
 
 def unlike_ids(name: str, ours: list[int], theirs: list[int]) -> str:
@@ -145,10 +144,3 @@ def unlike_tensors(what: str, ours: Tensor, theirs: Tensor) -> Iterator[str]:
         else:
             gap = (ours.float() - theirs.float()).abs().max()
             yield f"{what} differ by up to {float(gap):.3g}"
-
-
-def trainer_positions(model: VisionLanguageModel, prompt: Encoded) -> Tensor:
-    """M-RoPE positions of the prompt as transformers counts them."""
-    grid = prompt.vision.get("image_grid_thw")
-    found, _ = model.module.model.get_rope_index(prompt.ids[None], prompt.token_kinds[None], grid)
-    return found[:, 0]

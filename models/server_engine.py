@@ -11,9 +11,8 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
+from transformers import AutoProcessor, GenerationConfig
 
 from common import UserError
 from common.endpoint import SERVER_KEY, Chat, Endpoint, Patience, RequestFailed, key_from
@@ -21,7 +20,7 @@ from common.parallel import as_finished
 from data.images import png_bytes
 from models.encode import Encoded, Encoder, check_sampled, check_template, view_seed
 from models.engine import Asked, Engine
-from models.loader import VisionLanguageModel, refuse_impossible
+from models.loader import VisionLanguageModel, refuse_impossible, without_weights
 from models.response import Response
 from models.server_settings import ServerSettings
 from models.settings import ModelSettings, SamplingSettings
@@ -44,9 +43,7 @@ def load_front(settings: ModelSettings) -> VisionLanguageModel:
     refuse_impossible(settings)
     options = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     processor = AutoProcessor.from_pretrained(settings.path, **options)
-    config = AutoConfig.from_pretrained(settings.path, **options)
-    with torch.device("meta"):
-        module = AutoModelForImageTextToText.from_config(config, trust_remote_code=settings.trust_remote_code)
+    module = without_weights(settings)
     try:
         module.generation_config = GenerationConfig.from_pretrained(settings.path, revision=settings.revision)
     except OSError:  # a model without the file: its end tokens are the tokenizer's

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoConfig, AutoModelForImageTextToText
-
 from common import UserError
 from configs.compose import ROOT
 from models.adapters import target_layers
 from models.families import SHARED_PREFIX_FAMILIES, is_language, language_path
-from models.loader import refuse_impossible
+from models.loader import refuse_impossible, without_weights
 from models.settings import ModelSettings
 
 
@@ -56,16 +53,14 @@ def config_source(model: ModelSettings) -> str:
 def read_shape(model: ModelSettings) -> Shape:
     """Build the model without weights and count."""
     source = config_source(model)
-    options = {"trust_remote_code": model.trust_remote_code}
     try:
-        config = AutoConfig.from_pretrained(source, revision=model.revision, **options)
+        module = without_weights(model, source)
     except (OSError, ValueError):
         raise UserError(
             f"no shape of {model.path} to estimate from; give a folder with config.json, connect to the hub, or add "
             "a file to configs/models/shapes"
         ) from None
-    with torch.device("meta"):
-        module = AutoModelForImageTextToText.from_config(config, **options)
+    config = module.config
     text, eyes = config.get_text_config(), getattr(config, "vision_config", None)
     if eyes is None:
         raise UserError(f"the configuration of {model.path} has no vision_config; it cannot be estimated")

@@ -1,12 +1,10 @@
 """States at response tokens: against transformers' own hidden states, response by response, and by hand."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from common import UserError
-from models.focus import STATES, Places, check_states
+from models.focus import STATES, Places
 from models.loader import VisionLanguageModel
 from models.scoring import Group, Scores
 from tests.models.ragged import assert_same_gradients, gradients, ragged_groups
@@ -88,11 +86,8 @@ def test_layers_that_recompute_are_read_once(load_family):
     assert not any(len(part._forward_hooks) for part in model.module.get_decoder().layers)
 
 
-def test_a_family_that_cannot_be_watched_is_refused_before_its_weights_are_read(random_tiny, monkeypatch):
-    check_states(random_tiny)
-    monkeypatch.setattr("safetensors.safe_open", None)
-    check_states(random_tiny.settings)
-    config = SimpleNamespace(model_type="odd", is_encoder_decoder=False)
-    odd = SimpleNamespace(module=SimpleNamespace(config=config, get_decoder=lambda: torch.nn.Linear(1, 1)))
-    with pytest.raises(UserError, match="family odd"):
-        check_states(odd)
+def test_a_family_that_cannot_be_watched_is_refused_in_a_sentence(random_tiny, monkeypatch):
+    groups = ragged_groups(random_tiny)
+    monkeypatch.setattr(random_tiny.module, "get_decoder", lambda: torch.nn.Linear(1, 1))
+    with pytest.raises(UserError, match="family qwen3_vl does not keep its blocks in one list"):
+        random_tiny.score(groups, states=["prior"])

@@ -11,8 +11,9 @@ from common import UserError
 from data.mini.world import sample
 from models.engine import EnginePrompt
 from models.engines import HfEngine, make_engine
+from models.inputs import positions_of
 from models.loader import load
-from models.parity import GapWatch, gap_bound, parity, trainer_positions
+from models.parity import GapWatch, gap_bound, parity
 from models.settings import EngineSettings, SamplingSettings
 from models.weights import named_weights
 from tests.conftest import tiny_settings
@@ -38,7 +39,7 @@ class Planted(HfEngine):
         self.change = change
 
     def seen(self, prompt):
-        honest = EnginePrompt(prompt.ids.tolist(), dict(prompt.vision), trainer_positions(self.model, prompt))
+        honest = EnginePrompt(prompt.ids.tolist(), dict(prompt.vision), positions_of(self.model, prompt))
         return dataclasses.replace(honest, **{key: value(honest) for key, value in self.change.items()})
 
 
