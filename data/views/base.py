@@ -15,7 +15,6 @@ from data.sample import Sample
 Draw = Literal["per_prompt", "per_response"]
 Stage = Literal["before_resize", "after_resize"]
 COLUMN = "column:"
-UNLIMITED = float("inf")
 
 
 class Look(NamedTuple):
@@ -36,7 +35,6 @@ class View:
     stage: Stage = setting("before_resize", "corrupt before_resize (PAPO: the raw picture) or after_resize")
     source: str = setting("own", "whose picture: own, unrelated (another problem's), column:<name>, or none at all")
 
-    limits: ClassVar[dict[str, tuple[float, float]]] = {}  # the lowest and highest value of options
     changes_rows: ClassVar[bool] = False  # `apply_rows` acts on what the processor makes of the picture
     reads_salience: ClassVar[bool] = False  # needs how much each image token stands out, which a model says
     in_model: ClassVar[bool] = False  # acts in the model's layers or on the response: scored alone, without gradient
@@ -44,11 +42,6 @@ class View:
 
     def check(self, name: str) -> None:
         """Refuse options that no picture can be made with."""
-        for option, (low, high) in self.limits.items():
-            value = getattr(self, option)
-            if not low <= value <= high:
-                wanted = f"at least {low:g}" if high == UNLIMITED else f"between {low:g} and {high:g}"
-                raise UserError(f"view '{name}' needs {option} {wanted}, not {value:g}")
         if self.source not in ("own", "unrelated", "none") and not self.source.startswith(COLUMN):
             raise UserError(f"view '{name}' has source '{self.source}'; use own, unrelated, none or column:<name>")
 

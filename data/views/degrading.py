@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from configs import setting
-from data.views.base import UNLIMITED, Look, ResizedView, View
+from data.views.base import Look, ResizedView, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,7 @@ class Blur(View):
     """Gaussian blur, one of ROMA's families and of CPPO's preserving transforms (there a kernel of 3, sigma 1)."""
 
     kind: Literal["blur"] = "blur"
-    strength: float = setting(6.0, "radius in pixels")
-    limits: ClassVar = {"strength": (0, UNLIMITED)}
+    strength: float = setting(6.0, "radius in pixels", bounds="[0, inf)")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         return image.filter(ImageFilter.GaussianBlur(self.strength))
@@ -30,8 +29,7 @@ class Gauss(View):
     """Independent noise on every pixel and colour; ROMA's unseen family in our reading."""
 
     kind: Literal["gauss"] = "gauss"
-    strength: float = setting(6.0, "standard deviation on 0..255")
-    limits: ClassVar = {"strength": (0, UNLIMITED)}
+    strength: float = setting(6.0, "standard deviation on 0..255", bounds="[0, inf)")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         noisy = np.asarray(image, dtype=np.float32) + look.rng.normal(0, self.strength, np.asarray(image).shape)
@@ -56,10 +54,9 @@ class DiffusionNoise(ResizedView):
     """
 
     kind: Literal["vp_noise"] = "vp_noise"
-    steps: float = setting(500.0, "diffusion steps at the beginning of training, of 1000")
-    sharpness: float = setting(30.0, "how suddenly the noise goes")
-    turn: float = setting(0.667, "progress at which half of the steps are left")
-    limits: ClassVar = {"steps": (0, 999), "sharpness": (0, 500), "turn": (0, 1)}
+    steps: float = setting(500.0, "diffusion steps at the beginning of training, of 1000", bounds="[0, 999]")
+    sharpness: float = setting(30.0, "how suddenly the noise goes", bounds="[0, 500]")
+    turn: float = setting(0.667, "progress at which half of the steps are left", bounds="[0, 1]")
 
     def step_at(self, progress: float) -> int:
         """Return k."""
@@ -82,8 +79,7 @@ class FeatureNoise(View):
     """
 
     kind: Literal["feat_gauss"] = "feat_gauss"
-    std: float = setting(2.0, "standard deviation in units of the normalised values; VEPO: 2.0")
-    limits: ClassVar = {"std": (0, UNLIMITED)}
+    std: float = setting(2.0, "standard deviation in units of the normalised values; VEPO: 2.0", bounds="[0, inf)")
     changes_rows: ClassVar[bool] = True
 
     def apply_rows(self, values: np.ndarray, look: Look) -> np.ndarray:
@@ -95,8 +91,7 @@ class Pixelate(ResizedView):
     """VA-OPD's coarse picture: bilinear down to a share of each side, nearest neighbour back up."""
 
     kind: Literal["pixelate"] = "pixelate"
-    fraction: float = setting(0.1, "share of each side's pixels that is left; VA-OPD: 0.1")
-    limits: ClassVar = {"fraction": (1e-4, 1)}
+    fraction: float = setting(0.1, "share of each side's pixels that is left; VA-OPD: 0.1", bounds="[0.0001, 1]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         width, height = (max(1, int(side * self.fraction)) for side in image.size)
@@ -108,8 +103,7 @@ class Jpeg(ResizedView):
     """Compression, one of ROMA's families; the quality is our reading."""
 
     kind: Literal["jpeg"] = "jpeg"
-    quality: int = setting(10, "JPEG quality")
-    limits: ClassVar = {"quality": (1, 95)}
+    quality: int = setting(10, "JPEG quality", bounds="[1, 95]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         buffer = io.BytesIO()

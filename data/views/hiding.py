@@ -10,7 +10,7 @@ from common import UserError
 from configs import setting
 from data.mini.scene import GRID
 from data.parts import Part, Span, part_spans
-from data.views.base import UNLIMITED, Draw, Look, ResizedView, View
+from data.views.base import Draw, Look, ResizedView, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +21,8 @@ class PatchBlack(View):
     """
 
     kind: Literal["patch_black"] = "patch_black"
-    size: int = setting(14, "side of a masked square in pixels; PAPO: 14")
-    ratio: float = setting(0.6, "probability that a square is masked; PAPO: 0.6")
-    limits: ClassVar = {"size": (1, UNLIMITED), "ratio": (0, 1)}
+    size: int = setting(14, "side of a masked square in pixels; PAPO: 14", bounds="[1, inf)")
+    ratio: float = setting(0.6, "probability that a square is masked; PAPO: 0.6", bounds="[0, 1]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         pixels = np.array(image)
@@ -140,8 +139,7 @@ class Salient(ResizedView):
     """
 
     kind: Literal["salient"] = "salient"
-    ratio: float = setting(0.6, "share of the picture's tokens that are masked, rounded down; PAPO: 0.6")
-    limits: ClassVar = {"ratio": (0, 1)}
+    ratio: float = setting(0.6, "share of its tokens that are masked, rounded down; PAPO: 0.6", bounds="[0, 1]")
     reads_salience: ClassVar[bool] = True
 
     def check(self, name: str) -> None:
@@ -168,9 +166,8 @@ class Occlude(ResizedView):
     """CPPO's removing view (arXiv 2601.00501): random black rectangles. Their sizes are our reading."""
 
     kind: Literal["occlude"] = "occlude"
-    count: int = setting(50, "rectangles; CPPO: 50")
-    largest: float = setting(0.2, "largest side of a rectangle, as a share of the picture's side")
-    limits: ClassVar = {"count": (0, UNLIMITED), "largest": (0, 1)}
+    count: int = setting(50, "rectangles; CPPO: 50", bounds="[0, inf)")
+    largest: float = setting(0.2, "largest side of a rectangle, as a share of the picture's side", bounds="[0, 1]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         pixels = np.array(image)

@@ -4,13 +4,13 @@ The published code takes them from torchvision; here they follow its definitions
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from configs import setting
-from data.views.base import UNLIMITED, Look, ResizedView
+from data.views.base import Look, ResizedView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +18,10 @@ class Jitter(ResizedView):
     """Brightness, contrast and saturation each times a random factor, in random order."""
 
     kind: Literal["jitter"] = "jitter"
-    low: float = setting(0.2, "smallest factor; CPPO: 0.2")
-    brightness: float = setting(1.3, "largest factor of brightness; CPPO: 1.3")
-    contrast: float = setting(1.8, "largest factor of contrast; CPPO: 1.8")
-    saturation: float = setting(1.8, "largest factor of saturation; CPPO: 1.8")
-    limits: ClassVar = dict.fromkeys(("low", "brightness", "contrast", "saturation"), (0, UNLIMITED))
+    low: float = setting(0.2, "smallest factor; CPPO: 0.2", bounds="[0, inf)")
+    brightness: float = setting(1.3, "largest factor of brightness; CPPO: 1.3", bounds="[0, inf)")
+    contrast: float = setting(1.8, "largest factor of contrast; CPPO: 1.8", bounds="[0, inf)")
+    saturation: float = setting(1.8, "largest factor of saturation; CPPO: 1.8", bounds="[0, inf)")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         changes = [
@@ -50,9 +49,8 @@ class Perspective(ResizedView):
     """Every corner moves inwards by up to half the distortion of its side; black beside the picture."""
 
     kind: Literal["perspective"] = "perspective"
-    distortion: float = setting(0.2, "share of half a side that corners move at most; CPPO: 0.2")
-    chance: float = setting(0.5, "probability that anything moves; CPPO: 0.5")
-    limits: ClassVar = {"distortion": (0, 0.99), "chance": (0, 1)}
+    distortion: float = setting(0.2, "share of half a side that corners move at most; CPPO: 0.2", bounds="[0, 0.99]")
+    chance: float = setting(0.5, "probability that anything moves; CPPO: 0.5", bounds="[0, 1]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         if look.rng.random() >= self.chance:
@@ -72,8 +70,7 @@ class Rotate(ResizedView):
     """Turned about the middle by a random angle; black where nothing is left."""
 
     kind: Literal["rotate"] = "rotate"
-    degrees: float = setting(10.0, "largest angle either way; CPPO: 10, NoisyRollout: 15")
-    limits: ClassVar = {"degrees": (0, 180)}
+    degrees: float = setting(10.0, "largest angle either way; CPPO: 10, NoisyRollout: 15", bounds="[0, 180]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         return image.rotate(look.rng.uniform(-self.degrees, self.degrees), resample=Image.Resampling.BILINEAR)
@@ -84,9 +81,8 @@ class ZoomCrop(ResizedView):
     """A random window of the picture, stretched to its size."""
 
     kind: Literal["zoom_crop"] = "zoom_crop"
-    low: float = setting(0.6, "smallest share of each side; CPPO: 0.6")
-    high: float = setting(0.7, "largest share of each side; CPPO: 0.7")
-    limits: ClassVar = {"low": (0.01, 1), "high": (0.01, 1)}
+    low: float = setting(0.6, "smallest share of each side; CPPO: 0.6", bounds="[0.01, 1]")
+    high: float = setting(0.7, "largest share of each side; CPPO: 0.7", bounds="[0.01, 1]")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
         share = look.rng.uniform(self.low, max(self.low, self.high))

@@ -31,11 +31,11 @@ def mini_pictures(sample: Sample, rng: np.random.Generator) -> Sequence[ImageSou
     return sample_by_id(f"{home}/{number + (number >= int(own))}").images
 
 
-def in_column(sample: Sample, name: str) -> Sequence[ImageSource]:
-    """Return the pictures in a column of the sample's row."""
+def in_column(sample: Sample, name: str, who: str = "a view") -> Sequence[ImageSource]:
+    """Return the pictures in a column of the sample's row; `who` asks for them."""
     value: Any = sample.columns.get(name)
     if value is None:
-        raise UserError(f"a view shows the pictures in column '{name}', which sample {sample.id} lacks")
+        raise UserError(f"{who} shows the pictures in column '{name}', which sample {sample.id} lacks")
     values = value if isinstance(value, list | tuple) else [value]
     return [one if hasattr(one, "open") else image_source(one, Path(), sample.id) for one in values]
 

@@ -7,8 +7,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 from common import UserError
+from configs import compose
 from configs.settings import options_of
 from data import Sample
+from data.__main__ import DataCommand
 from data.images import PillowImage
 from data.mini.world import sample
 from data.views import (
@@ -22,7 +24,6 @@ from data.views import (
     FeatureNoise,
     Gauss,
     Gray,
-    Jpeg,
     Look,
     NoPicture,
     PatchBlack,
@@ -181,11 +182,6 @@ def test_equal_seeds_give_equal_pictures(kind: str) -> None:
     ("view", "named"),
     [
         (PatchBlack(source="ours"), "source 'ours'; use own"),
-        (PatchBlack(size=0), "size at least 1, not 0"),
-        (PatchBlack(ratio=1.01), "ratio between 0 and 1"),
-        (PatchBlack(ratio=-0.1), "ratio between 0 and 1"),
-        (Blur(strength=-1.0), "strength at least 0"),
-        (Jpeg(quality=0), "quality between 1 and 95"),
         (Blind(source="unrelated"), "shows no picture"),
         (NoPicture(source="own"), "has no picture"),
         (Salient(source="unrelated"), "own picture; leave source and stage out"),
@@ -195,6 +191,22 @@ def test_equal_seeds_give_equal_pictures(kind: str) -> None:
 def test_a_view_that_cannot_be_made_is_refused_by_name(view: View, named: str) -> None:
     with pytest.raises(UserError, match=f"view 'masked' .*{named}"):
         view.check("masked")
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("kind: patch_black, size: 0", r"view.size is 0; it must lie in [1, inf)"),
+        ("kind: patch_black, ratio: 1.01", "view.ratio is 1.01; it must lie in [0, 1]"),
+        ("kind: patch_black, ratio: -0.1", "view.ratio is -0.1; it must lie in [0, 1]"),
+        ("kind: blur, strength: -1", "view.strength is -1.0; it must lie in [0, inf)"),
+        ("kind: jpeg, quality: 0", "view.quality is 0; it must lie in [1, 95]"),
+    ],
+)
+def test_an_option_outside_its_bounds_is_refused_as_it_is_read(view: str, said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        compose(DataCommand, [f"view={{{view}}}"])
+    assert str(refused.value) == said
 
 
 def test_known_views_pass_and_have_few_options() -> None:
