@@ -1,13 +1,11 @@
 """Asks and rows: what a plan asks of whom, and what comes back."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
-from common import UserError
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
-from data.sources import image_source
+from data.views.source import in_column
 from models.response import Response
 from train.columns import ANSWER, CLEAN
 from verify import Verdict
@@ -51,15 +49,6 @@ class Row:
         return self.ask.parent
 
 
-def pictures_of(sample: Sample, column: str) -> list:
-    """Return the pictures in a column of the sample's row."""
-    value = sample.columns.get(column)
-    if value is None:
-        raise UserError(f"a plan shows the pictures in column '{column}', which sample {sample.id} lacks")
-    values = value if isinstance(value, list | tuple) else [value]
-    return [one if hasattr(one, "open") else image_source(one, Path(), sample.id) for one in values]
-
-
 def sampler_id(sample: Sample, ask: Ask) -> str:
     """Return the id that a response's random numbers hang on.
 
@@ -73,7 +62,7 @@ def sampler_id(sample: Sample, ask: Ask) -> str:
 def asked_sample(sample: Sample, ask: Ask) -> Sample:
     """Return a sample as an ask changes it: question, pictures, gold, id."""
     images = {"own": sample.images, "none": ()}.get(ask.pictures)
-    images = pictures_of(sample, ask.pictures) if images is None else images
+    images = tuple(in_column(sample, ask.pictures, "a plan")) if images is None else images
     question = sample.question if ask.question is None else ask.question
     if question.count(IMAGE_PLACEHOLDER) != len(images):
         question = IMAGE_PLACEHOLDER * len(images) + question.replace(IMAGE_PLACEHOLDER, "")
