@@ -32,9 +32,10 @@ from data.mini.world import sample
 from models.head import token_statistics
 from models.loader import VisionLanguageModel, load
 from models.response import Response
+from train.asks import ANSWER
 from train.backends import TorchBackend
 from train.checkpoint import Progress
-from train.columns import ANSWER, POLICY, REFERENCE
+from train.columns import POLICY, REFERENCE
 from train.distributed import Ranks
 from train.experience import Block, Experience
 from train.loop import make_state, one_step

@@ -6,9 +6,11 @@ from typing import Literal
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
 from data.views.source import in_column
+from models.divergence import CLEAN
 from models.response import Response
-from train.columns import ANSWER, CLEAN
 from verify import Verdict
+
+ANSWER = "answer"  # the role whose rows answer the problem itself
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from data import Sample
 from models.encode import Encoded
-from train.asks import asked_sample
-from train.columns import ANSWER
+from train.asks import ANSWER, asked_sample
 from train.experience import Block, Discarded, Experience
 from train.judging import Answer, Answered
 from train.rewards import overlong_penalty

@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 from common import UserError, did_you_mean
 from common.lazy import Tensor
+from models.divergence import CLEAN
 
-CLEAN = "clean"  # the pictures as they are, beside the names of views
-ANSWER = "answer"  # the role whose rows answer the problem itself
 POLICY, TEACHER, REFERENCE, ENGINE = "policy", "teacher", "reference", "engine"
 MADE = ("logp", "entropy", "focus", "prior", "js", "kl")
 PAIRED = ("js", "kl")  # need the clean picture and the view in one call

@@ -15,7 +15,8 @@ from torch import Tensor
 from data import Sample
 from models.encode import Encoded
 from models.response import Response
-from train.columns import ANSWER, CLEAN
+from train.asks import ANSWER
+from train.columns import CLEAN
 from verify import Verdict
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from models.response import Response
 from train.asking import Conversation
-from train.asks import Ask, Row
-from train.columns import ANSWER
+from train.asks import ANSWER, Ask, Row
 from train.rewards import Reward
 from train.rewards.basic import Accuracy
 from train.settings import FilterSettings, TrainSettings

@@ -9,8 +9,7 @@ from common import UserError, read_jsonl, write_jsonl
 from data import Sample
 from data.columns import check_column
 from models.response import Response
-from train.asks import Ask, Row
-from train.columns import ANSWER
+from train.asks import ANSWER, Ask, Row
 from train.judging import Terms, scored
 from train.plans.plain import Plain
 from train.plans.reread import READING

@@ -14,10 +14,9 @@ from typing import Literal
 from configs import setting
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
-from train.asks import Ask
-from train.columns import ANSWER
+from train.asks import ANSWER, Ask
+from train.checklists import credit
 from train.plans.piece import Asking, Plan
-from train.rewards.checklist import credit
 
 CHECKLIST = "checklist"  # role of its rows
 ASKED = (

@@ -5,8 +5,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from data import Sample
-from train.asks import Ask, Row
-from train.columns import ANSWER
+from train.asks import ANSWER, Ask, Row
 
 Asking = Generator[list[Ask], list[Row], str | None]  # it may return why the problem is discarded
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from configs import setting
-from train.asks import Row
-from train.columns import ANSWER
+from train.asks import ANSWER, Row
 from train.tools import Tools
 
 
