@@ -66,7 +66,7 @@ class Benchmark:
     breakdowns: tuple[str, ...] = ()  # tags of a sample by which scores are also reported
     cluster: str = ""  # tag that items of one problem share; empty = every item stands alone
     column: str = ""  # tag that names an item's column of a table; empty = the benchmark is one column
-    summary: Callable[[pd.DataFrame], dict[str, float]] | None = None  # the authors' further metrics, from verdicts
+    metrics: Callable[[pd.DataFrame], dict[str, float]] | None = None  # the authors' own, of one response an item
     judged: str = ""  # what the judge is asked ("equal", "grade", ...), empty where no judge is needed
     # judged="extract": the authors' rule on the answer that a judge has copied out of a response.
     score_extraction: Callable[[Sample, str, str], Verdict] | None = None  # sample, extraction, response
@@ -86,3 +86,10 @@ class Benchmark:
     def column_of(self, sample: Sample) -> str:
         """Return the column of a table that a sample counts in."""
         return sample.tags[self.column] if self.column else self.name
+
+    def summary(self, verdicts: pd.DataFrame) -> dict[str, float]:
+        """Return the authors' own metrics from `verdict_table` of eval/rows.py, averaged over the k rounds."""
+        if self.metrics is None:
+            return {}
+        rounds = pd.DataFrame([self.metrics(one_round) for _, one_round in verdicts.groupby("k", sort=True)])
+        return {str(name): float(value) for name, value in rounds.mean().items()}

@@ -70,7 +70,7 @@ def table_row(benchmark: "Benchmark") -> list[str]:
         "as asked" if benchmark.generate else count(benchmark.rows),
         benchmark.cluster or "one item",
         benchmark.judged or NONE,
-        "yes" if benchmark.summary else NONE,
+        "yes" if benchmark.metrics else NONE,
         benchmark.licence,
     ]
 
@@ -127,7 +127,7 @@ def section(benchmark: "Benchmark") -> list[str]:
         "Rule and sizes from": benchmark.source,
         "Judge": benchmark.judged and f"`{benchmark.judged}`, for what the rule leaves open",
         "Scores also by": code(benchmark.breakdowns),
-        "Own metrics": "yes, `summary` in its file" if benchmark.summary else "",
+        "Own metrics": "yes, `metrics` in its file" if benchmark.metrics else "",
         "Kept together": benchmark.cluster and f"items of one `{benchmark.cluster}`",
         "Pictures": f"up to {benchmark.max_images} an item" if benchmark.max_images > 1 else "",
         "Known by construction": code(name for name in HOOKS if getattr(benchmark, name)),

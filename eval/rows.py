@@ -4,7 +4,7 @@ import ast
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,11 +211,3 @@ def verdict_table(judged: Iterable[tuple[Sample, int, Verdict]]) -> pd.DataFrame
         assert not row.keys() & sample.tags.keys(), f"a tag of {sample.id} is called like a column of the table"
         rows.append(row | sample.tags)
     return pd.DataFrame(rows)
-
-
-def mean_over_responses(
-    verdicts: pd.DataFrame, metric: Callable[[pd.DataFrame], Mapping[str, float]]
-) -> dict[str, float]:
-    """Return a metric that is defined for one response an item, averaged over the k rounds of responses."""
-    rounds = pd.DataFrame([metric(one_round) for _, one_round in verdicts.groupby("k", sort=True)])
-    return {str(name): float(value) for name, value in rounds.mean().items()}

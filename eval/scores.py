@@ -85,7 +85,7 @@ def at_k(table: pd.DataFrame, scorer: str) -> dict[str, dict[str, float]]:
 
 def own_metrics(task: Task, table: pd.DataFrame, scorer: str) -> dict[str, float | None]:
     """Return what the benchmark's authors report beside accuracy, over scored items; None where it is undefined."""
-    if task.benchmark.summary is None:
+    if task.benchmark.metrics is None:
         return {}
     part = complete(table, scorer)
     part = part[part[f"correct_{scorer}"].notna()]

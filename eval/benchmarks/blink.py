@@ -7,7 +7,7 @@ import pandas as pd
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
 from eval.benchmarks.mmmu import numbered_pictures
-from eval.rows import mean_over_responses, sample_id, text_list, text_of, with_pictures
+from eval.rows import sample_id, text_list, text_of, with_pictures
 from verify import Verdict
 from verify.official import verdict
 from verify.official.letters import blink_letter
@@ -60,10 +60,6 @@ def mean_of_tasks(verdicts: pd.DataFrame) -> dict[str, float]:
     return {"mean_of_tasks": float(verdicts.groupby("task").correct.mean().mean())}
 
 
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    return mean_over_responses(verdicts, mean_of_tasks)
-
-
 BENCHMARK = Benchmark(
     name="blink",
     title="BLINK",
@@ -76,7 +72,7 @@ BENCHMARK = Benchmark(
     official=official,
     rows=1901,
     breakdowns=("task", "pictures"),
-    summary=summary,
+    metrics=mean_of_tasks,
     judged="extract",
     max_images=4,
     prompt="the authors' words (stored prompt)",

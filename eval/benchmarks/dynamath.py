@@ -6,7 +6,7 @@ import pandas as pd
 
 from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, mean_over_responses, sample_id, text_of
+from eval.rows import first_picture, sample_id, text_of
 from verify import Verdict
 from verify.official import verdict
 from verify.official.values import dynamath_accepts, dynamath_short_answer
@@ -69,10 +69,6 @@ def average_and_worst(verdicts: pd.DataFrame) -> dict[str, float]:
     return shares
 
 
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    return mean_over_responses(verdicts, average_and_worst)
-
-
 BENCHMARK = Benchmark(
     name="dynamath",
     title="DynaMath",
@@ -86,7 +82,7 @@ BENCHMARK = Benchmark(
     rows=5010,
     breakdowns=("subject", "level", "kind", "variant"),
     cluster="seed",
-    summary=summary,
+    metrics=average_and_worst,
     prompt="the authors' words",
     source="DynaMath repository 598c3c3: JSON reply, 0.001 absolute for floats, worst case over ten variants",
 )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, mean_over_responses, sample_id, text_of, with_pictures
+from eval.rows import first_picture, sample_id, text_of, with_pictures
 from verify import Verdict, extract_boxed
 from verify.official import verdict
 
@@ -41,10 +41,6 @@ def without_yes_no(verdicts: pd.DataFrame) -> dict[str, float]:
     return {"open_accuracy": float(verdicts[verdicts.kind == "open"].correct.mean())}
 
 
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    return mean_over_responses(verdicts, without_yes_no)
-
-
 BENCHMARK = Benchmark(
     name="easy_vqa",
     title="easy-VQA test",
@@ -57,6 +53,6 @@ BENCHMARK = Benchmark(
     rows=9673,
     breakdowns=("kind",),
     cluster="picture",
-    summary=summary,
+    metrics=without_yes_no,
     source="package easy-vqa 1.0; its authors classify into the thirteen answers and give no rule for free responses",
 )

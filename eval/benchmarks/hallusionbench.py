@@ -5,7 +5,7 @@ import pandas as pd
 from common import UserError
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, mean_over_responses, sample_id, text_of, with_pictures
+from eval.rows import first_picture, sample_id, text_of, with_pictures
 from verify import Verdict
 from verify.official import verdict
 from verify.official.values import yes_no_words
@@ -62,10 +62,6 @@ def group_accuracies(verdicts: pd.DataFrame) -> dict[str, float]:
     return shares | {"mean_of_three": sum(shares.values()) / 3}
 
 
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    return mean_over_responses(verdicts, group_accuracies)
-
-
 BENCHMARK = Benchmark(
     name="hallusionbench",
     title="HallusionBench",
@@ -89,7 +85,7 @@ BENCHMARK = Benchmark(
     rows=1129,
     breakdowns=("category", "subcategory", "figure"),
     cluster="set",
-    summary=summary,
+    metrics=group_accuracies,
     judged="hallusion",
     source="HallusionBench repository 744007c for the groups; the words yes and no decide as in VLMEvalKit e8e78f0, "
     "a judge the rest (its authors ask GPT-4 for every response)",

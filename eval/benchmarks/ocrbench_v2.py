@@ -12,7 +12,7 @@ import pandas as pd
 from common import UserError
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, mean_over_responses, sample_id, text_list, text_of, with_pictures
+from eval.rows import first_picture, sample_id, text_list, text_of, with_pictures
 from verify import Verdict
 from verify.official import verdict
 from verify.official.ocr import HAS_RULE, SHORT_ANSWER, ocrbench_score
@@ -80,10 +80,6 @@ def by_language(verdicts: pd.DataFrame) -> dict[str, float]:
     return means | {f"{language}/{group}": float(mean) for (language, group), mean in groups.items()}
 
 
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    return mean_over_responses(verdicts, by_language)
-
-
 BENCHMARK = Benchmark(
     name="ocrbench_v2",
     title="OCRBench v2",
@@ -96,6 +92,6 @@ BENCHMARK = Benchmark(
     official=official,
     rows=10000,
     breakdowns=("task", "group", "language"),
-    summary=summary,
+    metrics=by_language,
     source="MultimodalOCR repository 671a3f8, OCRBench_v2/eval_scripts; PAPO's Table 12 names no protocol",
 )

@@ -4,7 +4,7 @@ import pandas as pd
 
 from data import Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, mean_over_responses, sample_id, text_of, with_pictures
+from eval.rows import first_picture, sample_id, text_of, with_pictures
 from verify import Verdict
 from verify.official import verdict
 from verify.official.values import pope_answer
@@ -57,10 +57,6 @@ def by_category(verdicts: pd.DataFrame) -> dict[str, float]:
     return metrics
 
 
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    return mean_over_responses(verdicts, by_category)
-
-
 BENCHMARK = Benchmark(
     name="pope",
     title="POPE",
@@ -74,6 +70,6 @@ BENCHMARK = Benchmark(
     rows=9000,
     breakdowns=("category",),
     cluster="picture",
-    summary=summary,
+    metrics=by_category,
     source="POPE repository 3df3ba1: the word no or not in the first sentence means no, everything else yes",
 )

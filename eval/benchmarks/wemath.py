@@ -8,7 +8,7 @@ import pandas as pd
 
 from data import IMAGE_PLACEHOLDER, Sample
 from eval.benchmark import Benchmark, Part, Row, Where
-from eval.rows import first_picture, listed_choice, mean_over_responses, sample_id, text_of
+from eval.rows import first_picture, listed_choice, sample_id, text_of
 from verify import Verdict
 from verify.official import verdict
 from verify.official.letters import wemath_letter
@@ -45,11 +45,6 @@ def official(sample: Sample, text: str, k: int) -> Verdict:
     letter = wemath_letter(text)
     correct = letter == sample.answer
     return verdict("wemath", letter, correct, text, "letter" if correct else "mismatch" if letter else "no_answer")
-
-
-def summary(verdicts: pd.DataFrame) -> dict[str, float]:
-    """Return class rates and score by both settings, and accuracies by number of steps, as means over rounds."""
-    return mean_over_responses(verdicts, metrics)
 
 
 def metrics(one_round: pd.DataFrame) -> dict[str, float]:
@@ -106,7 +101,7 @@ BENCHMARK = Benchmark(
     rows=1740,
     breakdowns=("steps", "step", "concept"),
     cluster="group",
-    summary=summary,
+    metrics=metrics,
     prompt="the authors' words",
     source="repository We-Math/We-Math at a57a0e8, evaluation/four_dimensional_metrics.py and accuracy.py",
 )

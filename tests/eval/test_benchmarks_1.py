@@ -261,7 +261,7 @@ CLASSES = {
 
 
 def test_wemath_classes_by_hand() -> None:
-    metrics = wemath.summary(planted(CLASSES, rounds=2))
+    metrics = wemath.BENCHMARK.summary(planted(CLASSES, rounds=2))
     shared = {"IK": 0.2, "IG": 0.2}
     strict = shared | {"CM": 0.2, "RM": 4 / 6, "score": (10 - 0.5 * 2 - 4 - 2) / 10}
     loose = shared | {"CM": 0.4, "RM": 2 / 6, "score": (10 - 0.5 * 2 - 2 - 2) / 10}
@@ -274,7 +274,7 @@ def test_wemath_classes_by_hand() -> None:
 
 @pytest.mark.parametrize(("group", "marks"), CLASSES.items())
 def test_wemath_class_of_each_group(group: str, marks: str) -> None:
-    metrics = wemath.summary(planted({group: marks}))
+    metrics = wemath.BENCHMARK.summary(planted({group: marks}))
     whole, steps = marks[-1] == "1", marks[:-1]
     strict = ("CM" if "0" not in steps else "RM") if whole else ("IG" if "0" not in steps else "IK")
     loose = ("CM" if "1" in steps else "RM") if whole else strict
@@ -285,9 +285,9 @@ def test_wemath_class_of_each_group(group: str, marks: str) -> None:
 
 
 def test_wemath_group_without_an_item_is_counted_not_classed() -> None:
-    both = wemath.summary(planted({"2steps_1": "111", "2steps_6": "11"}))
+    both = wemath.BENCHMARK.summary(planted({"2steps_1": "111", "2steps_6": "11"}))
     assert (both["incomplete_groups"], both["strict/CM"], both["one_step"]) == (1.0, 1.0, 1.0)
-    alone = wemath.summary(planted({"2steps_6": "11"}))
+    alone = wemath.BENCHMARK.summary(planted({"2steps_6": "11"}))
     assert alone["incomplete_groups"] == 1.0
     assert math.isnan(alone["strict/score"])
 

@@ -458,7 +458,8 @@ def test_the_table_of_verdicts_and_its_mean_over_rounds() -> None:
     judged = [(sample, k, Verdict("A", k == 0, True, "g/1", "letter")) for k in range(4)]
     table = steps.verdict_table(judged)
     assert list(table.columns) == ["sample_id", "k", "gold", "extracted", "correct", "score", "problem"]
-    assert steps.mean_over_responses(table, lambda part: {"share": part.correct.mean()}) == {"share": 0.25}
+    shares = dataclasses.replace(BENCHMARKS["wemath"], metrics=lambda part: {"share": part.correct.mean()})
+    assert shares.summary(table) == {"share": 0.25}
     with pytest.raises(AssertionError, match="called like a column"):
         steps.verdict_table([(dataclasses.replace(sample, tags={"k": "1"}), 0, judged[0][2])])
 
