@@ -1,7 +1,9 @@
 """Group files: `method=papo_g` takes `configs/methods/papo_g.yaml`, with `based_on` and `at` inside."""
 
 import dataclasses
+import io
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -155,10 +157,9 @@ class GroupReader:
 def read_yaml(path: Path, shown: str) -> Layer:
     """Return the mapping in a YAML file; `shown` names the file in errors."""
     import yaml
-    from omegaconf import OmegaConf
 
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
+        content = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{shown} does not exist") from None
     except (yaml.YAMLError, OSError) as error:
@@ -170,8 +171,16 @@ def read_yaml(path: Path, shown: str) -> Layer:
     return cast(Layer, text_keys(content))
 
 
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    """Return what YAML text holds: a process reads the same files many times. Callers must not change it."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
+
+
 def text_keys(content: Any) -> Any:
-    """Return YAML content whose key `on` is text again: YAML 1.1 reads it as true."""
+    """Return a copy of YAML content whose key `on` is text again: YAML 1.1 reads it as true."""
     if isinstance(content, dict):
         return {"on" if key is True else key: text_keys(value) for key, value in content.items()}
     return [text_keys(value) for value in content] if isinstance(content, list) else content

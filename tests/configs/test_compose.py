@@ -8,6 +8,7 @@ import pytest
 
 from common import UserError
 from configs import compose, count_settings, describe, load_resolved, save_resolved, setting, to_dict
+from configs.groups import read_yaml
 
 
 @dataclass
@@ -334,3 +335,14 @@ def test_describe_lists_every_setting_once_with_its_help() -> None:
     ]
     # 12 plain fields at the top, in `model` and in `config_version`; 3 in each of the two pieces that are on
     assert count_settings(Schema) == 12 + 6
+
+
+def test_what_is_done_to_a_file_that_was_read_stays_out_of_the_next_reading(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("a: [1, {on: 2}]\n")
+    first = read_yaml(path, "one")
+    first["a"][1]["on"] = 3
+    first["b"] = 4
+    assert read_yaml(path, "one") == {"a": [1, {"on": 2}]}
+    path.write_text("a: 5\n")
+    assert read_yaml(path, "one") == {"a": 5}
