@@ -55,7 +55,7 @@ class Line:
             "items": 0,
             "clusters": 0,
         }
-        return (self.result.record() if self.result else nothing) | self.left_out.record()
+        return (asdict(self.result) if self.result else nothing) | self.left_out.record()
 
 
 def lines_of(results: "list[PairedResult]", left_out: "dict[str, LeftOut]") -> list[Line]:

@@ -5,7 +5,7 @@ import hashlib
 import pandas as pd
 
 from common import UserError
-from data import Sample
+from data import IMAGE_PLACEHOLDER, Sample
 
 
 def chosen_items(predictions: pd.DataFrame, items: int) -> list[str]:
@@ -23,3 +23,8 @@ def unseen_choices(sample: Sample) -> list[str]:
     """Return the options, unless the question itself lists them."""
     choices = [str(choice) for choice in sample.choices]
     return [] if all(choice in sample.question for choice in choices) else choices
+
+
+def question_text(sample: Sample) -> str:
+    """Return the question where its pictures come along by themselves; several keep their places."""
+    return sample.question.replace(IMAGE_PLACEHOLDER, "[picture] " if len(sample.images) > 1 else "").strip()

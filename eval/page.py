@@ -12,9 +12,9 @@ import pandas as pd
 from PIL import Image
 
 from common import UserError, atomic_write_text
-from data import IMAGE_PLACEHOLDER, Sample
+from data import Sample
 from data.images import picture_uri
-from eval.items import chosen_items, unseen_choices
+from eval.items import chosen_items, question_text, unseen_choices
 from eval.pages import render, script_data
 
 HERE = Path(__file__).parent
@@ -60,9 +60,7 @@ def page_data(predictions: pd.DataFrame, samples: Mapping[str, Sample], items: i
                 "id": sample_id,
                 "column": str(part.column.iloc[0]),
                 "gold": str(part.gold.iloc[0]),
-                "question": sample.question.replace(
-                    IMAGE_PLACEHOLDER, "[picture] " if len(places) > 1 else ""
-                ).strip(),
+                "question": question_text(sample),
                 "choices": unseen_choices(sample),
                 "pictures": places,
                 "responses": [response_data(row, scorers) for row in part.to_dict("records")],

@@ -4,7 +4,7 @@ A difference is second minus first. Shapes: I items, C clusters of items that sh
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -72,9 +72,6 @@ class PairedResult:
     def estimate(self) -> Estimate:
         """Return the difference as a number with its interval."""
         return Estimate(value=self.difference, low=self.low, high=self.high, n=self.items, clusters=self.clusters)
-
-    def record(self) -> dict:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -268,13 +265,18 @@ def compare_items(items: PairedItems, seed: int = 0) -> list[PairedResult]:
     parts = list(dict.fromkeys(items.part_I))
     lines = [compare_part(part, items.only(items.part_I == part), seed) for part in parts] if len(parts) > 1 else []
     lines.append(compare_part(OVERALL, items, seed))
-    holm = {
-        kind: multipletests([getattr(line, kind) for line in lines], alpha=ALPHA, method="holm")[1]
+    return with_holm(lines)
+
+
+def with_holm(lines: Sequence[PairedResult]) -> list[PairedResult]:
+    """Return the lines of a table with Holm's correction over its tests of one kind."""
+    differences, mcnemars = (
+        multipletests([getattr(line, kind) for line in lines], alpha=ALPHA, method="holm")[1]
         for kind in ("p_difference", "p_mcnemar")
-    }
+    )
     return [
         replace(line, p_difference_holm=float(difference), p_mcnemar_holm=float(mcnemar))
-        for line, difference, mcnemar in zip(lines, holm["p_difference"], holm["p_mcnemar"], strict=True)
+        for line, difference, mcnemar in zip(lines, differences, mcnemars, strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ responses to one problem do not pass for independent. Shapes: U units, C classes
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,6 @@ class Agreement:
     alpha: float | None
     alpha_interval: Interval | None
     undefined_draws: int  # resamples without a value, left out of the intervals
-
-    def record(self) -> dict:
-        return asdict(self)
 
 
 def kappa_of(tables_BCC: np.ndarray) -> np.ndarray:

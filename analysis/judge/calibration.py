@@ -13,7 +13,7 @@ Shapes: J labels, T true classes, B resamples, I items; an item's labels from se
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -56,9 +56,6 @@ class Quality:
     precision: float | None  # hangs on the class shares of the calibration set
     precision_interval: tuple[float, float] | None
 
-    def record(self) -> dict:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Rate:
@@ -70,9 +67,6 @@ class Rate:
     low: float
     high: float
     calibrated: bool  # False: taken at the judge's word
-
-    def record(self) -> dict:
-        return asdict(self)
 
 
 def labelled(rows: pd.DataFrame) -> Labelled:

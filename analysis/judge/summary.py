@@ -1,5 +1,6 @@
 """What the labels of two passes add up to: agreement, class rates and calibration, as data and as Markdown."""
 
+from dataclasses import asdict
 from math import nan
 from typing import Any
 
@@ -34,7 +35,7 @@ def summary_of(rows: pd.DataFrame, calibration: pd.DataFrame | None, seed: int) 
     clusters = rows.drop_duplicates("key").set_index("key").cluster.loc[pairs.index]
     quotes = rows.quote_stands.dropna()
     summary: dict[str, Any] = {
-        "agreement": agreement(pairs, CLASSES, clusters.to_numpy(), seed).record(),
+        "agreement": asdict(agreement(pairs, CLASSES, clusters.to_numpy(), seed)),
         "disagreements": table_of(pairs[1], pairs[2], CLASSES).to_numpy().tolist(),
         "quotes": len(quotes),
         "quotes_not_in_response": int((~quotes.astype(bool)).sum()),
@@ -49,9 +50,9 @@ def summary_of(rows: pd.DataFrame, calibration: pd.DataFrame | None, seed: int) 
     summary["rates"] = said_rates(items)
     if items.truth_I is not None:
         summary["confusion"] = confusion(items).to_numpy().tolist()
-        summary["qualities"] = [quality.record() for quality in qualities(items)]
+        summary["qualities"] = [asdict(quality) for quality in qualities(items)]
     if calibration is not None:
-        summary["corrected"] = [rate.record() for rate in corrected_rates(labelled(calibration), items, seed)]
+        summary["corrected"] = [asdict(rate) for rate in corrected_rates(labelled(calibration), items, seed)]
     return summary
 
 

@@ -15,8 +15,9 @@ import pandas as pd
 from analysis.errors import diagnoses, diagnosis
 from analysis.runs import samples_of
 from common import UserError, sha256_of
-from data import IMAGE_PLACEHOLDER, Sample
+from data import Sample
 from data.images import picture_uri
+from eval.items import question_text
 from eval.output import judged_file, read_predictions
 
 COLUMNS = ["sample_id", "k", "column", "cluster", "text", "gold"]
@@ -37,9 +38,7 @@ class WrongItem:
 
     @property
     def question(self) -> str:
-        """Return the question as text; pictures come along by themselves."""
-        several = len(self.sample.images) > 1
-        return self.sample.question.replace(IMAGE_PLACEHOLDER, "[picture] " if several else "").strip()
+        return question_text(self.sample)
 
     @property
     def truth(self) -> str | None:

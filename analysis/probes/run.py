@@ -44,7 +44,7 @@ def probe(settings: ProbeSettings) -> None:
         pd.concat(frames.values(), ignore_index=True).to_parquet(path)
     rows = pd.DataFrame([row for entry in found.values() for row in entry["rows"]])
     atomic_write_text(out / "probes.csv", rows.to_csv(index=False))
-    shares = {part: {name: share.record() for name, share in one.items()} for part, one in split.items()}
+    shares = {part: {name: asdict(share) for name, share in one.items()} for part, one in split.items()}
     content = {"probes": found, "why_wrong": shares, "run": asdict(record)}
     atomic_write_text(out / "probes.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     atomic_write_text(out / "probes.md", text)

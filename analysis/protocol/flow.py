@@ -6,16 +6,15 @@ It is the mean over all ways of letting some of the responses select the errors 
 Shapes: I items, S states.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from analysis.errors import CLASSES
 from analysis.protocol.small_test import SmallTest, small_test
 from analysis.protocol.transitions import NOTHING, RIGHT, Resampling, Share, States, flows, state_names, states_of
-from eval.paired import ALPHA, PairedItems, PairedResult, compare_part
+from eval.paired import PairedItems, PairedResult, compare_part, with_holm
 from eval.statistics import mean_over_items
 
 ALL = "all errors"
@@ -32,9 +31,6 @@ class Repair:
     other: Share
     control: Share
     difference: Share  # other minus control: what cannot be put down to asking again
-
-    def record(self) -> dict:
-        return asdict(self)
 
 
 def repairs(
@@ -88,12 +84,7 @@ def class_lines(first: States, second: States, seed: int) -> list[PairedResult]:
         shares = (first.shares_IS[:, n], second.shares_IS[:, n])
         items = PairedItems(pooled_I, first.column_I, first.cluster_I, *shares, first.k, second.k)
         lines.append(compare_part(name, items, seed))
-    tests = ([line.p_difference for line in lines], [line.p_mcnemar for line in lines])
-    differences, mcnemars = (multipletests(test, alpha=ALPHA, method="holm")[1] for test in tests)
-    return [
-        replace(line, p_difference_holm=float(difference), p_mcnemar_holm=float(mcnemar))
-        for line, difference, mcnemar in zip(lines, differences, mcnemars, strict=True)
-    ]
+    return with_holm(lines)
 
 
 @dataclass(frozen=True)
@@ -117,7 +108,7 @@ class Findings:
 
     def flow_rows(self) -> list[dict]:
         return [
-            {"comparison": name, "from": begin, "to": end, **share.record()}
+            {"comparison": name, "from": begin, "to": end, **asdict(share)}
             for name, table in self.flow.items()
             for begin, row in zip(self.names, table, strict=True)
             for end, share in zip(self.names, row, strict=True)
@@ -132,7 +123,7 @@ class Findings:
                 "items": line["items"],
                 "errors": line["items"],
                 "measure": "repaired",
-                **line["repaired"].record(),
+                **asdict(line["repaired"]),
             }
             for line in self.followed
         ]
@@ -145,7 +136,7 @@ class Findings:
                 "items": line.items,
                 "errors": line.errors,
                 "measure": measure,
-                **getattr(line, measure).record(),
+                **asdict(getattr(line, measure)),
             }
             for errors_of, line in fair
             for measure in ("other", "control", "difference")

@@ -8,7 +8,7 @@ Shapes: I items, k responses, S states, B resamples of clusters, X any values pe
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -55,9 +55,6 @@ class Share:
     value: float | None
     low: float | None
     high: float | None
-
-    def record(self) -> dict:
-        return asdict(self)
 
 
 NOTHING = Share(None, None, None)

@@ -1,6 +1,7 @@
 """Two models on the same items: numbers by hand, coverage and power by simulation, refusals, and the command."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -288,8 +289,8 @@ def test_the_command_says_whose_items_are_left_out(tmp_path: Path) -> None:
     assert [overall[f"left_out{part}"] for part in ("", "_first", "_second", "_both")] == [5, 3, 4, 2]
     keep = [np.isin(frame.sample_id.str[-3:].astype(int), [3, 4, 5, 8, 9, 10, 11]) for frame in (first, second)]
     alone = compare_items(pair(first[keep[0]], second[keep[1]], NAMES))
-    scored = [{name: line[name] for name in alone[0].record()} for line in (chart, logic, overall)]
-    assert scored == [line.record() for line in alone]
+    scored = [{name: line[name] for name in asdict(alone[0])} for line in (chart, logic, overall)]
+    assert scored == [asdict(line) for line in alone]
 
 
 def test_a_column_that_is_left_alone_is_tested_once(tmp_path: Path) -> None:
