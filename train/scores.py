@@ -42,6 +42,10 @@ class Scoring:
         sharded = self.ranks.size > 1 or self.settings.parallel.backend == "deepspeed"
         return {"temperature": self.settings.rollouts.sampling.temperature or 1.0, "with_picture": sharded}
 
+    @property
+    def minibatch(self) -> int:
+        return self.settings.optimiser.minibatch_prompts
+
     def micro_batches(self, tokens: Callable[[Any], int], items: Sequence[Sequence[Any]]) -> list[list[Any]]:
         """Return this rank's micro-batches of items, given every rank's items."""
         lengths = [[tokens(item) for item in share] for share in items]
@@ -78,10 +82,35 @@ def filled(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def by_rank(experience: Experience, prompts: Sequence[int], ranks: Ranks) -> list[list[int]]:
-    """Return the blocks of problems for every rank; a problem's blocks stay together."""
-    shares = [prompts[rank :: ranks.size] for rank in range(ranks.size)]
-    return [[block for g in share for block in experience.blocks_of_prompt[g]] for share in shares]
+def dealt(tokens: Sequence[int], size: int) -> list[int]:
+    """Return the rank of each problem of a mini-batch: as many for each rank, and about as many tokens.
+
+    The longest first, each to the rank with the fewest tokens that still has room: the slowest rank decides how long
+    an update takes.
+    """
+    room = [-(-len(tokens) // size)] * size
+    load, rank_of = [0] * size, [0] * len(tokens)
+    for g in sorted(range(len(tokens)), key=lambda g: -tokens[g]):
+        rank = min((rank for rank in range(size) if room[rank]), key=lambda rank: load[rank])
+        rank_of[g] = rank
+        load[rank] += tokens[g]
+        room[rank] -= 1
+    return rank_of
+
+
+def by_rank(experience: Experience, prompts: Sequence[int], ranks: Ranks, minibatch: int) -> list[list[int]]:
+    """Return the blocks of problems for every rank; a problem's blocks stay together.
+
+    Each mini-batch is dealt by itself, so that a rank scores what it will learn from.
+    """
+    shares: list[list[int]] = [[] for _ in range(ranks.size)]
+    for start in sorted({g // minibatch * minibatch for g in prompts}):
+        whole = range(start, min(start + minibatch, len(experience.samples)))
+        rank_of = dealt([experience.tokens_of_prompt(g) for g in whole], ranks.size)
+        for g in whole:
+            if g in prompts:
+                shares[rank_of[g - start]] += experience.blocks_of_prompt[g]
+    return shares
 
 
 @torch.no_grad()
@@ -99,7 +128,7 @@ def separate_scores(
     quantities = {quantity for _, asked in wanted.values() for quantity in asked}
     items: list[list[tuple[str, int]]] = [[] for _ in range(ranks.size)]
     for view, (problems, _) in wanted.items():
-        for rank, blocks in enumerate(by_rank(experience, problems, ranks)):
+        for rank, blocks in enumerate(by_rank(experience, problems, ranks, scoring.minibatch)):
             items[rank] += [(view, block) for block in blocks]
     options: dict[str, Any] = {"entropy": "entropy" in quantities}
     if states := quantities & set(STATES):
@@ -124,7 +153,7 @@ def paired_scores(
     compare = {quantity for asked in views.values() for quantity in asked} & set(PAIRED)
     names = [(q, view) for view in views for q in ("logp", "entropy", *compare)]
     found: dict[tuple[str, str], Rows] = {name: {} for name in [("logp", CLEAN), ("entropy", CLEAN), *names]}
-    items = by_rank(experience, range(len(experience.samples)), ranks)
+    items = by_rank(experience, range(len(experience.samples)), ranks, scoring.minibatch)
     for part in scoring.micro_batches(lambda block: experience.blocks[block].tokens, items):
         sides = {view: prompts.groups([(view, block) for block in part]) for view in (CLEAN, *views)}
         flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}

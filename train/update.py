@@ -98,7 +98,7 @@ class Updater:
         metrics: dict[str, float] = {}
         if self.updates == 0:
             audit_weights(losses, step.weighed.by_piece, step.weighed.table.mask_NT)
-        shares = by_rank(experience, chosen, self.ranks)
+        shares = by_rank(experience, chosen, self.ranks, self.scoring.minibatch)
         parts = self.scoring.micro_batches(lambda block: experience.blocks[block].tokens, shares)
         for number, blocks in enumerate(parts):
             own = [row for block in blocks for row in experience.blocks[block].rows]
