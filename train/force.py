@@ -28,7 +28,11 @@ def forces(terms: Mapping[str, Tensor], shares: Mapping[str, Tensor], batch: Sco
 
 
 def relative(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return metrics whose forces are divided by that of the policy term."""
+    """Return metrics whose forces are divided by that of the policy term; without forces where it has none.
+
+    Groups that are all right or all wrong leave the policy term without gradient: nothing to measure the others by.
+    """
     names = [name for name in metrics if name.startswith(SUM)]
     base = metrics.get(SUM + "ppo", metrics[names[0]] if names else 0.0)
-    return {name: (value / base if base else 0.0) if name in names else value for name, value in metrics.items()}
+    kept = {name: value for name, value in metrics.items() if base or name not in names}
+    return {name: value / base if name in names else value for name, value in kept.items()}

@@ -13,6 +13,7 @@ from configs import compose
 from models.scoring import AgainstScores, Scores
 from tests.models.ragged import assert_same_gradients
 from train.distributed import Ranks
+from train.force import relative
 from train.loop import TrainState, make_state, run_folder, train
 from train.losses.averages import spread, token_shares
 from train.losses.batch import ScoredBatch
@@ -125,3 +126,10 @@ def test_methods_with_two_views_log_their_dependency_and_others_none(small_run, 
     by_word = {f"dependency/word/{kind}" for kind in KINDS} if logged else set()
     assert {name for name in row if name.startswith("dependency/")} == logged | by_word
     assert all(row[name] > 0 for name in (logged | by_word) - {"dependency/k1_mean"})
+
+
+def test_forces_are_missing_where_the_policy_term_has_no_gradient():
+    pulls = {"force/ppo": 2.0, "force/entropy": 0.5, "force/masked_entropy": 0.0, "loss/ppo": 0.1}
+    assert relative(pulls) == pulls | {"force/ppo": 1.0, "force/entropy": 0.25}
+    assert relative({**pulls, "force/ppo": 0.0}) == {"loss/ppo": 0.1}
+    assert relative({"force/distill": 4.0, "force/entropy": 1.0})["force/entropy"] == 0.25  # no policy term at all
