@@ -146,7 +146,8 @@ def compare(group: int, response: int) -> dict[str, Any]:
         model = models[way]
         model.module.zero_grad()
         updater = Updater(model, TorchBackend(model, settings), settings, ranks)
-        batch = updater.batch(step_of(model), list(range(size)), settings.losses, {})
+        step, blocks = step_of(model), list(range(size))
+        batch = updater.batch(step, blocks, updater.sides(step, blocks), settings.losses, {})
         shares = token_shares([response] * len(rows), settings.losses.average, response)
         terms, _ = token_losses(settings.losses, batch)
         total_loss(terms, spread(shares, batch.mask_NT)).backward()

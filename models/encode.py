@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from common import UserError
+from common.parallel import in_order
 from data import Sample
 from data.images import PillowImage
 from data.prompts import chat_messages
@@ -121,6 +123,7 @@ class Encoder:
         self.positions: Callable[[Encoded], Tensor] | None = None  # [3, P] of a prompt; needs the model
         self.salience: Callable[[Encoded], Sequence[np.ndarray]] | None = None  # by picture; needs the model
         self.others: Others = mini_pictures
+        self.one_call = threading.Lock()  # tokenizers refuse to be called by two threads at once
 
     def encode(
         self,
@@ -141,6 +144,17 @@ class Encoder:
             0
         ]
 
+    def prepare_all(self, samples: Sequence[Sample]) -> list[Unmade | UserError]:
+        """Return what `prepare` makes of each as it is, in threads, or why a sample cannot be used."""
+
+        def one(sample: Sample) -> Unmade | UserError:
+            try:
+                return self.prepare(sample)
+            except UserError as error:
+                return error
+
+        return in_order(one, samples)
+
     def prepare(self, sample: Sample, look: Drawing = AS_IT_IS) -> Unmade:
         """Write a prompt's text and open its pictures, which is where a sample can turn out to be unusable."""
         if view := look.view:
@@ -155,7 +169,8 @@ class Encoder:
         """Let the processor make model inputs of prompts, in one call where it can."""
         found: list[Encoded] = []
         parts = [prompts[start : start + TOGETHER] for start in range(0, len(prompts), TOGETHER)]
-        made = [one for part in parts for one in inputs_of_all(self.processor, [(p.text, p.images) for p in part])]
+        with self.one_call:
+            made = [one for part in parts for one in inputs_of_all(self.processor, [(p.text, p.images) for p in part])]
         for prompt, inputs in zip(prompts, made, strict=True):
             ids = inputs["input_ids"][0]
             vision = {name: value for name, value in inputs.items() if name not in PER_TOKEN_KEYS}
@@ -168,7 +183,12 @@ class Encoder:
         """Return one prompt per sample, as `encode` makes them."""
         if view and (isinstance(view, Blind) or view.in_model):
             return [self.encode(sample, view, seed) for sample in samples]
-        return self.make([self.prepare(sample, Drawing(view, view_seed(seed, sample.id))) for sample in samples])
+
+        def one(sample: Sample) -> Unmade:
+            return self.prepare(sample, Drawing(view, view_seed(seed, sample.id)) if view else AS_IT_IS)
+
+        # A view that reads salience asks the model, which has one user at a time.
+        return self.make(list(map(one, samples)) if view and view.reads_salience else in_order(one, list(samples)))
 
     def blind(self, clean: Encoded) -> Encoded:
         """Return a prompt without its image tokens, the others at the positions that they had."""
@@ -227,7 +247,7 @@ class Encoder:
         """
         if not asked:
             return []
-        pictures = [self.drawn(sample, look) for sample, _, look in asked]
+        pictures = in_order(lambda one: self.drawn(one[0], one[2]), asked)
         made = pictures_of_all(self.processor, pictures)
         found: list[Encoded | None] = []
         for (sample, clean, look), own, vision in zip(asked, pictures, made, strict=True):
@@ -245,12 +265,16 @@ class Encoder:
         return self.drawn(sample, Drawing(view, own))
 
     def drawn(self, sample: Sample, look: Drawing) -> list[Image.Image]:
-        """Return the pictures of a sample that shows what its view starts from."""
+        """Return the pictures of a sample that shows what its view starts from; an error names the sample."""
         images = []
-        for number, source in enumerate(sample.images):
-            image = look.at("before_resize", source.open(), sample, number)
-            image = fit_pixels(image, self.settings.min_pixels, self.settings.max_pixels)
-            images.append(look.at("after_resize", image, sample, number))
+        try:
+            for number, source in enumerate(sample.images):
+                image = look.at("before_resize", source.open(), sample, number)
+                image = fit_pixels(image, self.settings.min_pixels, self.settings.max_pixels)
+                images.append(look.at("after_resize", image, sample, number))
+        except Exception as error:  # in a thread, nothing else on the way says whose picture it was
+            error.add_note(f"picture {len(images)} of sample {sample.id}")
+            raise
         return images
 
     def blank_prompt(self) -> Encoded:

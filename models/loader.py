@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
@@ -142,10 +143,24 @@ class VisionLanguageModel:
         """
         weights = named_weights(self.module, gather)
         adapter = adapter_weights(self.module, gather)
-        if not writes:
+        if writes:
+            self.write(folder, weights, adapter)
+        else:
             for _ in weights:  # takes part in the gathering
                 pass
-            return
+
+    def copied(self, gather: Gather | None = None, keeps: bool = True) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return copies of the weights, and of the adapters, in host memory, as `write` takes them.
+
+        With sharded weights every process calls this with `gather`; one has `keeps` set, and for the others it is
+        empty.
+        """
+        weights = {n: t.to("cpu", copy=True) for n, t in named_weights(self.module, gather) if keeps}
+        adapter = adapter_weights(self.module, gather)
+        return weights, adapter if keeps else {}
+
+    def write(self, folder: Path, weights: Iterable[tuple[str, Tensor]], adapter: dict[str, Tensor]) -> None:
+        """Write the files of `save` with these weights."""
         folder.mkdir(parents=True, exist_ok=True)
         write_weights(weights, folder)
         write_config(self.module, folder)

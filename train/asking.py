@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from common import UserError
 from data import Sample
-from models.encode import Encoded, Unmade
+from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.response import Response
@@ -70,10 +70,13 @@ class Asker:
     view_seed: int  # the step's: views are drawn for the sampler as they are for scoring
     seed: int  # the round's: a problem drawn twice in a step is answered anew
     progress: float
-    encoded: dict[str, Encoded]  # clean prompts by block id, filled on the way
+    encoded: dict[str, Encoded] = field(default_factory=dict)  # clean prompts by block id, filled on the way
 
-    def drive(self, numbered: Sequence[tuple[int, Sample]]) -> list[Conversation]:
-        """Ask about problems, given with their numbers within the round, until no plan asks more."""
+    def begin(self, numbered: Sequence[tuple[int, Sample]]) -> list[Conversation]:
+        """Return problems, given with their numbers within the round, with their first prompts encoded.
+
+        It asks nobody yet, so that it may be done before the sampler is ready.
+        """
         plan, group = self.settings.rollouts.plan, self.settings.rollouts.group
         found = []
         for number, sample in numbered:
@@ -81,16 +84,18 @@ class Asker:
             asking = plan.asks(sample, group, self.progress, chance)
             found.append(Conversation(prompt=number, sample=sample, asking=asking))
             found[-1].listen()
-        while open_ones := [one for one in found if one.waiting]:
-            self.stage(open_ones)
+        self.encode(found)
         return found
 
+    def drive(self, conversations: Sequence[Conversation]) -> None:
+        """Ask about problems until no plan asks more."""
+        while open_ones := [one for one in conversations if one.waiting]:
+            self.stage(open_ones)
+
     def stage(self, conversations: Sequence[Conversation]) -> None:
-        """Have one stage's asks answered and hand the rows back."""
-        self.encode(conversations)
-        going = [one for one in conversations if one.waiting]
-        answers = self.sampled(going) | self.read(going)
-        for one in going:
+        """Have one stage's asks answered, hand the rows back, and encode what is asked next."""
+        answers = self.sampled(conversations) | self.read(conversations)
+        for one in conversations:
             rows: list[Row] = []
             for number, ask in enumerate(one.waiting):
                 responses = answers[one.prompt, number]
@@ -114,20 +119,27 @@ class Asker:
             else:
                 one.rows += rows
                 one.listen(rows)
+        self.encode(conversations)
 
     def encode(self, conversations: Sequence[Conversation]) -> None:
         """Encode the prompts of a stage that the policy answers or learns from; give up what does not fit."""
-        new: dict[str, Unmade] = {}
+        new: dict[str, Sample] = {}
         for one in conversations:
             try:
-                for sample in self.wanted(one):
-                    if sample.id not in self.encoded and sample.id not in new:
-                        new[sample.id] = self.model.encoder.prepare(sample)
-            except UserError as error:  # a picture that cannot be opened: counted, and too many stop the run
+                new |= {sample.id: sample for sample in self.wanted(one) if sample.id not in self.encoded}
+            except UserError as error:  # a column without the pictures that a plan shows
                 one.give_up("unusable", str(error))
-        self.encoded.update(zip(new, self.model.encoder.make(list(new.values())), strict=True))
+        made = dict(zip(new, self.model.encoder.prepare_all(list(new.values())), strict=True))
+        # A picture that cannot be opened: counted, and too many stop the run.
+        broken = {name: str(error) for name, error in made.items() if isinstance(error, UserError)}
+        ready = {name: unmade for name, unmade in made.items() if not isinstance(unmade, UserError)}
+        self.encoded.update(zip(ready, self.model.encoder.make(list(ready.values())), strict=True))
         for one in conversations:
-            prompts = {sample.id: self.encoded[sample.id] for sample in self.wanted(one)}
+            names = [sample.id for sample in self.wanted(one)]
+            if why := next((broken[name] for name in names if name in broken), ""):
+                one.give_up("unusable", why)
+                continue
+            prompts = {name: self.encoded[name] for name in names}
             if all(map(self.model.encoder.fits, prompts.values())):
                 one.tokens |= {name: len(prompt.ids) for name, prompt in prompts.items()}
             else:

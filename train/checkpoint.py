@@ -3,22 +3,27 @@
 Each process writes its own shard of float32 weights and moments, and which numbers of which parameters they are, so
 that another number of processes or another ZeRO stage can go on; process 0 adds the whole model as plain transformers
 files. There is no RNG state to keep: all chance of a step is drawn from (seed, step).
+
+The run waits for copies in host memory only; a thread writes them while it goes on.
 """
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from common import UserError, atomic_write_text
 from train.backend import Backend
 from train.distributed import Ranks
-from train.moving_average import MovingAverage
+from train.moving_average import NAME, MovingAverage
 from train.settings import ParallelSettings
 from train.shards import pieces_metadata, recut
 from train.update import Updater
@@ -61,32 +66,82 @@ def disk_trouble(run: Path, step: int, work: Path) -> Iterator[None]:
         ) from None
 
 
-def save_checkpoint(
-    run: Path, place: Progress, updater: Updater, ranks: Ranks, keep: int, average: MovingAverage | None = None
-) -> None:
-    """Write a checkpoint, then forget the oldest beyond `keep`. All processes take part."""
-    target = checkpoint_folder(run, place.step)
-    work = target.with_name(f".writing_{target.name}")
-    with disk_trouble(run, place.step, work):
-        if ranks.main:
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir(parents=True)
-        ranks.wait()
-        state = {name: value.cpu().contiguous() for name, value in updater.backend.state().items()}
-        save_file(state, work / shard_name(ranks), pieces_metadata(updater.backend.pieces()))
-        updater.model.save(work, gather=updater.backend.gather, writes=ranks.main)
-        if average and ranks.main:
-            average.save(work)
-        ranks.wait()
-        if ranks.main:
-            parallel = asdict(updater.settings.parallel)
-            record = {"format": FORMAT, **asdict(place), "processes": ranks.size, "parallel": parallel}
-            atomic_write_text(work / "state.json", json.dumps(record))
-            shutil.rmtree(target, ignore_errors=True)
-            work.rename(target)
-            for old in complete_checkpoints(run)[:-keep]:
-                shutil.rmtree(old)
-    ranks.wait()
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """What this process writes of a checkpoint, in host memory."""
+
+    shard: Mapping[str, Tensor]
+    pieces: Mapping[str, str]
+    weights: Mapping[str, Tensor]  # of the whole model, on the process that writes them
+    adapter: dict[str, Tensor]
+    average: Mapping[str, Tensor]  # of a teacher that follows the policy
+    record: Mapping[str, Any]
+
+    @staticmethod
+    def of(place: Progress, updater: Updater, ranks: Ranks, average: MovingAverage | None) -> "Copies":
+        """Copy what the next step will change. All processes take part."""
+        backend = updater.backend
+        weights, adapter = updater.model.copied(backend.gather, keeps=ranks.main)
+        record = {"format": FORMAT, **asdict(place), "processes": ranks.size}
+        return Copies(
+            shard={name: value.to("cpu", copy=True).contiguous() for name, value in backend.state().items()},
+            pieces=pieces_metadata(backend.pieces()),
+            weights=weights,
+            adapter=adapter,
+            average=average.copied() if average and ranks.main else {},
+            record=record | {"parallel": asdict(updater.settings.parallel)},
+        )
+
+
+class CheckpointWriter:
+    """Writes one checkpoint at a time in a thread, and forgets the oldest beyond `keep`."""
+
+    def __init__(self, run: Path, updater: Updater, ranks: Ranks, keep: int, average: MovingAverage | None = None):
+        self.run, self.updater, self.ranks, self.keep, self.average = run, updater, ranks, keep, average
+        self.apart = ranks.apart()
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self.writing: Future[None] | None = None
+
+    def save(self, place: Progress) -> None:
+        """Begin to write a checkpoint once the one before is written. All processes take part."""
+        self.wait()
+        target = checkpoint_folder(self.run, place.step)
+        work = target.with_name(f".writing_{target.name}")
+        with disk_trouble(self.run, place.step, work):
+            if self.ranks.main:
+                shutil.rmtree(work, ignore_errors=True)
+                work.mkdir(parents=True)
+        self.ranks.wait()
+        copies = Copies.of(place, self.updater, self.ranks, self.average)
+        self.writing = self.thread.submit(self.write, copies, target, work)
+
+    def wait(self) -> None:
+        """Wait until the last checkpoint is written; raises what went wrong with it."""
+        if self.writing:
+            self.writing.result()
+        self.writing = None
+
+    def write(self, copies: Copies, target: Path, work: Path) -> None:
+        """Write this process's files; the first process names the folder once everybody's are there."""
+        trouble = ""
+        try:
+            save_file(dict(copies.shard), work / shard_name(self.ranks), dict(copies.pieces))
+            if self.ranks.main:
+                self.updater.model.write(work, copies.weights.items(), copies.adapter)
+            if copies.average:
+                save_file(dict(copies.average), work / NAME)
+        except (OSError, SafetensorError) as error:
+            trouble = str(error)
+        troubles = [one for one in self.apart.gather([trouble]) if one]
+        with disk_trouble(self.run, copies.record["step"], work):
+            if troubles:
+                raise OSError(troubles[0])
+            if self.ranks.main:
+                atomic_write_text(work / "state.json", json.dumps(copies.record))
+                shutil.rmtree(target, ignore_errors=True)
+                work.rename(target)
+                for old in complete_checkpoints(self.run)[: -self.keep]:
+                    shutil.rmtree(old)
 
 
 def load_checkpoint(

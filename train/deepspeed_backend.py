@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from common import UserError
+from common.parallel import own_cores
 from models.loader import VisionLanguageModel, log_once
 from models.scoring import Scorer
 from train.backend import adamw, load_optimizer_state, optimizer_state, set_rate
@@ -69,6 +71,16 @@ def refuse_impossible(settings: TrainSettings) -> None:
         raise UserError("bfloat16 needs float32 master weights, which DeepSpeed keeps from zero_stage 1 on; set it")
 
 
+def compiled_folder() -> Path:
+    """Return where DeepSpeed's helper is compiled: for each environment apart.
+
+    Its build names the environment's headers, so that two which share torch's cache compile it anew for each other,
+    and wait for each other's lock, at every start.
+    """
+    mark = zlib.crc32(str(Path(sys.prefix).absolute()).encode())
+    return Path(f"~/.cache/torch_extensions/environment_{mark:08x}").expanduser()
+
+
 def drop_stale_locks(folder: Path) -> None:
     """Remove locks that a killed compilation left in torch's extension cache: torch would wait for them for ever."""
     for lock in [*folder.glob("*/lock"), *folder.glob("*/*/lock")]:
@@ -90,7 +102,7 @@ def import_deepspeed() -> Any:
             "DeepSpeed compiles a small helper on CPUs and finds no C++ compiler; install one (g++), or set "
             "parallel.backend=torch"
         )
-    drop_stale_locks(Path(os.environ.get("TORCH_EXTENSIONS_DIR", "~/.cache/torch_extensions")).expanduser())
+    drop_stale_locks(Path(os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(compiled_folder()))))
     import deepspeed
 
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
@@ -104,8 +116,7 @@ def make_optimizer(parameters: list[Tensor], settings: TrainSettings) -> torch.o
     """
     if settings.parallel.offload == "none" or not torch.cuda.is_available():
         return adamw(parameters, settings)
-    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    torch.set_num_threads(max(torch.get_num_threads(), cores))
+    torch.set_num_threads(max(torch.get_num_threads(), own_cores()))
     from deepspeed.ops.adam import DeepSpeedCPUAdam
     from deepspeed.ops.op_builder import CPUAdamBuilder
 

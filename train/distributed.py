@@ -5,10 +5,10 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -29,6 +29,7 @@ class Ranks:
 
     rank: int = 0
     size: int = 1
+    group: Any = None  # the processes' connections; None = the default ones
 
     @property
     def main(self) -> bool:
@@ -44,7 +45,7 @@ class Ranks:
         if self.size == 1:
             return items
         parts: list[list[T]] = [[] for _ in range(self.size)]
-        torch.distributed.all_gather_object(parts, items)
+        torch.distributed.all_gather_object(parts, items, group=self.group)
         return [item for part in parts for item in part]
 
     def sum(self, values: Mapping[str, float]) -> dict[str, float]:
@@ -60,7 +61,15 @@ class Ranks:
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
-            torch.distributed.barrier()
+            torch.distributed.barrier(group=self.group)
+
+    def apart(self) -> "Ranks":
+        """Return the same processes with CPU connections of their own, for a thread beside the steps: what they send
+        each other would otherwise meet in another order on each process.
+        """
+        if self.size == 1:
+            return self
+        return replace(self, group=torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
 
 
 def start_ranks(backend: str) -> Ranks:

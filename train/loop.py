@@ -8,8 +8,9 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ from models.parity import GapWatch, gap_bound, parity
 from models.teacher import check_same_vocabulary
 from models.weights import named_weights, weights_digest, weights_revision
 from train.backends import make_backend
-from train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.checkpoint import CheckpointWriter, Progress, load_checkpoint
 from train.checks import check, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, refuse_large_on_cpus, start_ranks, stop_ranks
@@ -37,7 +38,7 @@ from train.first_step import write_first_step
 from train.moving_average import MovingAverage
 from train.needs import check_columns, needs_of
 from train.outcomes import outcome_metrics
-from train.rollout import collect, usable_prompts
+from train.rollout import Round, begin_round, collect, usable_prompts
 from train.scores import FrozenModel
 from train.settings import TrainSettings
 from train.step import make_step
@@ -66,6 +67,8 @@ class TrainState:
     watch: GapWatch
     tools: Tools  # one judge for the run: it holds the budget and the count of failures
     average: MovingAverage | None = None  # a teacher that follows the policy
+    beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    begun: Future[Round] | None = None  # the next step's first round: its pictures are opened while this one learns
 
 
 def run_folder(settings: TrainSettings) -> Path:
@@ -110,15 +113,24 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[f"timing_s/{name}"] = round(time.perf_counter() - start, 4)
 
 
+def following_round(state: TrainState, number: int, position: int) -> Round:
+    """Return the first round of a step to come."""
+    parts = state.engine, state.model, state.data
+    return begin_round(*parts, position, state.settings, number, state.ranks, state.tools)
+
+
 def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Progress:
     """Take one rollout and its updates."""
     number, timing = place.step + 1, dict[str, float]()
     settings, ranks = state.settings, state.ranks
     with timed(timing, "step"):
         with timed(timing, "gen"):
+            begun, state.begun = state.begun.result() if state.begun else None, None
             experience = collect(
-                state.engine, state.model, state.data, place.position, settings, number, ranks, state.tools
+                state.engine, state.model, state.data, place.position, settings, number, ranks, state.tools, begun
             )
+            if number < settings.steps:
+                state.begun = state.beside.submit(lambda: following_round(state, number + 1, experience.position))
             state.engine.sleep()
         with timed(timing, "score"):
             step = make_step(state.models, experience, settings, ranks, number)
@@ -275,6 +287,7 @@ def run_until_done(run: Path, state: TrainState) -> None:
     state.updater.updates = place.updates
     check_parity(state)
     tracker = Tracker(run, settings, place.step) if ranks.main else None
+    writer = CheckpointWriter(run, state.updater, ranks, settings.keep.checkpoints, state.average)
     validation = validation_of(run, state, tracker)
     if validation:
         validation.from_step(place.step)
@@ -287,7 +300,8 @@ def run_until_done(run: Path, state: TrainState) -> None:
             if validation:
                 validation.after(place.step)
             if place.step % settings.keep.checkpoint_every == 0 or place.step == settings.steps:
-                save_checkpoint(run, place, state.updater, ranks, settings.keep.checkpoints, state.average)
+                writer.save(place)
+    writer.wait()
     state.model.save(run / "final", gather=state.updater.backend.gather, writes=ranks.main)
     if tracker:
         tracker.finish({"steps": settings.steps, "weights": weights_digest(run / "final")})

@@ -10,7 +10,7 @@ Every rank holds the whole teacher and the whole sums, at ZeRO stage 3 too.
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from common import UserError
@@ -50,9 +50,9 @@ class MovingAverage:
         for name, sum_ in self.sums.items():
             self.teacher[name].copy_(sum_)
 
-    def save(self, folder: Path) -> None:
-        """Write the sums into a checkpoint's folder."""
-        save_file({name: value.cpu().contiguous() for name, value in self.sums.items()}, folder / NAME)
+    def copied(self) -> dict[str, Tensor]:
+        """Return the sums as a checkpoint keeps them."""
+        return {name: value.to("cpu", copy=True).contiguous() for name, value in self.sums.items()}
 
     def load(self, folder: Path) -> None:
         """Put the sums of a checkpoint back."""

@@ -1,14 +1,19 @@
 """The encoded prompts of one step, clean and corrupted: made once, on the rank that needs them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from data.views import View
+from common.parallel import one_ahead
+from data.views import Blind, View
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
 from models.scoring import Group
 from train.columns import CLEAN
 from train.experience import Block, Experience
 from train.marks import marked
+
+Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 
 class Prompts:
@@ -47,6 +52,19 @@ class Prompts:
             [Group(self.clean(blocks[b]), blocks[b].token_ids)] if name == CLEAN else found[name, b]
             for name, b in actual
         ]
+
+    def sides(self, views: Iterable[str], numbers: Sequence[int]) -> dict[str, list[Group]]:
+        """Return the groups of blocks behind each view, one after the other."""
+        return {view: [group for own in self.groups([(view, b) for b in numbers]) for group in own] for view in views}
+
+    def ahead(self, make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[tuple[Part, Made]]:
+        """Yield micro-batches with what `make` has ready of each: a thread makes the next one's pictures meanwhile.
+
+        Where a view asks the model, which works on the micro-batch before, all are made when they are wanted.
+        """
+        if any(isinstance(view, Blind) or view.reads_salience for view in self.views.values()):
+            return ((part, make(part)) for part in parts)
+        return one_ahead(make, parts)
 
     def left_out(self, name: str, number: int) -> list[list[bool]]:
         """Return, for every response of a block, which of its tokens a view leaves out."""

@@ -6,6 +6,7 @@ needs an encoded prompt makes it from the sample, and keeps it for the step.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from common import UserError
@@ -14,7 +15,7 @@ from data.sources import Samples
 from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
-from train.asking import Asker
+from train.asking import Asker, Conversation
 from train.building import experience_of
 from train.distributed import Ranks
 from train.experience import Discarded, Experience
@@ -33,12 +34,19 @@ UNFIT = {
 }
 
 
-def answer(asker: Asker, samples: Sequence[Sample], ranks: Ranks) -> list[Answered]:
-    """Return all problems of a round, asked and judged; each rank asks about its share, all get everything."""
-    numbers = ranks.mine(range(len(samples)))
-    conversations = asker.drive([(number, samples[number]) for number in numbers])
-    found = judged(conversations, asker.settings, asker.tools)
-    return sorted(ranks.gather(found), key=lambda answered: answered.index)
+@dataclass(frozen=True)
+class Round:
+    """Problems of a step that are asked about together, and this rank's share of them, prompts encoded."""
+
+    samples: Sequence[Sample]
+    asker: Asker
+    conversations: list[Conversation]
+
+    def answer(self, ranks: Ranks) -> list[Answered]:
+        """Return all problems, asked and judged; each rank asks about its share, all get everything."""
+        self.asker.drive(self.conversations)
+        found = judged(self.conversations, self.asker.settings, self.asker.tools)
+        return sorted(ranks.gather(found), key=lambda answered: answered.index)
 
 
 def usable_samples(model: VisionLanguageModel, data: Samples, count: int) -> list[tuple[Sample, Encoded]]:
@@ -65,6 +73,34 @@ def usable_prompts(model: VisionLanguageModel, data: Samples, count: int) -> lis
     return [prompt for _, prompt in usable_samples(model, data, count)]
 
 
+def begin_round(
+    engine: Engine,
+    model: VisionLanguageModel,
+    data: Samples,
+    position: int,
+    settings: TrainSettings,
+    step: int,
+    ranks: Ranks,
+    tools: Tools,
+    number: int = 0,
+    kept: int = 0,
+) -> Round:
+    """Take a round's problems and encode this rank's share; a step's first round may begin while another learns."""
+    rules, progress, seed = settings.rollouts.filter, (step - 1) / settings.steps, step_seed(settings, step)
+    samples = data.take(position, rules.prompts if rules else settings.rollouts.prompts - kept, progress)
+    asker = Asker(
+        engine=engine,
+        model=model,
+        settings=settings,
+        tools=tools.at(progress),
+        view_seed=seed,
+        seed=seed * 64 + number,
+        progress=progress,
+    )
+    mine = ranks.mine(range(len(samples)))
+    return Round(samples, asker, asker.begin([(place, samples[place]) for place in mine]))
+
+
 def collect(
     engine: Engine,
     model: VisionLanguageModel,
@@ -74,35 +110,28 @@ def collect(
     step: int,
     ranks: Ranks,
     tools: Tools | None = None,
+    begun: Round | None = None,
 ) -> Experience:
     """Sample until the step has its prompts: those that fit and are judged, and with a filter those of mixed terms.
 
-    `tools` keep a judge's count of failures over steps; without them every step begins a new count.
+    `tools` keep a judge's count of failures over steps; without them every step begins a new count. `begun` is the
+    step's first round where it was begun before.
     """
     rules, wanted = settings.rollouts.filter, settings.rollouts.prompts
-    progress = (step - 1) / settings.steps
-    tools = (tools or make_tools(settings)).at(progress)
+    tools = tools or make_tools(settings)
     kept: list[tuple[Sample, Answered]] = []
     discarded: list[Discarded] = []
     encoded: dict[str, Encoded] = {}
     generated, rounds = 0, rules.rounds if rules else REFILL_ROUNDS
     for number in range(rounds):
-        samples = data.take(position, rules.prompts if rules else wanted - len(kept), progress)
-        position, generated = position + len(samples), generated + len(samples)
-        asker = Asker(
-            engine=engine,
-            model=model,
-            settings=settings,
-            tools=tools,
-            view_seed=step_seed(settings, step),
-            seed=step_seed(settings, step) * 64 + number,
-            progress=progress,
-            encoded=encoded,
-        )
-        round_of = answer(asker, samples, ranks)
-        data.count_broken([answered.note for answered in round_of if answered.note])
-        for answered in round_of:
-            sample = samples[answered.index]
+        where = engine, model, data, position, settings, step, ranks, tools
+        one = begun if begun and number == 0 else begin_round(*where, number, len(kept))
+        position, generated = position + len(one.samples), generated + len(one.samples)
+        answers = one.answer(ranks)
+        encoded |= one.asker.encoded
+        data.count_broken([answered.note for answered in answers if answered.note])
+        for answered in answers:
+            sample = one.samples[answered.index]
             if why := answered.why or ("surplus" if len(kept) == wanted else ""):
                 discarded.append(Discarded(sample_id=sample.id, accuracy=answered.accuracy, why=why))
             else:

@@ -106,7 +106,8 @@ def by_rank(experience: Experience, prompts: Sequence[int], ranks: Ranks, miniba
     shares: list[list[int]] = [[] for _ in range(ranks.size)]
     for start in sorted({g // minibatch * minibatch for g in prompts}):
         whole = range(start, min(start + minibatch, len(experience.samples)))
-        rank_of = dealt([experience.tokens_of_prompt(g) for g in whole], ranks.size)
+        lengths = [sum(experience.blocks[block].tokens for block in experience.blocks_of_prompt[g]) for g in whole]
+        rank_of = dealt(lengths, ranks.size)
         for g in whole:
             if g in prompts:
                 shares[rank_of[g - start]] += experience.blocks_of_prompt[g]
@@ -134,9 +135,9 @@ def separate_scores(
     if states := quantities & set(STATES):
         options["states"] = states
     found: dict[tuple[str, str], Rows] = {(q, view): {} for view, (_, asked) in wanted.items() for q in asked}
-    for part in scoring.micro_batches(lambda item: experience.blocks[item[1]].tokens, items):
-        groups = [group for own in prompts.groups(part) for group in own]
-        scores = model.score(groups, **options, **scoring.options)
+    parts = scoring.micro_batches(lambda item: experience.blocks[item[1]].tokens, items)
+    for part, groups in prompts.ahead(prompts.groups, parts):
+        scores = model.score([group for own in groups for group in own], **options, **scoring.options)
         rows = [(view, row) for view, block in part for row in experience.blocks[block].rows]
         columns = {"logp": scores.logprobs_NT, "entropy": scores.entropy_NT}
         columns |= {state: getattr(scores, f"{state}_NT") for state in states}
@@ -154,11 +155,10 @@ def paired_scores(
     names = [(q, view) for view in views for q in ("logp", "entropy", *compare)]
     found: dict[tuple[str, str], Rows] = {name: {} for name in [("logp", CLEAN), ("entropy", CLEAN), *names]}
     items = by_rank(experience, range(len(experience.samples)), ranks, scoring.minibatch)
-    for part in scoring.micro_batches(lambda block: experience.blocks[block].tokens, items):
-        sides = {view: prompts.groups([(view, block) for block in part]) for view in (CLEAN, *views)}
-        flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}
-        clean = flat.pop(CLEAN)
-        scores = model.score(clean, against=flat, compare=compare, entropy=True, **scoring.options)
+    parts = scoring.micro_batches(lambda block: experience.blocks[block].tokens, items)
+    for part, sides in prompts.ahead(lambda part: prompts.sides((CLEAN, *views), part), parts):
+        clean = sides.pop(CLEAN)
+        scores = model.score(clean, against=sides, compare=compare, entropy=True, **scoring.options)
         rows = [row for block in part for row in experience.blocks[block].rows]
         store(
             found, {"logp": scores.logprobs_NT, "entropy": scores.entropy_NT}, [(CLEAN, n) for n in rows], experience

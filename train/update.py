@@ -11,6 +11,7 @@ from common import UserError
 from models.dependency import response_scores
 from models.kl import k3
 from models.loader import VisionLanguageModel
+from models.scoring import Group
 from models.teacher import TeacherPass
 from train.audit import audit, audit_weights
 from train.backend import Backend
@@ -25,6 +26,8 @@ from train.settings import LossSettings, TrainSettings
 from train.step import Step
 from train.table import padded
 from train.words import KINDS, WordKinds
+
+Sides = dict[str, dict[str, list[Group]]]  # by model and view
 
 
 def dependency_metrics(batch: ScoredBatch) -> dict[str, Tensor]:
@@ -100,9 +103,10 @@ class Updater:
             audit_weights(losses, step.weighed.by_piece, step.weighed.table.mask_NT)
         shares = by_rank(experience, chosen, self.ranks, self.scoring.minibatch)
         parts = self.scoring.micro_batches(lambda block: experience.blocks[block].tokens, shares)
-        for number, blocks in enumerate(parts):
+        made = step.prompts[POLICY].ahead(lambda blocks: self.sides(step, blocks), parts)
+        for number, (blocks, sides) in enumerate(made):
             own = [row for block in blocks for row in experience.blocks[block].rows]
-            batch = self.batch(step, blocks, losses, old)
+            batch = self.batch(step, blocks, sides, losses, old)
             width = batch.mask_NT.shape[1]
             part = measure.rows([place[row] for row in own], width, batch.logp_NT.device)
             if self.updates == 0 and number == 0:
@@ -146,16 +150,25 @@ class Updater:
         found |= {name: total / answers for name, total in dependency_metrics(batch).items()}
         return found | forces(terms, measure.shares, batch)
 
-    def batch(self, step: Step, blocks: Sequence[int], losses: LossSettings, old: Rows) -> ScoredBatch:
+    def sides(self, step: Step, blocks: Sequence[int]) -> Sides:
+        """Return the groups of a micro-batch by model and view: the policy's and, where divergences want, the
+        teacher's.
+        """
+        views = {POLICY: (CLEAN, *step.needs.live_views())}
+        if step.needs.divergences:
+            views[TEACHER] = tuple(step.needs.teacher_views())
+        return {name: step.prompts[name].sides(own, blocks) for name, own in views.items()}
+
+    def batch(self, step: Step, blocks: Sequence[int], sides: Sides, losses: LossSettings, old: Rows) -> ScoredBatch:
         """Return the policy's log-probs with gradient beside everything that stays fixed."""
         experience, needs = step.experience, step.needs
-        views = needs.live_views()
-        prompts = step.prompts[POLICY]
-        sides = {view: prompts.groups([(view, block) for block in blocks]) for view in (CLEAN, *views)}
-        flat = {view: [group for own in groups for group in own] for view, groups in sides.items()}
         options: dict[str, Any] = {"entropy": True} if any(str(name) == "entropy" for name in needs.live) else {}
-        if teacher := self.teacher_pass(step, blocks):
-            options["teacher"] = teacher
+        if TEACHER in sides:
+            assert step.teacher is not None
+            options["teacher"] = TeacherPass(
+                model=step.teacher.model, groups=sides[TEACHER], divergences=needs.divergences
+            )
+        flat = dict(sides[POLICY])
         clean = flat.pop(CLEAN)
         scores = self.model.score(clean, against=flat, **options, **self.scoring.options)
         rows = [row for block in blocks for row in experience.blocks[block].rows]
@@ -183,17 +196,6 @@ class Updater:
             progress=step.weighed.table.progress,
             losses=losses,
         )
-
-    def teacher_pass(self, step: Step, blocks: Sequence[int]) -> TeacherPass | None:
-        """Return the teacher's side of the divergences over the whole vocabulary that terms want, if any does."""
-        needs = step.needs
-        if not needs.divergences:
-            return None
-        assert step.teacher is not None
-        prompts = step.prompts[TEACHER]
-        groups = {view: prompts.groups([(view, block) for block in blocks]) for view in needs.teacher_views()}
-        flat = {view: [group for own in found for group in own] for view, found in groups.items()}
-        return TeacherPass(model=step.teacher.model, groups=flat, divergences=needs.divergences)
 
     def rate(self) -> float:
         """Return the learning rate of the coming update."""

@@ -11,7 +11,14 @@ import torch
 import train.deepspeed_backend
 from configs import compose
 from train.backend import load_optimizer_state, optimizer_state
-from train.deepspeed_backend import KEPT_WHOLE, SMALL_MODEL, drop_stale_locks, make_optimizer, sharded_config
+from train.deepspeed_backend import (
+    KEPT_WHOLE,
+    SMALL_MODEL,
+    compiled_folder,
+    drop_stale_locks,
+    make_optimizer,
+    sharded_config,
+)
 from train.settings import TrainSettings
 
 
@@ -71,6 +78,14 @@ def test_step_numbers_are_kept_as_the_optimiser_counts_them():
             del optimizer.ds_opt_adam
         load_optimizer_state([weight], optimizer, state)
         assert isinstance(optimizer.state[weight]["step"], int if flag else torch.Tensor)
+
+
+def test_every_environment_compiles_the_helper_in_a_folder_of_its_own(monkeypatch):
+    folders = []
+    for prefix in ("/clones/one/.venv", "/clones/two/.venv", "/clones/one/.venv"):
+        monkeypatch.setattr("sys.prefix", prefix)
+        folders.append(compiled_folder())
+    assert folders[0] == folders[2] != folders[1] and folders[0].parent == folders[1].parent
 
 
 def test_locks_of_killed_compilations_go_and_those_of_running_ones_stay(tmp_path, capsys):

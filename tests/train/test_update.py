@@ -34,7 +34,7 @@ def batch_and_gradients(state: TrainState) -> tuple[ScoredBatch, dict[str, torch
     settings = state.settings
     experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
     step = make_step(state.models, experience, settings, state.ranks, 1)
-    batch = state.updater.batch(step, [0, 1], settings.losses, {})
+    batch = state.updater.batch(step, [0, 1], state.updater.sides(step, [0, 1]), settings.losses, {})
     shares = token_shares(batch.mask_NT.sum(1).int().tolist(), settings.losses.average, 24)
     state.model.module.zero_grad()
     total_loss(token_losses(settings.losses, batch)[0], spread(shares, batch.mask_NT)).backward()
@@ -84,7 +84,8 @@ def test_a_clean_score_of_a_term_is_there_for_the_first_mini_batch_too(small_run
     experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
     step = make_step(state.models, experience, settings, state.ranks, 1)
     assert sorted(step.fixed["entropy"]) == list(range(len(experience.responses)))
-    assert state.updater.batch(step, [0, 1], settings.losses, {}).scores["entropy"].shape[0] == 8
+    batch = state.updater.batch(step, [0, 1], state.updater.sides(step, [0, 1]), settings.losses, {})
+    assert batch.scores["entropy"].shape[0] == 8
 
 
 def test_dependency_metrics_are_sums_over_responses_that_have_tokens():
