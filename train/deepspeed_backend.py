@@ -4,11 +4,7 @@ import logging
 import os
 import shutil
 import sys
-import time
-import zlib
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,12 +15,12 @@ from common.parallel import own_cores
 from models.loader import VisionLanguageModel, log_once
 from models.scoring import Scorer
 from train.backend import adamw, load_optimizer_state, optimizer_state, set_rate
+from train.compiling import compile_once
 from train.distributed import Ranks
 from train.settings import TrainSettings
 from train.shards import Piece, flat_pieces, split_pieces, whole_pieces
 
 NEVER = 1 << 62
-LONGEST_COMPILE_S = 1200  # five minutes were measured on a busy machine
 KEPT_WHOLE = 100_000  # DeepSpeed's default: at stage 3 parameters of up to so many numbers stay on every rank
 SMALL_MODEL = 1_000 * KEPT_WHOLE
 
@@ -71,26 +67,6 @@ def refuse_impossible(settings: TrainSettings) -> None:
         raise UserError("bfloat16 needs float32 master weights, which DeepSpeed keeps from zero_stage 1 on; set it")
 
 
-def compiled_folder() -> Path:
-    """Return where DeepSpeed's helper is compiled: for each environment apart.
-
-    Its build names the environment's headers, so that two which share torch's cache compile it anew for each other,
-    and wait for each other's lock, at every start.
-    """
-    mark = zlib.crc32(str(Path(sys.prefix).absolute()).encode())
-    return Path(f"~/.cache/torch_extensions/environment_{mark:08x}").expanduser()
-
-
-def drop_stale_locks(folder: Path) -> None:
-    """Remove locks that a killed compilation left in torch's extension cache: torch would wait for them for ever."""
-    for lock in [*folder.glob("*/lock"), *folder.glob("*/*/lock")]:
-        with suppress(FileNotFoundError):  # another rank removed it
-            age_s = time.time() - lock.stat().st_mtime
-            if age_s > LONGEST_COMPILE_S:
-                lock.unlink()
-                print(f"removed {lock}, left {age_s / 60:.0f} minutes ago by a killed compilation", file=sys.stderr)
-
-
 @cache
 def import_deepspeed() -> Any:
     """DeepSpeed, quiet; its start-up messages say nothing that a run needs."""
@@ -102,10 +78,12 @@ def import_deepspeed() -> Any:
             "DeepSpeed compiles a small helper on CPUs and finds no C++ compiler; install one (g++), or set "
             "parallel.backend=torch"
         )
-    drop_stale_locks(Path(os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(compiled_folder()))))
     import deepspeed
+    from deepspeed.accelerator import get_accelerator
 
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    if not torch.cuda.is_available() and (builder := get_accelerator().create_op_builder("ShareMemCommBuilder")):
+        compile_once(builder)
     return deepspeed
 
 
@@ -123,6 +101,7 @@ def make_optimizer(parameters: list[Tensor], settings: TrainSettings) -> torch.o
     if not CPUAdamBuilder().is_compatible():
         log_once("parallel.offload: DeepSpeed cannot compile its CPU Adam here (see ds_report); torch's steps, slower")
         return adamw(parameters, settings)
+    compile_once(CPUAdamBuilder())
     rate, decay = settings.optimiser.learning_rate, settings.optimiser.weight_decay
     optimizer: torch.optim.Optimizer = DeepSpeedCPUAdam(parameters, lr=rate, weight_decay=decay, adamw_mode=True)
     return optimizer

@@ -1,8 +1,6 @@
 """What DeepSpeed is asked for that no run of the tiny model shows."""
 
-import os
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -14,8 +12,6 @@ from train.backend import load_optimizer_state, optimizer_state
 from train.deepspeed_backend import (
     KEPT_WHOLE,
     SMALL_MODEL,
-    compiled_folder,
-    drop_stale_locks,
     make_optimizer,
     sharded_config,
 )
@@ -45,7 +41,9 @@ def test_an_offloaded_optimiser_is_deepspeeds_with_all_cores(monkeypatch, builds
             made.update(options, adamw_mode=adamw_mode)
             super().__init__(parameters, **options)
 
-    builder = SimpleNamespace(CPUAdamBuilder=lambda: SimpleNamespace(is_compatible=lambda: builds))
+    helper, compiled = SimpleNamespace(is_compatible=lambda: builds), list[SimpleNamespace]()
+    builder = SimpleNamespace(CPUAdamBuilder=lambda: helper)
+    monkeypatch.setattr(train.deepspeed_backend, "compile_once", compiled.append)
     for name, stub in {"adam": SimpleNamespace(DeepSpeedCPUAdam=Adam), "op_builder": builder}.items():
         monkeypatch.setitem(sys.modules, f"deepspeed.ops.{name}", stub)
     for name in ("deepspeed", "deepspeed.ops"):
@@ -58,6 +56,7 @@ def test_an_offloaded_optimiser_is_deepspeeds_with_all_cores(monkeypatch, builds
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     settings = compose(TrainSettings, ["scale=3b", "parallel.offload=optimizer"])
     optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(2))], settings)
+    assert compiled == [helper] * builds
     assert threads == [12] and isinstance(optimizer, Adam) == builds
     assert made == ({"lr": 1e-6, "weight_decay": 0.01, "adamw_mode": True} if builds else {})
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -78,23 +77,3 @@ def test_step_numbers_are_kept_as_the_optimiser_counts_them():
             del optimizer.ds_opt_adam
         load_optimizer_state([weight], optimizer, state)
         assert isinstance(optimizer.state[weight]["step"], int if flag else torch.Tensor)
-
-
-def test_every_environment_compiles_the_helper_in_a_folder_of_its_own(monkeypatch):
-    folders = []
-    for prefix in ("/clones/one/.venv", "/clones/two/.venv", "/clones/one/.venv"):
-        monkeypatch.setattr("sys.prefix", prefix)
-        folders.append(compiled_folder())
-    assert folders[0] == folders[2] != folders[1] and folders[0].parent == folders[1].parent
-
-
-def test_locks_of_killed_compilations_go_and_those_of_running_ones_stay(tmp_path, capsys):
-    old, new = tmp_path / "py311_cpu" / "cpu_adam" / "lock", tmp_path / "deepspeed_shm_comm" / "lock"
-    for lock in (old, new):
-        lock.parent.mkdir(parents=True)
-        lock.touch()
-    hour_ago = time.time() - 3600
-    os.utime(old, (hour_ago, hour_ago))
-    drop_stale_locks(tmp_path)
-    assert not old.exists() and new.exists()
-    assert f"removed {old}, left 60 minutes ago" in capsys.readouterr().err
