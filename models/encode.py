@@ -272,7 +272,8 @@ class Encoder:
                 image = look.at("before_resize", source.open(), sample, number)
                 image = fit_pixels(image, self.settings.min_pixels, self.settings.max_pixels)
                 images.append(look.at("after_resize", image, sample, number))
-        except Exception as error:  # in a thread, nothing else on the way says whose picture it was
+        except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+            # In a thread, nothing else on the way says whose picture it was.
             error.add_note(f"picture {len(images)} of sample {sample.id}")
             raise
         return images
