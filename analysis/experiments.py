@@ -3,18 +3,20 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.reuse import refuse_other_evaluation, refuse_other_training
+from analysis.reuse import finished_training, is_finished, refuse_other_evaluation, refuse_other_training
 from common import UserError
-from configs import Run
+from configs import Run, compose
 from configs.groups import read_yaml
 from configs.layout import base_folder, evaluation_folder, run_folder
 from eval.output import read_predictions
+from train.settings import TrainSettings
 
 REPOSITORY = Path(__file__).parent.parent
 TABLES = REPOSITORY / "configs" / "tables"
@@ -53,6 +55,8 @@ class Experiment:
     suite: Suite
     seed: int
     runs: Path
+    train_options: Sequence[str] = ()  # further settings of a missing training
+    eval_options: Sequence[str] = ()
 
     @property
     def method(self) -> str:
@@ -63,28 +67,48 @@ class Experiment:
         return bool(self.row.set)
 
     @property
-    def folder(self) -> Path:
+    def own_folder(self) -> Path:
+        """Return the folder that the row's id names."""
         if not self.is_trained:
             base = base_folder(self.suite.scale, self.runs)
             return base.with_name(self.row.id) if self.row.eval else base
         return run_folder(self.suite.scale, self.row.id, self.seed, self.runs)
 
+    @cached_property
+    def folder(self) -> Path:
+        """Return the own folder, or that of another row in which a training of equal settings is finished."""
+        return finished_training(self.own_folder, self.training) if self.is_trained else self.own_folder
+
+    @property
+    def training(self) -> TrainSettings:
+        settings = composed((*self.row.set, f"scale={self.suite.scale}", *self.train_options))
+        return replace(settings, seed=self.seed, run=str(self.own_folder))
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Return the training's curves, one line per step."""
+        return pd.read_json(self.folder / "metrics.jsonl", lines=True)
+
+    @cached_property
+    def timing(self) -> pd.DataFrame | None:
+        """Return what every step took; None where nothing was written of it."""
+        path = self.folder / "timing.jsonl"
+        return pd.read_json(path, lines=True) if path.exists() else None
+
     @property
     def evaluation(self) -> Path:
         return evaluation_folder(self.folder, self.suite.bench)
 
-    def commands(self, train_options: Sequence[str], eval_options: Sequence[str]) -> list[list[str]]:
+    def commands(self) -> list[list[str]]:
         """Return what is still to be run, in order; what was finished with other settings is refused."""
-        todo, suite = [], self.suite
-        if self.is_trained:
-            own = [f"scale={suite.scale}", f"seed={self.seed}", f"run={self.folder}"]
-            training = [*self.row.set, *own, *train_options]
-            if not (self.folder / "finished.json").exists():
-                todo.append(["train", *training])
-            else:
-                refuse_other_training(self.folder, training)
+        todo = []
+        if self.is_trained and is_finished(self.folder):
+            refuse_other_training(self.folder, self.training)
+        elif self.is_trained:
+            own = [f"scale={self.suite.scale}", f"seed={self.seed}", f"run={self.folder}"]
+            todo.append(["train", *self.row.set, *own, *self.train_options])
         for folder, options in self.evaluations().items():
-            evaluation = [*options, f"seed={self.seed}", *eval_options]
+            evaluation = [*options, f"seed={self.seed}", *self.eval_options]
             if not (folder / "scores.json").exists():
                 todo.append(["eval", *evaluation])
             else:
@@ -113,14 +137,20 @@ class Experiment:
         return Run.load(self.evaluation / "run.json")
 
 
+@cache
+def composed(overrides: tuple[str, ...]) -> TrainSettings:
+    """Return a row's settings; its trainings differ in seed and folder alone."""
+    return compose(TrainSettings, overrides)
+
+
 def shown(command: Sequence[str]) -> str:
     """Return a command as a person would type it."""
     return " ".join(["python", "-m", *command])
 
 
-def fill(experiments: Sequence[Experiment], train_options: Sequence[str], eval_options: Sequence[str]) -> None:
+def fill(experiments: Sequence[Experiment]) -> None:
     """Run what is missing, one command after another, in processes of their own."""
-    commands = [c for experiment in experiments for c in experiment.commands(train_options, eval_options)]
+    commands = [command for experiment in experiments for command in experiment.commands()]
     for number, command in enumerate(commands, start=1):
         print(f"[{number}/{len(commands)}] {shown(command)}", flush=True)
         status = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY).returncode
@@ -128,9 +158,9 @@ def fill(experiments: Sequence[Experiment], train_options: Sequence[str], eval_o
             raise UserError(f"'{shown(command)}' ended with status {status}; mend it and start again, it resumes")
 
 
-def missing(experiments: Sequence[Experiment], train_options: Sequence[str], eval_options: Sequence[str]) -> list[str]:
+def missing(experiments: Sequence[Experiment]) -> list[str]:
     """Return the commands that would fill the empty cells."""
-    return [shown(command) for one in experiments for command in one.commands(train_options, eval_options)]
+    return [shown(command) for one in experiments for command in one.commands()]
 
 
 def table_file(name: str) -> Path:

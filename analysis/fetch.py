@@ -63,6 +63,17 @@ def repos_of(settings: FetchSettings) -> "list[HubRepo]":
     ]
 
 
+def is_here(repo: "HubRepo", root: Path = Path("runs/hub")) -> bool:
+    """Return whether a repository was fetched, or lies in the hub's own cache."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    from data.hub import read_lock
+
+    locked = read_lock(root).get(repo.name)
+    fetched = locked is not None and locked.is_complete and not locked.missing(repo.folder(root))
+    return fetched or (Path(HF_HUB_CACHE) / f"{repo.kind}s--{repo.name.replace('/', '--')}").is_dir()
+
+
 def unpack(folder: Path) -> None:
     """Unpack archives of pictures beside the rows that name them; what is there with its size stays."""
     for archive in sorted(folder.rglob(ARCHIVES)):

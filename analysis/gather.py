@@ -41,7 +41,9 @@ def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Ex
     short = [] if settings.task == "table" else table.get("demo", [])
     suite, runs = suite_of(table, settings.scale), Path(settings.folder)
     return [
-        Experiment(row=row, suite=suite, seed=seed, runs=runs)
+        Experiment(
+            row=row, suite=suite, seed=seed, runs=runs, train_options=settings.train, eval_options=settings.eval
+        )
         for row in rows_of(table, settings.methods or short)
         for seed in range(settings.seeds if row.set else 1)
     ]
@@ -54,28 +56,27 @@ def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
     """
     table = read_table_file(settings.table)
     experiments = experiments_of(settings, table)
-    plan = plan_lines(title_of(settings.table, table), table, experiments, settings.train, settings.eval)
+    plan = plan_lines(title_of(settings.table, table), table, experiments)
     if settings.plan:
         print("\n".join(plan))
         return None
-    todo = missing(experiments, settings.train, settings.eval)
+    todo = missing(experiments)
     if todo and settings.fill:
-        lacks = lacking(experiments[0].suite)
+        lacks = lacking(settings.table, settings.scale)
         if lacks:
             print("\n".join(plan), flush=True)
             raise UserError(f"scale={settings.scale} cannot be run here, it lacks {'; '.join(lacks)}")
         if clean:
             check_clean()
-        fill(experiments, settings.train, settings.eval)
-        todo = missing(experiments, settings.train, settings.eval)
+        fill(experiments)
+        todo = missing(experiments)
     if todo:
         raise UserError("some cells have no run yet; add fill=true, or run: " + " ; ".join(todo))
     predictions = pd.concat([e.predictions(table) for e in experiments], ignore_index=True)
     curves: dict[str, list[pd.DataFrame]] = {}
     for experiment in experiments:
         if experiment.is_trained:
-            frame = pd.read_json(experiment.folder / "metrics.jsonl", lines=True)
-            curves.setdefault(experiment.method, []).append(frame)
+            curves.setdefault(experiment.method, []).append(experiment.metrics)
     methods = list(dict.fromkeys(experiment.method for experiment in experiments))
     return Gathered(experiments, methods, table, predictions, collect_items(predictions), curves)
 
@@ -95,12 +96,13 @@ def provenance(experiments: list[Experiment]) -> list[dict]:
     rows = []
     for experiment in experiments:
         record = experiment.record()
-        trained = experiment.folder / "timing.jsonl"
-        seconds = pd.read_json(trained, lines=True)["timing_s/step"].sum() if trained.exists() else 0.0
+        timing = experiment.timing if experiment.is_trained else None
+        seconds = 0.0 if timing is None else timing["timing_s/step"].sum()
         rows.append(
             {
                 "method": experiment.method,
                 "seed": experiment.seed,
+                "run": experiment.folder.relative_to(experiment.runs).as_posix(),
                 "commit": record.commit,
                 "dirty": record.dirty or (experiment.is_trained and Run.load(experiment.folder / "run.json").dirty),
                 "weights": record.revisions["model"],

@@ -78,8 +78,9 @@ def one_value(experiment: Experiment, measure: Mapping[str, Any]) -> float:
         return attention_spread(experiment.evaluation, column, measure["responses"])
     if not experiment.is_trained:
         return nan
-    name = "timing.jsonl" if measure["metric"].startswith(("timing_s/", "perf/")) else "metrics.jsonl"
-    return metric_value(pd.read_json(experiment.folder / name, lines=True), measure["metric"], measure["over"])
+    is_timed = measure["metric"].startswith(("timing_s/", "perf/"))
+    curves = experiment.timing if is_timed else experiment.metrics
+    return nan if curves is None else metric_value(curves, measure["metric"], measure["over"])
 
 
 def measured(experiments: Sequence[Experiment], table: Mapping[str, Any]) -> pd.DataFrame:

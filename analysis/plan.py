@@ -5,44 +5,39 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from analysis.experiments import Experiment, Suite, shown
+from analysis.experiments import Experiment, shown
+from analysis.fetch import KINDS, FetchSettings, is_here, repos_of
+from analysis.reuse import is_finished
 from common import read_jsonl
-from configs import compose
-from eval.tasks import BENCHMARKS, names_of
 from train.estimate import estimate
-from train.settings import TrainSettings
 
 
-def plan_lines(
-    title: str,
-    table: dict[str, Any],
-    experiments: Sequence[Experiment],
-    train_options: Sequence[str],
-    eval_options: Sequence[str],
-) -> list[str]:
+def plan_lines(title: str, table: dict[str, Any], experiments: Sequence[Experiment]) -> list[str]:
     """Return the plan: for each row and seed the commands that are left, and the cells that they fill."""
     suite = experiments[0].suite
     columns = [column.get(suite.bench, column["id"]) for column in table["columns"]]
     lines = [
         f"{title} at {suite.scale} scale: model={suite.model}, bench={suite.bench}, preset={suite.preset}",
         f"columns: {', '.join(columns)}",
-        *cost_lines(experiments, train_options),
+        *cost_lines(experiments),
     ]
     for experiment in experiments:
         seed = f", seed {experiment.seed}" if experiment.is_trained else ""
-        todo = experiment.commands(train_options, eval_options)
+        todo = experiment.commands()
         lines += ["", f"{experiment.row.name}{seed}: {len(columns)} cells and their averages"]
+        if experiment.folder != experiment.own_folder:
+            lines.append(f"  its settings are those of a finished training, which is used: {experiment.folder}")
         lines += [f"  {shown(command)}" for command in todo] or [f"  done: {experiment.evaluation}"]
     return lines
 
 
-def cost_lines(experiments: Sequence[Experiment], train_options: Sequence[str]) -> list[str]:
+def cost_lines(experiments: Sequence[Experiment]) -> list[str]:
     """Return how many trainings are left and what they take: measured here where that is known, else estimated."""
-    left = [one for one in experiments if one.is_trained and not (one.folder / "finished.json").exists()]
+    left = [one for one in experiments if one.is_trained and not is_finished(one.folder)]
     if not left:
         return ["trainings left: none"]
     scale, runs = left[0].suite.scale, left[0].runs
-    settings = [compose(TrainSettings, [*one.row.set, f"scale={scale}", *train_options]) for one in left]
+    settings = [one.training for one in left]
     timed = [path.parent for path in (runs / scale).glob("*/seed*/timing.jsonl")]
     if per_step := [seconds for folder in timed if (seconds := step_seconds(folder)) is not None]:
         steps = sum(one.steps for one in settings)
@@ -63,25 +58,21 @@ def cost_lines(experiments: Sequence[Experiment], train_options: Sequence[str]) 
 def step_seconds(folder: Path) -> float | None:
     """Return the median seconds of a finished training's steps; None where it is not finished."""
     path = folder / "timing.jsonl"
-    if not (folder / "finished.json").exists():
+    if not is_finished(folder):
         return None
     return median(row["timing_s/step"] for row in read_jsonl(path))
 
 
-def lacking(suite: Suite) -> list[str]:
+def lacking(table: str, scale: str) -> list[str]:
     """Return what this machine lacks to train and evaluate at a scale: GPU, weights, data; each with the remedy."""
-    settings = compose(TrainSettings, [f"scale={suite.scale}"])
-    hub = [] if Path(settings.model.path).is_dir() else [("model", settings.model.path)]
-    if settings.data.source.count("/") == 1 and not Path(settings.data.source).exists():
-        hub.append(("dataset", settings.data.source))
-    hub += [("dataset", BENCHMARKS[name].hub) for name in names_of(suite.bench) if BENCHMARKS[name].hub]
-    if not hub:
+    asked = [FetchSettings(what=what, scale=scale, table=table) for what in KINDS]
+    repos = {one.what: repos_of(one) for one in asked}
+    if not any(repos.values()):
         return []  # weights and problems come with the repository, and the tiny model needs no GPU
     import torch
-    from huggingface_hub.constants import HF_HUB_CACHE
 
     found = [] if torch.cuda.is_available() else ["a CUDA GPU"]
-    for kind, name in dict.fromkeys(hub):
-        if not (Path(HF_HUB_CACHE) / f"{kind}s--{name.replace('/', '--')}").is_dir():
-            found.append(f"the {kind} {name} (hf download {name}{' --repo-type dataset' * (kind == 'dataset')})")
+    for what, wanted in repos.items():
+        gone = [f"the {repo.kind} {repo.name} (make {what} SCALE={scale})" for repo in wanted if not is_here(repo)]
+        found += gone
     return found

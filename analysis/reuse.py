@@ -1,52 +1,86 @@
-"""Say whether a finished training or evaluation was made with the settings that a table asks for."""
+"""Find finished trainings by their settings, and refuse finished work of other settings than a table asks for."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from common import UserError
-from configs import compose, load_resolved, to_dict
+from configs import Run, compose, difference, load_resolved, to_dict
 from eval.settings import EvalSettings
 from eval.tasks import with_items
-from train.settings import TrainSettings
+from train.settings import PLACE, TrainSettings
 
-# What a run writes and where it runs; its numbers do not follow from these.
-TRAINING_PLACE = frozenset({"run", "keep", "parallel"})
+# What an evaluation writes and where it runs; its numbers do not follow from these.
 EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "engine", "memory_share", "gpus", "server"})
 
 
-def difference(before: dict[str, Any], now: dict[str, Any], place: Collection[str]) -> str:
-    """Return the first setting, with both its values, in which two resolved settings differ; empty where none does."""
-    for key, value in now.items():
-        if key not in place and before[key] != value:
-            return named_difference(key, before[key], value)
-    return ""
+def is_finished(folder: Path) -> bool:
+    return (folder / "finished.json").exists()
 
 
-def named_difference(key: str, before: Any, now: Any) -> str:
-    """Return where two unequal values differ, as deep as both are dicts: "losses.perception_kl.coef=0.5, not 0.02"."""
+def finished_training(own: Path, asked: TrainSettings) -> Path:
+    """Return the folder of a finished training of these settings: a row's own, else another row's beside it.
+
+    Where there is none, it is the row's own, in which the training is to be.
+    """
+    others = [folder for folder in sorted(own.parent.parent.glob(f"*/{own.name}")) if folder != own]
+    numbers = settled(to_dict(asked))
+    for folder in filter(is_finished, [own, *others]):
+        if may_equal(first_settings(folder), json.loads(json.dumps(numbers))) and recorded(folder) == numbers:
+            return folder
+    return own
+
+
+def settled(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a training's numbers follow from: without its place, and without a term that adds nothing."""
+    found = {name: value for name, value in settings.items() if name not in PLACE and name != "method"}
+    losses = found.get("losses", {})
+    entropy = losses.get("entropy") or {}
+    is_off = not entropy.get("coef") and not entropy.get("masked_coef")
+    return found | {"losses": losses | {"entropy": None}} if is_off else found
+
+
+@cache
+def recorded(folder: Path) -> dict[str, Any] | None:
+    """Return a finished training's settings; None where they are of another version, which no row can equal."""
+    try:
+        return settled(to_dict(load_resolved(TrainSettings, folder / "config.yaml")))
+    except UserError:
+        return None
+
+
+@cache
+def first_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings a training was begun with: quick to read, without what may have changed."""
+    path = folder / "run.json"
+    found = settled(Run.load(path).config) if path.exists() else {}
+    return {name: value for name, value in found.items() if name != "steps"}
+
+
+def may_equal(before: Any, now: Any) -> bool:
+    """Return whether settings that both know are equal, which is quick, so that few folders are read whole."""
     if isinstance(before, dict) and isinstance(now, dict):
-        deeper = next(name for name in [*now, *before] if before.get(name) != now.get(name))
-        return named_difference(f"{key}.{deeper}", before.get(deeper), now.get(deeper))
-    return f"{key}={before}, not {now}"
+        return all(may_equal(before[name], now[name]) for name in before.keys() & now.keys())
+    return before == now
 
 
-def refuse_other(before: Any, now: Any, folder: Path, place: Collection[str]) -> None:
-    found = difference(to_dict(before), to_dict(now), place)
-    if found:
-        raise UserError(
-            f"{folder} was made with {found} as the table asks; give the same settings (train=[...], eval=[...]), "
-            "another folder=<runs>, or remove it"
-        )
-
-
-def refuse_other_training(folder: Path, overrides: Sequence[str]) -> None:
+def refuse_other_training(folder: Path, asked: TrainSettings) -> None:
     """Refuse a training of other settings than those of its row."""
     before = load_resolved(TrainSettings, folder / "config.yaml")
-    refuse_other(before, compose(TrainSettings, overrides), folder, TRAINING_PLACE)
+    refuse(difference(settled(to_dict(before)), settled(to_dict(asked))), folder)
 
 
 def refuse_other_evaluation(folder: Path, overrides: Sequence[str]) -> None:
     """Refuse an evaluation of other items, responses, views or graders than those of the table."""
     before, now = load_resolved(EvalSettings, folder / "config.yaml"), compose(EvalSettings, overrides)
-    refuse_other(with_items(before), with_items(now), folder, EVALUATION_PLACE)
+    refuse(difference(to_dict(with_items(before)), to_dict(with_items(now)), EVALUATION_PLACE), folder)
+
+
+def refuse(found: str, folder: Path) -> None:
+    if found:
+        raise UserError(
+            f"{folder} was made with {found} as the table asks; give the same settings (train=[...], eval=[...]), "
+            "another folder=<runs>, or remove it"
+        )

@@ -39,10 +39,9 @@ CURVES = [
 
 def curve_of(experiment: Experiment) -> pd.DataFrame:
     """Return a training's curves; a metric that its method does not log is empty."""
-    curve = pd.read_json(experiment.folder / "metrics.jsonl", lines=True)
-    times = experiment.folder / "timing.jsonl"
-    if times.exists():
-        curve = curve.merge(pd.read_json(times, lines=True)[["step", STEP_TIME]], on="step", how="left")
+    curve, times = experiment.metrics, experiment.timing
+    if times is not None:
+        curve = curve.merge(times[["step", STEP_TIME]], on="step", how="left")
     found = curve.reindex(columns=["step", *CURVES]).astype(dict.fromkeys(CURVES, np.float32))
     found.insert(0, "seed", experiment.seed)
     found.insert(0, "row", experiment.method)

@@ -2,6 +2,7 @@
 
 from configs.command import command
 from configs.compose import compose, load_resolved, save_resolved, to_dict
+from configs.difference import difference
 from configs.run import Run
 from configs.settings import count_settings, describe, setting
 
@@ -11,6 +12,7 @@ __all__ = [
     "compose",
     "count_settings",
     "describe",
+    "difference",
     "load_resolved",
     "save_resolved",
     "setting",

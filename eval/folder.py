@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common import UserError
-from configs import Run, load_resolved
+from configs import Run, difference, load_resolved
 from configs.layout import evaluation_folder
 from eval.checks import check_names, check_sampling, check_workers
 from eval.settings import EvalSettings
@@ -29,11 +29,9 @@ def kept(settings: EvalSettings) -> dict[str, Any]:
 def check_folder(settings: EvalSettings, record: Run, out: Path) -> None:
     """Refuse a folder that holds an evaluation by other settings, of other weights, or of another reading."""
     remedy = "give out=<another folder>, or remove it"
-    if (out / "config.yaml").exists():
-        before, now = kept(load_resolved(EvalSettings, out / "config.yaml")), kept(settings)
-        for name in now:
-            if before[name] != now[name]:
-                raise UserError(f"{out} was evaluated with another '{name}' ({before[name]}); {remedy}")
+    saved = out / "config.yaml"
+    if saved.exists() and (changed := difference(kept(load_resolved(EvalSettings, saved)), kept(settings))):
+        raise UserError(f"{out} was evaluated with {changed}; {remedy}")
     if (out / "run.json").exists():
         for name, revision in Run.load(out / "run.json").revisions.items():
             if record.revisions.get(name, revision) != revision:

@@ -18,7 +18,7 @@ import torch
 from common import UserError
 from common.lock import folder_lock
 from common.progress import progress
-from configs import Run, layout, load_resolved, save_resolved, to_dict
+from configs import Run, difference, layout, load_resolved, save_resolved, to_dict
 from data.sources import Samples, source_digest
 from data.views import View
 from models import ModelSettings
@@ -40,7 +40,7 @@ from train.needs import check_columns, needs_of
 from train.outcomes import outcome_metrics
 from train.rollout import Round, begin_round, collect, usable_prompts
 from train.scores import FrozenModel
-from train.settings import TrainSettings
+from train.settings import PLACE, TrainSettings
 from train.step import make_step
 from train.tool_factory import make_tools
 from train.tools import Tools
@@ -49,7 +49,7 @@ from train.update import Updater
 from train.validation import Validation
 from train.wandb_login import check_login
 
-MAY_CHANGE = ("steps", "keep", "parallel", "run")  # settings that a resumed run may give anew
+MAY_CHANGE = PLACE | {"steps"}  # settings that a resumed run may give anew
 PARITY_PROMPTS = {"float32": 4, "bfloat16": 32}  # a mean over fewer is noise of the size of bfloat16's gap
 
 
@@ -80,13 +80,9 @@ def claim_run_folder(run: Path, settings: TrainSettings) -> None:
     """Take the run folder for these settings, or refuse if it belongs to others."""
     saved, record = run / "config.yaml", run / "run.json"
     if saved.exists():
-        before, now = to_dict(load_resolved(TrainSettings, saved)), to_dict(settings)
-        changed = [key for key in now if key not in MAY_CHANGE and before[key] != now[key]]
+        changed = difference(to_dict(load_resolved(TrainSettings, saved)), to_dict(settings), MAY_CHANGE)
         if changed:
-            raise UserError(
-                f"{run} was begun with another '{changed[0]}' ({before[changed[0]]}); give run=<another folder> or "
-                "remove it"
-            )
+            raise UserError(f"{run} was begun with {changed}; give run=<another folder>, or remove it")
     found = revisions(settings)
     if record.exists():
         for name, revision in Run.load(record).revisions.items():

@@ -33,6 +33,9 @@ else:
         for pieces in (TERMS, WEIGHTS, REWARDS, PLANS)
     )
 
+# What a run writes and where it runs; its numbers do not follow from these.
+PLACE = frozenset({"run", "keep", "parallel"})
+
 
 @dataclass(frozen=True)
 class LossSettings:

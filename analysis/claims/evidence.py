@@ -14,7 +14,7 @@ from analysis.items import Items, collect_items
 from analysis.measuring import measured
 from analysis.run_files import classes_table, curves_table, read_classes, read_curves
 from analysis.table_files import ITEMS, read_table
-from configs.layout import SEED_FOLDER, run_folder
+from configs.layout import SEED_FOLDER
 
 RESULTS = REPOSITORY / "results"
 
@@ -67,7 +67,7 @@ def committed(name: str, scale: str, results: Path = RESULTS) -> Evidence:
 def from_runs(name: str, scale: str, runs: Path) -> Evidence:
     """Read the rows of a table that are trained and evaluated below a folder of runs."""
     table = read_table_file(name)
-    found = [one for one in on_disk(table, scale, runs) if not one.commands([], [])]
+    found = [one for one in on_disk(table, scale, runs) if not one.commands()]
     if not found:
         return Evidence(name=name, scale=scale)
     predictions = pd.concat([one.predictions(table) for one in found], ignore_index=True)
@@ -83,10 +83,11 @@ def from_runs(name: str, scale: str, runs: Path) -> Evidence:
 
 
 def on_disk(table: dict[str, Any], scale: str, runs: Path) -> list[Experiment]:
-    """Return the experiments of a table that have a folder."""
-    suite, found = suite_of(table, scale), []
-    for row in rows_of(table):
-        home = run_folder(scale, row.id, 0, runs).parent
-        seeds = [int(match[1]) for path in home.glob("seed*") if (match := SEED_FOLDER.fullmatch(path.name))]
-        found += [Experiment(row=row, suite=suite, seed=seed, runs=runs) for seed in sorted(seeds if row.set else [0])]
-    return found
+    """Return the experiments of a table under every seed that has a training at its scale."""
+    suite, folders = suite_of(table, scale), (runs / scale).glob("*/seed*")
+    seeds = sorted({int(match[1]) for path in folders if (match := SEED_FOLDER.fullmatch(path.name))})
+    return [
+        Experiment(row=row, suite=suite, seed=seed, runs=runs)
+        for row in rows_of(table)
+        for seed in (seeds if row.set else [0])
+    ]

@@ -333,7 +333,7 @@ def test_committed_files_are_enough(tmp_path: Path) -> None:
 
 def finish(one: Experiment, share: float) -> None:
     """Write what a finished training and its evaluation leave, with the settings that the table asks for."""
-    for room, *options in one.commands([], []):
+    for room, *options in one.commands():
         folder = one.folder if room == "train" else one.evaluation
         save_resolved(compose(TrainSettings if room == "train" else EvalSettings, options), folder / "config.yaml")
     (one.folder / "finished.json").write_text("{}")

@@ -10,7 +10,6 @@ import pytest
 from analysis.experiments import Experiment, Row, Suite
 from analysis.measures import measure_rows
 from analysis.measuring import measured, metric_value
-from analysis.reuse import difference
 from common import UserError
 from configs.layout import PREDICTIONS
 
@@ -80,12 +79,3 @@ def test_a_metric_that_was_not_logged_is_no_number_and_an_unknown_reading_is_ref
     assert isnan(metric_value(pd.DataFrame({"step": [1]}), "k3", "last"))
     with pytest.raises(UserError, match="over is 'mean'; use one of last, median, onset"):
         metric_value(pd.DataFrame({"step": [1], "k3": [nan]}), "k3", "mean")
-
-
-def test_a_difference_of_settings_is_named_as_deep_as_it_lies() -> None:
-    before = {"losses": {"kl": {"coef": 0.5, "view": "m"}, "ppo": 1}, "run": "a", "steps": 60}
-    now = {"losses": {"kl": {"coef": 0.02, "view": "m"}, "ppo": 1}, "run": "b", "steps": 60}
-    assert difference(before, now, {"run"}) == "losses.kl.coef=0.5, not 0.02"
-    assert difference(before, {**before, "run": "c"}, {"run"}) == ""
-    gone = {**before, "losses": {"ppo": 1}}
-    assert difference(gone, before, ()) == "losses.kl=None, not {'coef': 0.5, 'view': 'm'}"

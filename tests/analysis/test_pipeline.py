@@ -89,17 +89,19 @@ def test_the_papers_gains_are_recomputed_from_its_values():
     assert len(ordered(paper)) == 12 and len(columns_of(paper, "overall")) == 9
 
 
-def experiment(row: str, scale: str, seed: int, runs: Path) -> Experiment:
+def experiment(row: str, scale: str, seed: int, runs: Path, **options: list[str]) -> Experiment:
     table = read_table_file("1")
-    return Experiment(row=rows_of(table, [row])[0], suite=suite_of(table, scale), seed=seed, runs=runs)
+    return Experiment(row=rows_of(table, [row])[0], suite=suite_of(table, scale), seed=seed, runs=runs, **options)
 
 
 def test_a_missing_cell_names_its_command(tmp_path):
-    train, evaluate = experiment("papo_g", "mini", 3, tmp_path).commands([], [])
+    train, evaluate = experiment("papo_g", "mini", 3, tmp_path).commands()
     run = tmp_path / "mini" / "papo_g" / "seed3"
     assert train == ["train", "method=papo_g", "scale=mini", "seed=3", f"run={run}"]
     assert evaluate == ["eval", "model=tiny", f"run={run}", "bench=mini", "preset=mini", "seed=3"]
-    (base,) = experiment("base", "3b", 0, tmp_path).commands(["steps=1"], ["data=somewhere"])
+    (base,) = experiment(
+        "base", "3b", 0, tmp_path, train_options=["steps=1"], eval_options=["data=somewhere"]
+    ).commands()
     assert base[:4] == ["eval", "model=qwen2_5_vl_3b", f"out={tmp_path}/3b/base/eval/papo_suite", "bench=papo_suite"]
     assert base[-1] == "data=somewhere" and "steps=1" not in base
 
@@ -132,7 +134,7 @@ def test_columns_of_the_papers_suite_are_its_benchmarks():
 def test_a_row_may_be_any_settings(tmp_path):
     row = Row(id="half", name="half masked", set=["method=papo_g", "views.masked.ratio=0.3"])
     one = Experiment(row=row, suite=suite_of(read_table_file("1"), "mini"), seed=0, runs=tmp_path)
-    assert one.commands([], [])[0][1:3] == row.set and one.folder == tmp_path / "mini" / "half" / "seed0"
+    assert one.commands()[0][1:3] == row.set and one.folder == tmp_path / "mini" / "half" / "seed0"
 
 
 def test_what_is_not_there_names_what_is():
@@ -147,8 +149,9 @@ def test_what_is_not_there_names_what_is():
 def test_a_scale_that_cannot_be_run_here_is_planned_and_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert lacking(suite_of(read_table_file("1"), "mini")) == []
-    with pytest.raises(UserError, match=r"lacks a CUDA GPU; the model Qwen/.*; the dataset PAPO-Galaxy/PAPO_eval"):
+    assert lacking("1", "mini") == []
+    lacks = r"a CUDA GPU; the model Qwen/.* \(make weights SCALE=3b\); .*PAPO_eval \(make data SCALE=3b\)"
+    with pytest.raises(UserError, match=lacks):
         run(compose(AnalysisSettings, ["table=1", "scale=3b", "fill=true", f"folder={tmp_path}"]))
     assert "python -m train method=papo_g scale=3b seed=0" in capsys.readouterr().out
 
@@ -227,11 +230,11 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
     given = ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"]
     settings = compose(AnalysisSettings, [*given, f"train={SMALL_TRAIN}", f"eval={SMALL_EVAL}"])
     experiments = experiments_of(settings, read_table_file("1"))
-    assert "[1/" in done.stdout and missing(experiments, settings.train, settings.eval) == []
+    assert "[1/" in done.stdout and missing(experiments) == []
     with pytest.raises(UserError, match=r"base/eval/mini was made with items=\d+, not 80 as the table asks"):
-        missing(experiments, settings.train, [])
+        missing([replace(one, eval_options=[]) for one in experiments])
     with pytest.raises(UserError, match=r"grpo/seed0 was made with .*=.*, not .* as the table asks"):
-        missing(experiments[1:], [], settings.eval)
+        missing([replace(one, train_options=[]) for one in experiments[1:]])
 
 
 @pytest.mark.slow

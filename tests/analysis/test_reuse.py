@@ -1,0 +1,94 @@
+"""A finished training is known by its settings, under whichever row it lies; other settings are never taken for it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from analysis.experiments import Experiment, read_table_file, rows_of, suite_of
+from analysis.gather import experiments_of, provenance
+from analysis.plan import plan_lines
+from analysis.settings import AnalysisSettings
+from common import UserError
+from configs import Run, compose, save_resolved
+from eval.settings import EvalSettings
+from train.settings import TrainSettings
+
+
+def finish(folder: Path, *overrides: str, begun_with: Sequence[str] = ()) -> None:
+    """Write what a finished training leaves of its settings."""
+    settings = compose(TrainSettings, [*overrides, "scale=mini", f"run={folder}"])
+    save_resolved(settings, folder / "config.yaml")
+    begun = compose(TrainSettings, [*overrides, "scale=mini", *begun_with])
+    Run.collect(begun, revisions={"model": "m", "data": "d"}).save(folder / "run.json")
+    (folder / "finished.json").write_text(json.dumps({"steps": settings.steps}))
+
+
+def row(table: str, name: str, runs: Path, seed: int = 0, train: Sequence[str] = ()) -> Experiment:
+    found = read_table_file(table)
+    return Experiment(
+        row=rows_of(found, [name])[0], suite=suite_of(found, "mini"), seed=seed, runs=runs, train_options=train
+    )
+
+
+def test_a_training_of_equal_settings_is_found_under_another_row(tmp_path: Path) -> None:
+    twin = tmp_path / "mini" / "papo_g_gamma01" / "seed0"
+    finish(twin, *row("4", "papo_g_gamma01", tmp_path).row.set, "keep.rollouts_every=7", begun_with=["steps=30"])
+    assert row("3", "papo_g_mask06", tmp_path).folder == twin
+    assert [room for room, *_ in row("3", "papo_g_mask06", tmp_path).commands()] == ["eval"]
+    for other in (
+        row("3", "papo_g_mask08", tmp_path),
+        row("3", "papo_g_mask06", tmp_path, seed=1),
+        row("3", "papo_g_mask06", tmp_path, train=["steps=40"]),
+    ):
+        assert other.folder == other.own_folder and other.commands()[0][0] == "train"
+
+
+def test_entropy_terms_of_coefficient_0_are_none(tmp_path: Path) -> None:
+    finish(tmp_path / "mini" / "papo_g" / "seed0", "method=papo_g")
+    assert row("4", "papo_g_gamma02", tmp_path).folder == tmp_path / "mini" / "papo_g" / "seed0"
+    assert row("4", "papo_g_gamma01", tmp_path).folder.parent.name == "papo_g_gamma01"
+
+
+def test_the_own_folder_comes_first_and_an_unfinished_one_does_not_count(tmp_path: Path) -> None:
+    one, twin = row("3", "papo_g_mask06", tmp_path), tmp_path / "mini" / "papo_g_gamma01" / "seed0"
+    finish(twin, *one.row.set)
+    finish(one.own_folder, *one.row.set)
+    assert row("3", "papo_g_mask06", tmp_path).folder == one.own_folder
+    (one.own_folder / "finished.json").unlink()
+    assert row("3", "papo_g_mask06", tmp_path).folder == twin
+    (twin / "finished.json").unlink()
+    assert row("3", "papo_g_mask06", tmp_path).folder == one.own_folder
+
+
+def test_another_rows_folder_of_an_older_version_is_passed_over_and_the_own_one_refused(tmp_path: Path) -> None:
+    one, twin = row("3", "papo_g_mask06", tmp_path), tmp_path / "mini" / "papo_g_gamma01" / "seed0"
+    for folder in (twin, one.own_folder):
+        finish(folder, *one.row.set)
+        saved = folder / "config.yaml"
+        saved.write_text(saved.read_text().replace("config_version: 3", "config_version: 0"))
+    with pytest.raises(UserError, match="version"):
+        row("3", "papo_g_mask06", tmp_path).commands()
+    (one.own_folder / "finished.json").unlink()
+    assert row("3", "papo_g_mask06", tmp_path).commands()[0][0] == "train"
+
+
+def test_a_finished_training_of_other_settings_in_the_own_folder_is_refused(tmp_path: Path) -> None:
+    one = row("3", "papo_g_mask06", tmp_path)
+    finish(one.own_folder, *one.row.set, "views.masked.ratio=0.5")
+    with pytest.raises(UserError, match=r"made with views\.masked\.ratio=0\.5, not 0\.6 as the table asks"):
+        one.commands()
+
+
+def test_plan_and_provenance_say_whose_training_is_used(tmp_path: Path) -> None:
+    twin = tmp_path / "mini" / "papo_g_gamma01" / "seed0"
+    finish(twin, *row("4", "papo_g_gamma01", tmp_path).row.set)
+    settings = compose(AnalysisSettings, ["table=3", "methods=[papo_g_mask06]", f"folder={tmp_path}"])
+    table = read_table_file("3")
+    found = experiments_of(settings, table)
+    said = "\n".join(plan_lines("Table 3", table, found))
+    assert f"finished training, which is used: {twin}\n" in said and "trainings left: none" in said
+    run = Run.collect(compose(EvalSettings, ["model=tiny"]), revisions={"model": "m", "bench": "mini/2"})
+    run.save(found[0].evaluation / "run.json")
+    assert provenance(found)[0]["run"] == "mini/papo_g_gamma01/seed0"
