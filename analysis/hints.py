@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_1samp
+from statsmodels.stats.multitest import multipletests
 
 from analysis.items import Items
-from eval.estimate import Estimate, over_trainings
+from eval.estimate import ROUNDING, Estimate, over_trainings
 from eval.paired import PairedResult, compare_part, pair
 from eval.statistics import average_at_k
 
@@ -23,17 +25,17 @@ def with_hint(predictions: pd.DataFrame, state: str) -> pd.DataFrame:
     return predictions[predictions[COLUMN] == state] if COLUMN in predictions else predictions.iloc[:0]
 
 
-def accuracy(predictions: pd.DataFrame) -> str:
-    """Return the share of right responses in percent, with its interval over items."""
+def estimate(predictions: pd.DataFrame) -> Estimate:
+    """Return the share of right responses, with its interval over items."""
     table = predictions.pivot(index="sample_id", columns="k", values="correct")
     clusters = predictions.drop_duplicates("sample_id").set_index("sample_id").cluster.loc[table.index].tolist()
-    return average_at_k(table.to_numpy(dtype=float), clusters).text()
+    return average_at_k(table.to_numpy(dtype=float), clusters)
 
 
 def difference(runs: Mapping[str, pd.DataFrame], pair_of: tuple[str, str], state: str) -> PairedResult:
     """Return the second run minus the first on these problems, paired by item."""
     first, second = (with_hint(runs[name], state) for name in pair_of)
-    return compare_part(state, pair(first, second, pair_of), 0)
+    return compare_part(state, pair(first, second, pair_of, by=COLUMN), 0)
 
 
 def sentences(runs: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -43,7 +45,7 @@ def sentences(runs: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]
         asked = {name: with_hint(frame, state) for name, frame in runs.items()}
         if any(frame.empty for frame in asked.values()):
             continue
-        said = ", ".join(f"{name} {accuracy(frame)} %" for name, frame in asked.items())
+        said = ", ".join(f"{name} {estimate(frame).text()} %" for name, frame in asked.items())
         count = next(iter(asked.values())).sample_id.nunique()
         shown = [pair_of for pair_of in pairs if set(pair_of) <= runs.keys()]
         lines = [(pair_of, difference(runs, pair_of, state)) for pair_of in shown]
@@ -61,10 +63,15 @@ def in_state(items: Items, state: str) -> np.ndarray:
     return (items.frame[COLUMN] == state).to_numpy()
 
 
-def gain(items: Items, baseline: str, method: str, state: str) -> Estimate | None:
-    """Return the method minus its baseline on the problems in this state, over trainings; None without a pair."""
+def gains(items: Items, baseline: str, method: str, state: str) -> list[float]:
+    """Return the method minus its baseline on the problems in this state, by pairs of trainings."""
     chosen = in_state(items, state)
-    values = [float((two - one)[chosen].mean()) for one, two in items.training_pairs(baseline, method)]
+    return [float((two - one)[chosen].mean()) for one, two in items.training_pairs(baseline, method)]
+
+
+def gain(items: Items, baseline: str, method: str, state: str) -> Estimate | None:
+    """Return the same over trainings; None without a pair."""
+    values = gains(items, baseline, method, state)
     return over_trainings(values, (-1.0, 1.0)) if values else None
 
 
@@ -91,7 +98,10 @@ def table(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) 
 
 
 def gain_rows(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) -> pd.DataFrame:
-    """Return every difference in points, for a figure of differences: label, group, difference, low, high."""
+    """Return every difference in points, for a figure of differences: label, group, difference, low, high, p.
+
+    p is of Student's test over trainings, after Holm's correction over all that are drawn; nan where there is none.
+    """
     rows = []
     for state, words in HINTS.items():
         for method, baseline in compared(items, baselines):
@@ -104,6 +114,15 @@ def gain_rows(items: Items, names: Mapping[str, str], baselines: Mapping[str, st
                         "difference": 100 * one.value,
                         "low": 100 * one.low,
                         "high": 100 * one.high,
+                        "p": p_over_trainings(gains(items, baseline, method, state)),
                     }
                 )
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    if rows and (tested := found.p.notna()).any():
+        found.loc[tested, "p"] = multipletests(found.p[tested], method="holm")[1]
+    return found
+
+
+def p_over_trainings(values: Sequence[float]) -> float:
+    """Return nan where trainings show no spread."""
+    return float(ttest_1samp(values, 0).pvalue) if len(values) > 1 and np.ptp(values) > ROUNDING else float("nan")

@@ -9,6 +9,7 @@ from typing import Any
 from analysis import hints
 from analysis.experiments import read_table_file, table_file
 from analysis.figures import curves_figure, errors_figure, forest_figure, png, table_figure
+from analysis.figures.style import signed
 from analysis.gather import Gathered, error_shares, gather, provenance
 from analysis.measuring import measured
 from analysis.recipes import write_recipes
@@ -24,6 +25,7 @@ from analysis.table import (
 )
 from analysis.table_files import TableData, error_rows
 from common import UserError, atomic_write_bytes, atomic_write_text
+from configs import Run
 from configs.run import check_clean, in_results
 from eval.output import markdown
 
@@ -97,7 +99,12 @@ def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
 
 
 def run(settings: AnalysisSettings) -> None:
-    """Do one task."""
+    """Do one task; its figures bear the command."""
+    with signed(Run.collect(settings)):
+        do(settings)
+
+
+def do(settings: AnalysisSettings) -> None:
     if settings.task not in ("table", "errors", "report", "demo"):
         raise UserError(f"no analysis task '{settings.task}'; use table, errors, report or demo")
     if settings.runs and settings.task != "report":

@@ -11,7 +11,7 @@ from analysis.items import Items
 from eval.estimate import Estimate, difference_sentence
 
 GROUPS = ("general", "vision", "overall")
-NAMES = {"grpo": "GRPO", "papo_g": "PAPO_G", "dapo": "DAPO", "papo_d": "PAPO_D"}
+NAMES = {"grpo": "GRPO", "papo_g": "PAPO_G", "papo_off": "PAPO_G, coef 0", "dapo": "DAPO", "papo_d": "PAPO_D"}
 
 
 @dataclass(frozen=True, kw_only=True)

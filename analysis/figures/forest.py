@@ -7,12 +7,9 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import GREY, INK, PAGE, canvas, paper_style, shortened
 from common import UserError
+from eval.paired import ALPHA
 
 LABEL = "difference (percentage points), 95 % interval"
-
-
-def excludes_zero(low: float, high: float) -> bool:
-    return bool(low > 0 or high < 0)
 
 
 def difference_text(value: float, low: float, high: float) -> str:
@@ -46,8 +43,8 @@ def right_column(axes: Axes, places: list[float], texts: list[str], heading: str
 
 @paper_style
 def forest_figure(rows: pd.DataFrame, axis_label: str = LABEL) -> Figure:
-    """Return rows of label, group, difference, low, high in points; markers are filled where the interval
-    excludes zero.
+    """Return rows of label, group, difference, low, high in points, and p, corrected; markers are filled where p is
+    below 0.05.
     """
     if rows.empty:
         raise UserError("there is no difference to draw; give at least one row")
@@ -69,10 +66,9 @@ def forest_figure(rows: pd.DataFrame, axis_label: str = LABEL) -> Figure:
     axes = figure.subplots()
     axes.axvline(0, color=GREY, lw=0.8, zorder=1)
     numbers = ordered[["difference", "low", "high"]].astype(float).to_numpy()
-    for y, (value, low, high) in zip(places, numbers, strict=True):
+    for y, (value, low, high), p in zip(places, numbers, ordered.p, strict=True):
         axes.plot([low, high], [y, y], color=INK, lw=1.1, zorder=2)
-        filled = excludes_zero(low, high)
-        axes.plot(value, y, "o", color=INK, mfc=INK if filled else "white", ms=4.2, mew=1, zorder=3)
+        axes.plot(value, y, "o", color=INK, mfc=INK if p < ALPHA else "white", ms=4.2, mew=1, zorder=3)
     labels.sort()
     axes.set_yticks([y for y, _, _ in labels], [text for _, text, _ in labels])
     for tick, (_, _, heading) in zip(axes.get_yticklabels(), labels, strict=True):

@@ -6,7 +6,9 @@ style, so that nothing hangs on colour alone. All text is plain: `$` and `_` in 
 """
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -24,11 +26,14 @@ from analysis.protocol.transitions import RIGHT, UNCLASSIFIED, WRONG
 from analysis.table import NAMES
 from analysis.taxonomy import CLASSES
 from common import atomic_write_bytes
+from configs import Run
 
 COLUMN, PAGE = 3.35, 6.9  # inches: one and two columns of a paper
 DPI = 200
 INK, GREY, FAINT = "#222222", "#6b6b6b", "#d9d9d9"
 LONGEST_NAME = 26
+FOOTER: ContextVar[str] = ContextVar("FOOTER", default="")
+FOOTER_SIZE = 4.5
 READABLE = 4.5  # WCAG's least contrast of text and what lies behind it
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so a figure looks the same everywhere
@@ -116,6 +121,7 @@ METHOD_LOOKS = {
     "base": ("#8a8a8a", "s", ":"),
     "grpo": ("#2f5597", "o", "--"),
     "papo_g": ("#b5174b", "D", "-"),
+    "papo_off": ("#e08a2e", "d", ":"),  # PAPO's extra pass without its term: the control
     "dapo": ("#1b8a7a", "^", "--"),
     "papo_d": ("#7b3fa0", "v", "-"),
 }
@@ -260,10 +266,29 @@ def paper_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return styled
 
 
+@contextmanager
+def signed(run: Run) -> Iterator[None]:
+    """Print below every figure that is written inside which command made it, and of which commit."""
+    text = f"{' '.join(run.command)} · commit {run.commit[:7]}{' with changes' if run.dirty else ''}"
+    token = FOOTER.set(text)
+    try:
+        yield
+    finally:
+        FOOTER.reset(token)
+
+
+def sign(figure: Figure) -> None:
+    """Print the footer on one line; what does not fit is left out in its middle."""
+    if text := FOOTER.get():
+        fitting = int(72 * figure.get_figwidth() / (0.62 * FOOTER_SIZE))
+        figure.supxlabel(shortened(text, fitting), x=0.01, ha="left", fontsize=FOOTER_SIZE, color=GREY)
+
+
 def bytes_of(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
     with matplotlib.rc_context(STYLE):
+        sign(figure)
         figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
     return buffer.getvalue()
 

@@ -5,15 +5,16 @@ left out and said in `Report.left_out` and on the samples.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.report.comparing import curves as curves_of
-from analysis.report.figures import COMPARED_AT_MOST, figures_of
+from analysis.report.figures import COMPARED_AT_MOST, figures_of, front_figures
+from analysis.report.front import front_of, main_comparison
 from analysis.report.items import Material, items_of, material_of, shown_ids
 from analysis.report.numbers import numbers_of
 from analysis.report.over_seeds import over_seeds
 from analysis.report.profiles import profiles_of
-from analysis.report.records import Figure, Report, Table
+from analysis.report.records import Figure, Headline, Report, Table
 from analysis.report.scores import VIEW, Scored, describe_view
 from analysis.report.summary import sentences
 from analysis.report.tables import tables_of
@@ -30,6 +31,8 @@ from eval.benchmarks import benchmark_of
 class Extra:
     """What a table of the paper adds to the report of its runs."""
 
+    finding: str = ""  # with `headline`, its number: over all trainings of the table, and by its own average
+    headline: Headline | None = None
     summary: Sequence[str] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
@@ -134,16 +137,24 @@ def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | No
     work = work_of(views, material, settings)
     with started(views, work) as scores:
         numbers = numbers_of(views, extra.baselines or same_seed_baselines(methods_of(views)))
+        if extra.headline:
+            numbers = numbers.under_another_mean()
         scored = scores()
     profiles = profiles_of({name: one.frame for name, one in scored.items() if one.frame is not None})
     answers = {view.name: view.predictions for view in views}
     over, curves = over_seeds(views, numbers, profiles.costs), curves_of(views)
+    main, items = main_comparison(numbers, over), items_of(views, material, scored)
+    front = front_of(numbers, over, answers, profiles.costs, items, front_figures(numbers, views, main))
+    if extra.headline:
+        front = replace(front, finding=extra.finding, numbers=[extra.headline, *front.numbers[1:]])
+    said = sentences(numbers, opened.classes, profiles.costs, described, over, answers)
     return Report(
         extra.title or title_of(views),
-        [*sentences(numbers, opened.classes, profiles.costs, described, over, answers), *extra.summary],
+        front,
+        [*(line for line in said if line != front.finding), *extra.summary],
         [*tables_of(numbers, opened.classes, profiles.lines, described, over), *extra.tables],
-        [*figures_of(numbers, views, profiles, curves, described), *extra.figures],
-        items_of(views, material, scored),
+        [*figures_of(numbers, views, profiles, curves, described, main), *extra.figures],
+        items,
         origins(views, settings),
         [*left_out_of(views, material, scored, curves, len(work.mapped)), *(over.left_out if over else [])],
     )

@@ -13,7 +13,7 @@ from analysis.figures.errors import errors_figure, repairs_figure, share_frame, 
 from analysis.figures.flow import flow_figure
 from analysis.figures.forest import forest_figure
 from analysis.figures.settings import FigureSettings
-from analysis.figures.style import display_names, save
+from analysis.figures.style import display_names, save, signed
 from analysis.protocol.flow import Findings
 from analysis.protocol.words import points
 from analysis.report.comparing import accuracy_rows, curves, forest_of
@@ -47,7 +47,8 @@ def captions(found: Findings, names: tuple[str, str], classes: str) -> dict[str,
     again = f"{again} {other_direction(found, first, second)}".rstrip()
     return {
         "accuracy": f"Accuracy of {first} and {second} by column, avg@k. {where} {INTERVALS}",
-        "forest": f"Accuracy of {second} minus {first} on the same items; filled where the interval excludes zero. "
+        "forest": f"Accuracy of {second} minus {first} on the same items; filled where p is below 0.05 after Holm's "
+        f"correction over these tests. "
         f"{INTERVALS}",
         "errors": f"Wrong responses of {first} and {second} by class of error; the line below a bar is the interval "
         f"of its whole. {where} {INTERVALS}",
@@ -91,8 +92,9 @@ def draw_all(settings: FigureSettings) -> None:
     run = Run.collect(settings, revisions=revisions, into=out)
     said = captions(numbers.comparisons[0].found, (first.name, second.name), opened.classes)
     made = drawings(opened.views, numbers)
-    for name, draw in made.items():
-        print(f"{name}: {' '.join(map(str, save(draw(), out, name)))}")
+    with signed(run):
+        for name, draw in made.items():
+            print(f"{name}: {' '.join(map(str, save(draw(), out, name)))}")
     reasons = {"curves": "no training metrics beside the evaluations"}
     for name in [name for name in said if name not in made]:
         print(f"{name}: not drawn, {reasons.get(name, f'{first.name} has no error')}")

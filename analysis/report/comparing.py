@@ -22,8 +22,10 @@ def accuracy_rows(numbers: Numbers) -> pd.DataFrame:
 
 def forest_rows(lines: Sequence[PairedResult], group: str) -> pd.DataFrame:
     """Paired differences in points, as `analysis.figures.forest_figure` takes them."""
-    rows = [(line.part, group, 100 * line.difference, 100 * line.low, 100 * line.high) for line in lines]
-    return pd.DataFrame(rows, columns=["label", "group", "difference", "low", "high"])
+    rows = [
+        (one.part, group, 100 * one.difference, 100 * one.low, 100 * one.high, one.p_difference_holm) for one in lines
+    ]
+    return pd.DataFrame(rows, columns=["label", "group", "difference", "low", "high", "p"])
 
 
 def forest_of(numbers: Numbers) -> pd.DataFrame:

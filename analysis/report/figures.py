@@ -32,8 +32,8 @@ def differences_figure(numbers: Numbers) -> Figure:
 
     return Figure(
         "Differences",
-        "Each run minus its baseline on the same items, paired, in points; filled where the 95 % "
-        "interval leaves out 0.",
+        "Each run minus its baseline on the same items, paired, in points; filled where p is below 0.05 after Holm's "
+        "correction over the tests of the comparison.",
         png(forest_figure(forest_of(numbers))),
         "differences in accuracy to the baseline with intervals",
     )
@@ -51,7 +51,29 @@ def classes_figure(views: Sequence[OpenedRun]) -> Figure:
     )
 
 
-def flow_figures(one: Compared) -> list[Figure]:
+def why_wrong(one: Compared, views: Sequence[OpenedRun]) -> Figure:
+    """Return the classes of error of two runs, and what of the first's errors the second repairs."""
+    from analysis.figures import png, share_frame, why_wrong_figure
+
+    names = (one.baseline, one.name)
+    shares = share_frame({view.name: view.predictions for view in views if view.name in names}).loc[list(names)]
+    return Figure(
+        "Why answers are wrong, and what is repaired",
+        f"Left, share of all responses; right, {one.baseline}'s errors that {one.name} gets right, beside those that "
+        f"{one.baseline} gets right when asked again. Only the difference is repair.",
+        png(why_wrong_figure(one.found, shares, names)),
+        f"bars of the classes of error of {one.baseline} and {one.name}; points of how many errors come right",
+    )
+
+
+def front_figures(numbers: Numbers, views: Sequence[OpenedRun], main: Compared | None) -> list[Figure]:
+    """Return the two figures of the first screen; without a wrong answer there is one."""
+    if not any(one.counts[ALL] for one in numbers.errors.values()):
+        return [accuracy_figure(numbers)]
+    return [accuracy_figure(numbers), why_wrong(main, views) if main else classes_figure(views)]
+
+
+def flow_figures(one: Compared, is_main: bool) -> list[Figure]:
     """Return where the responses of the baseline go under a later run, and what of its errors that run repairs."""
     from analysis.figures import flow_figure, png, repairs_figure
 
@@ -67,7 +89,7 @@ def flow_figures(one: Compared) -> list[Figure]:
         )
     ]
     repair = one.repair(ALL)
-    if repair is not None and repair.errors:
+    if repair is not None and repair.errors and not is_main:  # the first screen has it
         found.append(
             Figure(
                 f"What {one.name} repairs",
@@ -135,12 +157,12 @@ def figures_of(
     profiles: Profiles,
     curves: Mapping[str, list[pd.DataFrame]],
     view: str,
+    main: Compared | None,
 ) -> list[Figure]:
-    """Return all figures in the order of the page."""
-    wrong = any(one.counts[ALL] for one in numbers.errors.values())
-    figures = [accuracy_figure(numbers)]
-    figures += [differences_figure(numbers)] if numbers.comparisons else []
-    figures += [classes_figure(views)] if wrong else []
+    """Return all figures but those of the first screen, in the order of the page."""
+    figures = [differences_figure(numbers)] if numbers.comparisons else []
+    if len(views) > 2 and any(one.counts[ALL] for one in numbers.errors.values()):
+        figures.append(classes_figure(views))
     for one in drawn_comparisons(numbers, views):
-        figures += flow_figures(one)
+        figures += flow_figures(one, one is main)
     return [*figures, *dependency_figures(profiles, view), *training_figure(curves)]

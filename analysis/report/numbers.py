@@ -1,7 +1,7 @@
 """The numbers of a report, each computed once: accuracy, classes of error, and every later run beside the baseline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -42,6 +42,7 @@ class Numbers:
     clusters: int
     errors: dict[str, Errors]
     comparisons: list[Compared]
+    has_overall: bool = True  # False where the page answers by another average
 
     @property
     def runs(self) -> list[str]:
@@ -54,6 +55,19 @@ class Numbers:
     def overall(self, run: str) -> pd.Series:
         """Return the line of a run's mean over columns."""
         return self.accuracy[self.accuracy.run == run].iloc[-1]
+
+    def under_another_mean(self) -> "Numbers":
+        """Return the same for a page that has an average of its own: ours, over other columns, goes by its columns."""
+        name = f"mean of {len(self.parts) - 1} columns, one seed"
+        lines = [
+            [replace(one, part=name) if one.part == OVERALL else one for one in c.lines] for c in self.comparisons
+        ]
+        return replace(
+            self,
+            accuracy=self.accuracy.replace({"part": {OVERALL: name}}),
+            comparisons=[replace(one, lines=own) for one, own in zip(self.comparisons, lines, strict=True)],
+            has_overall=False,
+        )
 
     @property
     def classes(self) -> list[str]:

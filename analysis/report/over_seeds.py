@@ -221,19 +221,23 @@ def seeds_table(found: OverSeeds) -> Table:
     )
 
 
-def method_sentence(line: Line, measures: Sequence[Measure]) -> str:
-    """Return two methods over seeds: accuracy with both intervals, then the share of perception errors."""
+def finding(line: Line, measures: Sequence[Measure]) -> str:
+    """Return two methods over seeds: accuracy with both intervals."""
     cell = line.cells[measures[0].title]
     assert cell.problems is not None  # the first measure is an accuracy
     second, first = line.name.split(MINUS)
     trainings = cell.seeds if line.trainings > 1 else None
-    said = difference_sentence(second, first, cell.problems, trainings, f", mean over {line.counted} of runs")
+    return difference_sentence(second, first, cell.problems, trainings, f", mean over {line.counted} of runs")
+
+
+def share_sentence(line: Line, measures: Sequence[Measure]) -> str | None:
+    """Return what the methods differ in as to the share of perception errors; None where it is not known."""
     share = next((one for one in measures if not one.columns and one.is_share and one.title in line.cells), None)
     if share is None:
-        return said
+        return None
     found = line.cells[share.title].seeds
     interval = f" {share.interval(found, '+')} over trainings" * found.has_interval
-    return f"{said} Its share of {PERCEPTION} errors among the wrong: {share.text(found, '+')} points{interval}."
+    return f"{line.name}, share of {PERCEPTION} errors among the wrong: {share.text(found, '+')} points{interval}."
 
 
 def sentences(found: OverSeeds) -> list[str]:
@@ -241,7 +245,8 @@ def sentences(found: OverSeeds) -> list[str]:
     several = [one for one in found.methods if len(one.runs) > 1]
     told = ", ".join(f"{one.name} (seeds {', '.join(map(str, one.runs))})" for one in several)
     return [
-        *(method_sentence(line, found.measures) for line in found.differences),
+        *(finding(line, found.measures) for line in found.differences),
+        *filter(None, (share_sentence(line, found.measures) for line in found.differences)),
         f"Runs that are seeds of one method: {told}. What another training would change is in the table {TITLE}; "
         "intervals of single runs do not cover it.",
     ]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from analysis.protocol.flow import ALL
 from analysis.report.check import check
-from analysis.report.encode import browser_data
+from analysis.report.encode import browser_data, data_url
 from analysis.report.records import Report, Table
 from common import atomic_write_text
 from eval.pages import inline, render
@@ -41,6 +41,7 @@ def render_report(report: Report) -> str:
         HERE,
         "template.html.j2",
         report=report,
+        data_url=data_url,
         css=inline(STYLES, HERE) + state_css(),
         js=inline(SCRIPTS, HERE),
         data=browser_data(report.items),

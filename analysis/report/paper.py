@@ -10,10 +10,11 @@ from analysis.gather import Gathered
 from analysis.report.board import send
 from analysis.report.build import Extra, build_report
 from analysis.report.page import write_report
-from analysis.report.records import Figure, Table
+from analysis.report.records import Figure, Headline, Table
 from analysis.runs import OpenRuns, open_runs
 from analysis.settings import AnalysisSettings
 from analysis.table import Comparison, comparison_rows, names_of, ordered, our_rows, paper_rows, verdict, wide
+from eval.estimate import number_text, range_text
 
 SHOWN_SEED = 0  # the report compares runs, so it takes one seed of every row; the table has all
 
@@ -24,13 +25,11 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
     header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
     seeds = max(len(s) for s in gathered.items.per_seed.values())
     title = f"{title_of(settings.table, gathered.paper)} at {settings.scale} scale"
+    told = [c for c in found if c.group == "overall"]
     return Extra(
-        [
-            f"{title} (average over the paper's columns, {seeds} seed{'s' * (seeds > 1)} per trained "
-            f"row): {verdict(c)}"
-            for c in found
-            if c.group == "overall"
-        ],
+        verdict(told[-1]) if told else "",
+        headline_of(told[-1]) if told else None,
+        [verdict(c) for c in told[:-1]],
         [
             Table(
                 f"{title}, and the paper's",
@@ -57,6 +56,14 @@ def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: Analysis
         ],
         f"{title}: {', '.join(names.get(method, method) for method in gathered.methods)}",
     )
+
+
+def headline_of(c: Comparison) -> Headline:
+    """Return what the table answers, with the interval that a method needs."""
+    spans = [(c.over_items, "problems"), (c.over_trainings, "trainings")]
+    texts = [f"{range_text(one.low, one.high, '+')} over {what}" for one, what in spans if one and one.has_interval]
+    label = f"accuracy, mean of the table's columns: {c.method} minus {c.baseline}"
+    return Headline(f"{number_text(c.over_items.value, '+')} points", ", ".join(texts), label)
 
 
 def written(opened: OpenRuns, settings: AnalysisSettings, out: Path, extra: Extra | None = None) -> Path:

@@ -98,10 +98,31 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """A number to be read at a glance: its value, its interval, and of what."""
+
+    value: str
+    interval: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Front:
+    """The first screen; `example` has the answers that it shows, `among` says of how many it is one."""
+
+    finding: str
+    numbers: Sequence[Headline]
+    figures: Sequence[Figure]
+    example: Item | None = None
+    among: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
-    """`summary` holds the findings, one or two plain sentences each; `left_out` what is not shown, and why."""
+    """`summary` holds further findings, one or two plain sentences each; `left_out` what is not shown, and why."""
 
     title: str
+    front: Front
     summary: list[str]
     tables: list[Table]
     figures: list[Figure]

@@ -137,8 +137,9 @@ def sentences(
     """Return the whole summary, most important first."""
     comparisons = told_comparisons(numbers, over)
     found: list[str | None] = [*(over_seeds.sentences(over) if over else [])]
-    found += [accuracy_sentence(numbers, name) for name in numbers.runs]
-    found += [run_sentence(one) for one in comparisons]
+    if numbers.has_overall:
+        found += [accuracy_sentence(numbers, name) for name in numbers.runs]
+        found += [run_sentence(one) for one in comparisons]
     found += hints.sentences(runs, [(one.baseline, one.name) for one in comparisons]) if runs else []
     found += [errors_sentence(numbers, name) for name in numbers.runs]
     for one in comparisons:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from analysis.report import Answer, Fact, Figure, Item, Other, PatchMap, Report, Table, Token
+from analysis.report import Answer, Fact, Figure, Front, Headline, Item, Other, PatchMap, Report, Table, Token
 from tests.browser import CHROMIUM, Tags
 
 CHROMIUM_FLAGS = [
@@ -100,6 +100,7 @@ def report(items: list[Item], **changes) -> Report:
     table = Table("Accuracy", "In per cent.", ["Run", "Accuracy"], [["GRPO", "64.8 [62.1, 67.4]"], ["PAPO", "—"]], [0])
     values = {
         "title": "Who reads the picture?",
+        "front": Front("PAPO and GRPO differ.", [Headline("+2.4 points", "[+1.0, +3.8]", "accuracy")], []),
         "summary": ["PAPO is right in 67.2 %."],
         "tables": [table],
         "figures": [Figure("Reward", "Three seeds.", png(), "A rising line")],
@@ -126,6 +127,9 @@ def hostile_report() -> Report:
     texts = {"question": HOSTILE, "gold": HOSTILE, "tags": {HOSTILE: HOSTILE}, "note": HOSTILE}
     return report(
         [item(HOSTILE, HOSTILE, [poisoned, answer("PAPO", False, state="wrong")], **texts), item("plain", tags={})],
+        front=Front(
+            HOSTILE, [Headline(HOSTILE, HOSTILE, HOSTILE)], [], item(HOSTILE, HOSTILE, [poisoned], **texts), HOSTILE
+        ),
         summary=[HOSTILE],
         tables=[Table(HOSTILE, HOSTILE, [HOSTILE], [[HOSTILE]])],
         figures=[Figure(HOSTILE, HOSTILE, png(), HOSTILE)],

@@ -270,18 +270,18 @@ def test_curves_show_what_there_is_and_say_when_that_is_nothing() -> None:
         curves_figure({"a": [pd.DataFrame({"step": [1]})]})
 
 
-def test_forest_markers_are_filled_where_the_interval_excludes_zero() -> None:
+def test_forest_markers_are_filled_where_the_corrected_p_says_so() -> None:
     rows = pd.DataFrame(
         [
-            points(2, 1, 3, label="geometry", group="by column"),
-            points(-1, -3, 1, label="chart", group="by column"),
-            points(-2, -3, -1, label="all", group="overall"),
-            points(np.nan, np.nan, np.nan, label="none", group="overall"),
+            points(2, 1, 3, label="geometry", group="by column", p=0.01),
+            points(-1, -3, 1, label="chart", group="by column", p=0.5),
+            points(-2, -3, -1, label="all", group="overall", p=0.08),
+            points(np.nan, np.nan, np.nan, label="none", group="overall", p=np.nan),
         ]
     )
     figure = forest_figure(rows)
     drawn = [(x, filled) for x, _, filled in markers(figure.axes[0], "o")]
-    assert drawn[:3] == [(2, True), (-1, False), (-2, True)]
+    assert drawn[:3] == [(2, True), (-1, False), (-2, False)]
     assert ticks(figure.axes[0]) == ["by column", "geometry", "chart", "overall", "all", "none"]
     assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
     assert {"+2.0 [+1.0, +3.0]", "−1.0 [−3.0, +1.0]", "—"} <= set(texts(figure))

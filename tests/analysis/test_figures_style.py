@@ -44,10 +44,12 @@ from analysis.figures.style import (
     display_names,
     ink_on,
     shortened,
+    signed,
 )
 from analysis.protocol.flow import AGAIN, findings
 from analysis.protocol.transitions import RIGHT
 from analysis.taxonomy import CLASSES
+from configs import Run
 from tests.analysis.drawings import FIRST, HOSTILE, LONG, MANY, SECOND, frame_of, points, profile, texts
 
 
@@ -85,7 +87,7 @@ def every_figure(names: tuple[str, ...]) -> dict[str, Figure]:
         ]
     )
     curves = {name: [pd.DataFrame({"step": range(9), "reward/accuracy": rng.random(9)})] * 2 for name in names}
-    rows = pd.DataFrame([points(1.0, -2.0, 4.0, label=name, group=HOSTILE) for name in names])
+    rows = pd.DataFrame([points(1.0, -2.0, 4.0, label=name, group=HOSTILE, p=1.0) for name in names])
     positions = {name: profile("position", [0.25, 0.75], [1.0, 2.0]) for name in names}
     words = {name: profile("word_class", ["fact", "other"], [1.0, 2.0]) for name in names}
     probes = pd.DataFrame([{"probe": name, "accuracy": 0.5, "low": 0.4, "high": 0.6, "clean": 0.7} for name in names])
@@ -172,9 +174,20 @@ def test_figures_of_pyplot_are_closed_as_well(tmp_path: Path) -> None:
     save(plt.figure(), tmp_path, "one")
 
 
+def test_figures_that_a_command_writes_bear_it_with_its_commit() -> None:
+    run = Run(["python", "-m", "analysis", "table=1"], {}, "0123456789", True, None, "", {}, {}, "", {})
+    rows = pd.DataFrame([points(1, 0, 2, label="a", group="", p=1.0)])
+    figure, bare = forest_figure(rows), forest_figure(rows)
+    with signed(run):
+        png(figure)
+    png(bare)
+    assert figure.get_supxlabel() == "python -m analysis table=1 · commit 0123456 with changes"
+    assert bare.get_supxlabel() == ""
+
+
 def test_the_style_does_not_leak() -> None:
     before = dict(matplotlib.rcParams)
-    forest_figure(pd.DataFrame([points(1, 0, 2, label="a", group="")]))
+    forest_figure(pd.DataFrame([points(1, 0, 2, label="a", group="", p=1.0)]))
     assert dict(matplotlib.rcParams) == before
 
 

@@ -1,6 +1,7 @@
 """Reports built from real evaluations of the shipped tiny model: their numbers are those of the functions below."""
 
 import dataclasses
+import html
 import json
 import os
 import re
@@ -18,10 +19,13 @@ from analysis import outputs
 from analysis.breakdown import PERCEPTION, errors_of
 from analysis.dependency.cells import patch_effects
 from analysis.dependency.patches import patch_maps
+from analysis.figures.forest import difference_text
+from analysis.hints import with_hint
 from analysis.protocol.flow import ALL, Repair, findings
 from analysis.protocol.transitions import Resampling, Share, states_of
-from analysis.report import Report, Table, build, render_report, workers
+from analysis.report import Front, Report, Table, build, render_report, workers
 from analysis.report.build import Extra, build_report
+from analysis.report.comparing import forest_of
 from analysis.report.figures import training_figure
 from analysis.report.items import NO_PICTURE, NO_SAMPLE
 from analysis.report.numbers import Numbers, numbers_of
@@ -75,6 +79,7 @@ def report(opened: OpenRuns) -> Report:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds; `report` has all figures."""
     monkeypatch.setattr(build, "figures_of", lambda *_: [])
+    monkeypatch.setattr(build, "front_figures", lambda *_: [])
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +131,7 @@ def test_differences_and_repairs_are_those_of_the_paired_functions(report, opene
     row = table_of(report, "two against one")["overall"]
     told = f"{100 * line.difference:+.1f} [{100 * line.low:+.1f}, {100 * line.high:+.1f}]"
     assert row[4] == told and row[6] == f"{line.p_difference_holm:.2g}"
-    assert any(told.replace(" [", " points [") in sentence for sentence in report.summary)
+    assert told.replace(" [", " points [") in report.front.finding
     found = findings({"first": first, "second": second}, 50, 0)
     repair = next(one for one in found.forward if one.name == PERCEPTION)
     numbers = [f"{100 * edge:.1f}" for edge in (repair.other.value, repair.other.low, repair.other.high)]
@@ -134,6 +139,48 @@ def test_differences_and_repairs_are_those_of_the_paired_functions(report, opene
     assert (
         f"{repair.errors} perception errors" in said and f"{numbers[0]} [{numbers[1]}, {numbers[2]}] % right" in said
     )
+
+
+def said_of(report: Report, question: str) -> set[str]:
+    """Every value with its interval that the page gives for the overall difference of two, or for one's accuracy."""
+    page = html.unescape(re.sub(r"<script.*", "", render_report(report), flags=re.DOTALL))
+    lines = re.sub(r"</(?:p|li|tr|h1)>", "\n", page)
+    texts = [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in lines.splitlines() if line.strip()]
+    joined = "\n".join(texts)
+    value = r"([+-]\d+\.\d)(?: points)? (\[[^\]]+\])"
+    return {" ".join(found) for found in re.findall(question.replace("VALUE", value), joined)}
+
+
+def test_one_question_has_one_number_on_the_whole_page(report, opened):
+    """Finding, large number, table and figure give the same difference with the same interval."""
+    line = compare_items(pair(*(view.predictions for view in opened.views), ("one", "two")))[-1]
+    told = line.estimate.text("+")
+    places = [r"(?:two is \w+ than one|two and one cannot be told apart): VALUE", r"VALUE accuracy: two minus one"]
+    for question in places:
+        assert said_of(report, question) == {told}, question
+    assert table_of(report, "two against one")["overall"][4] == told
+    forest = forest_of(numbers_of(opened.views)).iloc[-1]
+    assert difference_text(*forest[["difference", "low", "high"]]).replace("−", "-") == told
+    broken = {
+        name: with_hint(view.predictions, "broken") for name, view in zip(("one", "two"), opened.views, strict=True)
+    }
+    means = [100 * frame.correct.mean() for frame in broken.values()]
+    (hint,) = said_of(report, r"VALUE accuracy where the suggestion is wrong: two minus one")
+    assert said_of(report, r"a fact that is wrong .*?Paired: two minus one VALUE") == {hint}
+    assert float(hint.split()[0]) == pytest.approx(means[1] - means[0], abs=0.06)
+
+
+def test_the_first_screen_has_finding_numbers_figures_and_an_example(report):
+    front = report.front
+    assert len(front.numbers) == 3 and all(one.interval.startswith("[") for one in front.numbers)
+    assert [one.title.split()[0] for one in front.figures] == ["Accuracy", "Why"]
+    flags = {one.run: one.correct for one in front.example.answers}
+    assert set(flags) == {"one", "two"} and len(set(flags.values())) == 2 and front.example.pictures
+    differing = [item for item in report.items if len({one.correct for one in item.answers}) == 2]
+    assert front.among.startswith(f"One of {len(differing)} of 18 shown samples")
+    page = render_report(report)
+    places = [page.index(text) for text in (front.numbers[0].label, 'class="example"', 'href="#samples"', "<nav")]
+    assert places == sorted(places)
 
 
 def test_the_share_of_perception_errors_is_counted_by_hand(report, opened):
@@ -313,9 +360,7 @@ def test_what_is_shown_of_all_samples_is_said(report):
     assert "18 of 45 samples" in text and "9 of the shown samples (patches=9)" in text
     assert "No run has training curves" in text
     titles = [figure.title for figure in report.figures]
-    assert "Training" not in titles and {"Accuracy", "Differences", "From one to two", "What two repairs"} <= set(
-        titles
-    )
+    assert "Training" not in titles and {"Differences", "From one to two"} <= set(titles)
     facts = dict(report.provenance)
     assert facts["weights"].startswith("sha256:") and "seed 1" in facts["sampling of two"]
 
@@ -328,7 +373,7 @@ def test_one_run_alone_has_a_report(folders, no_figures):
 
 def test_a_table_adds_its_own_part(opened, only_items):
     table = Table("Theirs", "", ["a"], [["1"]])
-    extra = Extra(["A sentence."], [table], title="Table")
+    extra = Extra(summary=["A sentence."], tables=[table], title="Table")
     built = build_report(opened, dataclasses.replace(SETTINGS, samples=8, patches=0), extra)
     assert (built.title, built.summary[-1], built.tables[-1]) == ("Table", "A sentence.", table)
 
@@ -355,9 +400,9 @@ def test_seeds_of_a_method_are_told_as_such(folders, tmp_path, no_figures):
             path.write_text(re.sub(r"path: \S*tiny/base", "path: models/gone", path.read_text()))
     built = build_report(open_runs(homes), dataclasses.replace(SETTINGS, samples=8, patches=0))
     assert built.title == "grpo (2 seeds) and papo_g (2 seeds) on Mini world"
-    assert built.summary[0].startswith("papo_g and grpo cannot be told apart: +0.0 points [")
-    assert "(the 2 trainings agree exactly: the interval does not cover another)" in built.summary[0]
-    assert "grpo (seeds 0, 1), papo_g (seeds 0, 1)" in built.summary[1]
+    assert built.front.finding.startswith("papo_g and grpo cannot be told apart: +0.0 points [")
+    assert "(the 2 trainings agree exactly: the interval does not cover another)" in built.front.finding
+    assert "grpo (seeds 0, 1), papo_g (seeds 0, 1)" in " ".join(built.summary)
     assert any("papo_g/seed1 with grpo/seed1" in sentence for sentence in built.summary)
     assert not any(sentence.startswith("grpo/seed1 and grpo/seed0") for sentence in built.summary)
     assert [table.title for table in built.tables[:2]] == ["Accuracy", "Methods over seeds"]
@@ -461,7 +506,7 @@ def test_the_command_takes_folders_with_commas(brackets, folders, monkeypatch, c
 
     def few(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | None = None) -> Report:
         taken.extend(view.evaluation for view in opened.views)
-        return Report("t", [], [], [], [], [], [])
+        return Report("t", Front("", [], []), [], [], [], [], [], [])
 
     monkeypatch.setattr(paper, "build_report", few)
     text = "runs=" + brackets.format(f"{folders[0]},{folders[1]}")

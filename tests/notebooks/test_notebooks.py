@@ -269,6 +269,14 @@ def test_what_is_no_notebook_is_named(tmp_path: Path) -> None:
         execute(path, {})
 
 
+def test_an_execution_leaves_the_tree_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr("notebooks.execute.execute", lambda path, *_: read(path))
+    monkeypatch.setattr("notebooks.execute.write", lambda notebook, path: written.append(path))
+    run(NotebookSettings(out=str(tmp_path)))
+    assert written == [tmp_path / path.name for path in PATHS]
+
+
 def test_names_pick_notebooks() -> None:
     assert [path.stem for path in notebooks_of("")] == NAMES
     assert [path.stem for path in notebooks_of("3, 01,03_compare_two_runs.ipynb")] == [NAMES[2], NAMES[0]]
@@ -282,7 +290,7 @@ def test_the_command_writes_copies_and_pages(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("notebooks.execute.HERE", tmp_path)
     monkeypatch.setattr("notebooks.execute.html_of", lambda notebook, title: title)
     path.rename(tmp_path / "09_small.ipynb")
-    run(NotebookSettings(names="9", out=str(tmp_path / "out"), in_place=False, html=True))
+    run(NotebookSettings(names="9", out=str(tmp_path / "out"), html=True))  # by default no file of the tree changes
     assert read(tmp_path / "out" / "09_small.ipynb").cells[0].outputs[0].text == "<b> True\n"
     assert read(tmp_path / "09_small.ipynb").cells[0].outputs == []
     assert (tmp_path / "out" / "09_small.html").read_text() == "09_small"
