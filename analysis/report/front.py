@@ -68,8 +68,9 @@ def of_runs(one: Compared, runs: Mapping[str, pd.DataFrame]) -> list[Headline | 
     """Return what a run differs in from its baseline, most important first."""
     pair = f"{one.name}{MINUS}{one.baseline}"
     found = [estimate_headline(one.lines[-1].estimate, f"accuracy: {pair}", "+")]
-    if all(not hints.with_hint(runs[name], "broken").empty for name in (one.baseline, one.name)):
-        line = hints.difference(runs, (one.baseline, one.name), "broken")
+    pair_of = (one.baseline, one.name)
+    if set(pair_of) <= runs.keys() and all(not hints.with_hint(runs[name], "broken").empty for name in pair_of):
+        line = hints.difference(runs, pair_of, "broken")
         found.append(estimate_headline(line.estimate, f"accuracy where the suggestion is wrong: {pair}", "+"))
     for line in (line for line in one.found.lines if line.part == PERCEPTION):
         label = f"perception errors among all responses: {pair}"

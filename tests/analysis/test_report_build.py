@@ -17,7 +17,6 @@ import torch
 
 from analysis import outputs
 from analysis.breakdown import PERCEPTION, errors_of
-from analysis.dependency.cells import patch_effects
 from analysis.dependency.patches import patch_maps
 from analysis.figures.forest import difference_text
 from analysis.hints import with_hint
@@ -37,16 +36,14 @@ from common import UserError
 from configs import compose
 from data.images import FileImage
 from data.mini.diagnosis import diagnose
-from data.mini.world import sample, sample_by_id
+from data.mini.world import sample_by_id
 from eval.items import chosen_items
 from eval.paired import compare_items, pair
 from eval.runner import evaluate
 from eval.settings import EvalSettings
 from models.dependency import k3
-from models.loader import VisionLanguageModel
 from models.scoring import Group
 from tests.eval.make_fixtures import FOLDER
-from tests.models.ragged import text_only, two_pictures
 
 SETTINGS = AnalysisSettings(task="report", samples=18, patches=9)
 QUICK = ["model=tiny", "k=2", "page=0", "sampling.max_new_tokens=40"]
@@ -272,28 +269,6 @@ def test_as_many_of_every_column_get_a_patch_map(report, opened):
     effects = patch_maps(opened.views[1].load_model(), sample_by_id(mapped[0].id), ids, (4, 4))
     assert np.array(answer.patches.effects).shape == (len(answer.tokens), 4, 4)
     np.testing.assert_allclose(answer.patches.effects, effects, atol=1e-5)
-
-
-def test_a_patch_map_is_the_effects_of_all_tokens(random_tiny: VisionLanguageModel):
-    for drawn, grid, picture in ((sample("test", "chart", 1), (3, 2), 0), (two_pictures(), (1, 2), 1)):
-        ids = [40, 41, 42, 43]
-        maps = patch_maps(random_tiny, drawn, np.array(ids), grid, picture)
-        assert maps.shape == (4, *grid) and np.abs(maps).max() > 1e-4
-        for position in range(len(ids)):
-            one = patch_effects(random_tiny, drawn, ids, position, grid, picture)
-            np.testing.assert_allclose(maps[position], one, atol=2e-5)
-
-
-def test_patch_maps_refuse_what_has_no_cell_or_no_token(random_tiny):
-    drawn = sample("test", "chart", 1)
-    with pytest.raises(UserError, match="has no picture"):
-        patch_maps(random_tiny, text_only(), [40], (2, 2))
-    with pytest.raises(UserError, match="there is no picture 1"):
-        patch_maps(random_tiny, drawn, [40], (2, 2), picture=1)
-    with pytest.raises(UserError, match="does not fit a picture of 128 x 128"):
-        patch_maps(random_tiny, drawn, [40], (0, 2))
-    with pytest.raises(UserError, match="has no token"):
-        patch_maps(random_tiny, drawn, [], (2, 2))
 
 
 def dependency_table(report: Report) -> Table:
