@@ -32,7 +32,7 @@ SMALL_TRAIN = (
     "[steps=1,rollouts.prompts=4,rollouts.group=4,optimiser.minibatch_prompts=2,keep.wandb=disabled,"
     "rollouts.sampling.max_new_tokens=32]"
 )
-SMALL_EVAL = "[items=10,k=4]"
+SMALL_EVAL = "[items=5,k=2]"
 
 
 def made_up(scores: dict[str, dict[str, float]]) -> pd.DataFrame:
@@ -211,8 +211,8 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
         f"train={SMALL_TRAIN}",
         f"eval={SMALL_EVAL}",
         f"folder={tmp_path}/runs",
-        "samples=16",
-        "patches=8",
+        "samples=6",
+        "patches=4",
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
