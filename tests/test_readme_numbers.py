@@ -60,8 +60,18 @@ def test_the_studies_are_the_committed_ones():
     tau, dose, oracles = ((ROOT / f"results/{name}_mini/table.md").read_text() for name in ("tau", "dose", "oracles"))
     studies = " ".join((ROOT / "docs/studies.md").read_text().split()).replace(" points [", " [")
     shown = " ".join(README.split())
-    assert "| PAPO_G, tau 0.8 - GRPO, tau 0.8 | +0.9 [-5.8, +7.6] |" in tau and "(5 seeds)" in tau
-    assert "+0.9 points [-5.8, +7.6] over five" in shown and "+0.9 [-5.8, +7.6]" in studies
+    by_tau = {
+        "0.8": "+0.9 [-5.8, +7.6]",
+        "0.2": "-0.1 [-2.4, +2.2]",
+        "0.5": "+0.6 [-1.8, +3.1]",
+        "0.95": "+1.7 [-2.3, +5.8]",
+    }
+    assert "(5 seeds)" in tau and "+0.9 points [-5.8, +7.6] over five" in shown
+    assert "by -0.1, +0.6, +0.9 and +1.7 points" in shown
+    for value, gap in by_tau.items():
+        assert f"| PAPO_G, tau {value} - GRPO, tau {value} | {gap} |" in tau and gap in studies
+    for value, right in {"0.2": "55.2", "0.5": "51.4", "0.8": "45.5", "0.95": "40.1"}.items():
+        assert f"| GRPO, tau {value} | {right} [" in tau and right in shown
     for row, text in (
         ("true facts in the reward", "-0.3 [-0.9, +0.3]"),
         ("mask on the evidence", "-1.2 [-3.2, +0.9]"),
