@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from common import UserError
 from configs import setting
 
 
@@ -40,6 +41,14 @@ class ModelSettings:
     gradient_checkpointing: bool = setting(False, "trade time for memory: recompute activations in the backward pass")
     freeze_vision: bool = setting(False, "the vision tower does not learn; its features are kept within a step")
     lora: LoraSettings | None = setting(None, "train adapters instead of the weights")
+
+    def check_pixels(self) -> None:
+        """Refuse bounds that no picture can meet."""
+        if self.min_pixels > self.max_pixels:
+            raise UserError(
+                f"model.min_pixels={self.min_pixels} is above model.max_pixels={self.max_pixels}; lower the first "
+                "or raise the second"
+            )
 
 
 @dataclass(frozen=True)

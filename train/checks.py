@@ -72,6 +72,9 @@ def check(settings: TrainSettings) -> None:
     check_validation(settings)
     check_teacher(settings)
     check_sharding(settings)
+    settings.model.check_pixels()
+    if settings.parallel.offload != "none" and settings.parallel.backend == "torch":
+        raise UserError(f"parallel.offload={settings.parallel.offload} is DeepSpeed's: set parallel.backend=deepspeed")
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
 

@@ -93,15 +93,15 @@ class FilterSettings:
     by: list[str] = setting(["accuracy"], "reward terms of which one must be mixed within the prompt's rows")
     low: float = setting(0.01, "a group is kept when its mean accuracy lies above")
     high: float = setting(0.99, "and below; PAPO and VPPO: 0.01 and 0.99")
-    prompts: int = setting(128, "prompts sampled per round; PAPO: 128")
-    rounds: int = setting(20, "rounds before the run stops and says so")
+    prompts: int = setting(128, "prompts sampled per round; PAPO: 128", bounds="[1, inf)")
+    rounds: int = setting(20, "rounds before the run stops and says so", bounds="[1, inf)")
 
 
 @dataclass(frozen=True)
 class RolloutSettings:
     """How many answers are sampled, and how."""
 
-    prompts: int = setting(384, "prompts per step; PAPO: 384")
+    prompts: int = setting(384, "prompts per step; PAPO: 384", bounds="[1, inf)")
     group: int = setting(5, "responses per prompt; PAPO: 5")
     plan: AnyPlan = setting(factory=Plain, help="who is asked what, on which picture, how often")
     sampling: SamplingSettings = setting(factory=lambda: SamplingSettings(top_p=0.99), help="rollout sampling")
@@ -196,7 +196,7 @@ class TrainSettings:
     validate: ValidateSettings | None = setting(None, "accuracy on held-out problems while it learns")
     grader: str = setting("papo", "grader of the accuracy reward, see verify")
     steps: int = setting(202, "rollout steps; PAPO: 202", bounds="[1, inf)")
-    seed: int = setting(0, "seed of data order, sampling and masks")
+    seed: int = setting(0, "seed of data order, sampling and masks", bounds="[0, inf)")
     run: str = setting("", "run folder; empty = runs/<scale>/<method>/seed<seed>")
 
     @property
