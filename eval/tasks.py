@@ -136,7 +136,7 @@ def generated_task(benchmark: Benchmark, settings: EvalSettings) -> Task:
 def benchmark_task(
     benchmark: Benchmark, folder: Path | None, settings: EvalSettings, gone_pictures: bool = False
 ) -> Task:
-    loaded = load(benchmark, folder, settings.items or None, settings.seed, gone_pictures)
+    loaded = load(benchmark, folder, settings.items or None, gone_pictures)
     if loaded.deviation:
         print(loaded.deviation)
     # PAPO's prompt goes around its own suite; other benchmarks bring the instruction of their authors.

@@ -43,8 +43,9 @@ def right_column(axes: Axes, places: list[float], texts: list[str], heading: str
 
 @paper_style
 def forest_figure(rows: pd.DataFrame, axis_label: str = LABEL) -> Figure:
-    """Return rows of label, group, difference, low, high in points, and p, corrected; markers are filled where p is
-    below 0.05.
+    """Return rows of label, group, difference, low, high in points, and p, corrected.
+
+    Markers are filled where p is below 0.05, and all of them where the rows have no p, as nothing was tested.
     """
     if rows.empty:
         raise UserError("there is no difference to draw; give at least one row")
@@ -66,9 +67,10 @@ def forest_figure(rows: pd.DataFrame, axis_label: str = LABEL) -> Figure:
     axes = figure.subplots()
     axes.axvline(0, color=GREY, lw=0.8, zorder=1)
     numbers = ordered[["difference", "low", "high"]].astype(float).to_numpy()
-    for y, (value, low, high), p in zip(places, numbers, ordered.p, strict=True):
+    filled = ordered.p < ALPHA if "p" in ordered else pd.Series(True, index=ordered.index)
+    for y, (value, low, high), full in zip(places, numbers, filled, strict=True):
         axes.plot([low, high], [y, y], color=INK, lw=1.1, zorder=2)
-        axes.plot(value, y, "o", color=INK, mfc=INK if p < ALPHA else "white", ms=4.2, mew=1, zorder=3)
+        axes.plot(value, y, "o", color=INK, mfc=INK if full else "white", ms=4.2, mew=1, zorder=3)
     labels.sort()
     axes.set_yticks([y for y, _, _ in labels], [text for _, text, _ in labels])
     for tick, (_, _, heading) in zip(axes.get_yticklabels(), labels, strict=True):

@@ -290,6 +290,11 @@ def test_forest_markers_are_filled_where_the_corrected_p_says_so() -> None:
     assert places == sorted(places) and figure.axes[0].yaxis_inverted()
 
 
+def test_forest_markers_without_a_test_are_all_filled() -> None:
+    rows = pd.DataFrame([points(value, value - 1, value + 1, label=str(value), group="") for value in (0, 3)])
+    assert [filled for _, _, filled in markers(forest_figure(rows).axes[0], "o")] == [True, True]
+
+
 def test_a_bin_that_nobody_has_is_a_gap_in_the_line() -> None:
     whole = profile("position", [0.1, 0.3, 0.5, 0.7, 0.9], [1, 2, 3, 4, 5])
     figure = position_figure({"grpo": whole, "papo_g": whole.drop(index=2)}, "k3")

@@ -213,7 +213,7 @@ def test_mathverse_versions_problems_and_golds() -> None:
     bare = samples("mathverse_mc")
     assert [bare[str(n)].answer for n in (11, 12, 13)] == ["(C)", "False", "C\nD"]
     assert bare["5"].question == "<image>"
-    assert load(BENCHMARKS["mathverse"], FOLDER, items=1, seed=3).samples[0].tags["problem"] in "123456"
+    assert load(BENCHMARKS["mathverse"], FOLDER, items=1).samples[0].tags["problem"] in "123456"
 
 
 def test_logicvista_letters_from_a_judge() -> None:

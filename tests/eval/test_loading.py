@@ -361,18 +361,17 @@ def clustered(count: int = 20, size: int = 5) -> list[Sample]:
 
 def test_a_subset_is_made_of_whole_clusters() -> None:
     samples = clustered()
-    few, more = subset(TOY, samples, 8, 0), subset(TOY, samples, 31, 0)
+    few, more = subset(TOY, samples, 8), subset(TOY, samples, 31)
     assert len(few) == 10
     assert set(Counter(sample.tags["problem"] for sample in few).values()) == {5}
     assert len(more) == 35
     assert {sample.id for sample in few} < {sample.id for sample in more}
-    assert subset(TOY, samples[::-1], 8, 0) == few[::-1]
+    assert subset(TOY, samples[::-1], 8) == few[::-1]
     assert [sample for sample in samples if sample in few] == few
-    assert subset(TOY, samples, 8, 1) != few
-    assert subset(TOY, samples, 1000, 0) == samples
-    assert len(subset(dataclasses.replace(TOY, cluster=""), samples, 8, 0)) == 8
+    assert subset(TOY, samples, 1000) == samples
+    assert len(subset(dataclasses.replace(TOY, cluster=""), samples, 8)) == 8
     with pytest.raises(UserError, match="items=0 leaves nothing of toy"):
-        subset(TOY, samples, 0, 0)
+        subset(TOY, samples, 0)
 
 
 @pytest.mark.parametrize(

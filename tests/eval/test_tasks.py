@@ -149,3 +149,12 @@ def test_a_run_gives_its_final_weights(tmp_path: Path) -> None:
     settings = settings_of("model.max_pixels=1234").model
     found = trained_model(run, settings)
     assert (found.path, found.max_pixels) == (str(run / "final"), 1234)
+
+
+def test_runs_of_every_seed_answer_the_same_items() -> None:
+    """A table pairs runs by item, and a run's evaluation has the seed of its training."""
+    few = ["bench=mathverse", "preset=neutral", "items=3"]
+    chosen = [[one.id for one in tasks_of(settings_of(*few, f"seed={seed}"))[0].samples] for seed in (0, 1, 2, 3)]
+    assert chosen[1:] == chosen[:1] * 3 and 0 < len(chosen[0]) < len(
+        tasks_of(settings_of("bench=mathverse"))[0].samples
+    )
