@@ -2,16 +2,20 @@
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from common import UserError, write_jsonl
 from configs import command, setting
 
 SUMMARY = "Rows of easy-vqa, for training and for its benchmark."
+YES_NO = ("yes", "no")
+THING = re.compile(r"\b(?:(?:black|blue|brown|gr[ae]y|green|red|teal|yellow) shape|circle|rectangle|triangle)\b")
+NEGATED = re.compile(r"\b(?:not|no)\b")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,17 @@ class EasyVqaCommand:
 
     package: str = setting("", "folder of the package; empty = the installed one")
     out: str = setting("build/data", "folder that gets easy_vqa/train.jsonl and easy_vqa/default-test.jsonl")
+    wording: Literal["package", "tiny"] = setting(
+        "package", "tiny: the yes-or-no questions alone, in the one form that the tiny base model knows"
+    )
+
+
+def in_tiny_words(question: str) -> str:
+    """Return a yes-or-no question as the mini world would ask it; the tiny model answers no other form of it."""
+    things = THING.findall(question)
+    if len(things) != 1:
+        raise UserError(f"'{question}' names no single thing; give wording=package")
+    return f"Is it true that the picture shows {'no' if NEGATED.search(question) else 'a'} {things[0]} ?"
 
 
 def package_folder(settings: EasyVqaCommand) -> Path:
@@ -32,21 +47,24 @@ def package_folder(settings: EasyVqaCommand) -> Path:
     return folder.resolve()
 
 
-def rows(folder: Path, split: str) -> Iterator[tuple[str, str, str, Path]]:
+def rows(folder: Path, split: str, wording: str) -> Iterator[tuple[str, str, str, Path]]:
     """Return question, answer, number and file of the picture."""
     for question, answer, picture in json.loads((folder / "data" / split / "questions.json").read_text()):
-        yield question, answer, str(picture), folder / "data" / split / "images" / f"{picture}.png"
+        if wording == "tiny" and answer not in YES_NO:
+            continue
+        asked = in_tiny_words(question) if wording == "tiny" else question
+        yield asked, answer, str(picture), folder / "data" / split / "images" / f"{picture}.png"
 
 
 def run(settings: EasyVqaCommand) -> None:
     folder, out = package_folder(settings), Path(settings.out) / "easy_vqa"
     training: Iterator[dict[str, Any]] = (
         {"problem": question, "answer": answer, "images": [str(path)]}
-        for question, answer, _, path in rows(folder, "train")
+        for question, answer, _, path in rows(folder, "train", settings.wording)
     )
     test: Iterator[dict[str, Any]] = (
         {"question": question, "answer": answer, "image": str(path), "picture": picture}
-        for question, answer, picture, path in rows(folder, "test")
+        for question, answer, picture, path in rows(folder, "test", settings.wording)
     )
     write_jsonl(out / "train.jsonl", training)
     write_jsonl(out / "default-test.jsonl", test)

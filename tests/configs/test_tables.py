@@ -17,7 +17,7 @@ every_table = pytest.mark.parametrize("name", NAMES)
 
 
 def test_these_tables_have_a_file() -> None:
-    studies = ["corruptions", "dose", "dose_entropy", "oracles", "tau"]
+    studies = ["corruptions", "dose", "dose_entropy", "easy_vqa", "oracles", "tau"]
     assert [*(str(number) for number in range(1, 15)), *studies] == NAMES
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from common import UserError, read_jsonl
-from data.easy_vqa import EasyVqaCommand, run
+from data.easy_vqa import EasyVqaCommand, in_tiny_words, run
 from data.sources import DataSettings, Samples
 from eval.benchmarks import BENCHMARKS
 from eval.loading import load
@@ -32,3 +32,20 @@ def test_rows_of_the_package_train_and_are_a_benchmark(tmp_path):
 def test_without_the_package_one_sentence_says_how_to_get_it(tmp_path):
     with pytest.raises(UserError, match="pip install easy-vqa"):
         run(EasyVqaCommand(package=str(tmp_path), out=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("is there a red shape?", "Is it true that the picture shows a red shape ?"),
+        ("does the image not contain a circle?", "Is it true that the picture shows no circle ?"),
+        ("is there not a teal shape in the picture?", "Is it true that the picture shows no teal shape ?"),
+    ],
+)
+def test_a_question_is_asked_in_the_tiny_models_words(asked, said):
+    assert in_tiny_words(asked) == said
+
+
+def test_a_question_about_no_single_thing_has_no_such_words():
+    with pytest.raises(UserError, match="names no single thing; give wording=package"):
+        in_tiny_words("is the circle a rectangle?")
