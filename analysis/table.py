@@ -39,10 +39,17 @@ def columns_of(paper: dict, group: str) -> list[str]:
     return [c["id"] for c in paper["columns"] if group in ("overall", c["group"])]
 
 
+def groups_of(paper: dict) -> list[str]:
+    """Return the groups of columns with a mean of their own; where all columns are of one, only the mean of all."""
+    there = [group for group in GROUPS if group == "overall" or columns_of(paper, group)]
+    return there if len(there) > 2 else ["overall"]
+
+
 def ordered(paper: dict) -> list[str]:
-    """Headings in the paper's order: five general columns, their mean, four vision columns, their mean, the mean."""
-    general, vision = columns_of(paper, "general"), columns_of(paper, "vision")
-    return [*general, "general", *vision, "vision", "overall"]
+    """Return headings in the paper's order: general columns, their mean, vision columns, their mean, the mean of all."""
+    *parts, whole = groups_of(paper)
+    columns = [name for part in parts for name in [*columns_of(paper, part), part]]
+    return [*(columns or columns_of(paper, whole)), whole]
 
 
 def our_rows(items: Items, paper: dict, methods: list[str]) -> pd.DataFrame:
@@ -91,7 +98,7 @@ def comparisons(items: Items, paper: dict, methods: list[str]) -> list[Compariso
         baseline = paper["baselines"].get(method, "base")
         if method == "base" or baseline not in methods:
             continue
-        for group in GROUPS:
+        for group in groups_of(paper):
             columns = columns_of(paper, group)
             test = items.mcnemar(baseline, method, columns)
             found.append(

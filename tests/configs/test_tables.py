@@ -6,7 +6,7 @@ import pytest
 
 from analysis.experiments import read_table_file, rows_of, suite_of, table_names
 from analysis.recipes import compared
-from analysis.table import columns_of, names_of, paper_gains, paper_rows, published_mean
+from analysis.table import columns_of, names_of, ordered, paper_gains, paper_rows, published_mean
 from common import UserError
 from configs import compose
 from train.settings import TrainSettings
@@ -109,3 +109,8 @@ def test_what_measures_name_is_there(name: str) -> None:
 def test_an_unknown_table_names_those_that_exist() -> None:
     with pytest.raises(UserError, match="configs/tables has table=1, table=2"):
         read_table_file("99")
+
+
+def test_a_table_of_one_group_has_one_mean() -> None:
+    assert ordered(read_table_file("easy_vqa")) == ["easy_vqa", "overall"]
+    assert [name for name in ordered(read_table_file("1")) if name in GROUPS] == list(GROUPS)
