@@ -56,10 +56,11 @@ def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> li
     atomic_write_bytes(out / "table.png", png(table_figure(ours, ordered(gathered.paper))))
     if data.errors is not None:
         atomic_write_bytes(out / "errors.png", png(errors_figure(data.errors)))
-    gains = hints.gain_rows(gathered.items, names_of(gathered.paper), gathered.paper["baselines"])
-    if len(gains) > 1 and data.has_suggestions:
+    if data.has_suggestions:
+        gains = hints.gain_rows(gathered.items, names_of(gathered.paper), gathered.paper["baselines"])
         label = "right answers: difference in points, 95 % interval over trainings"
-        atomic_write_bytes(out / "suggestions.png", png(forest_figure(gains, label)))
+        if len(gains) > 1:
+            atomic_write_bytes(out / "suggestions.png", png(forest_figure(gains, label)))
     if gathered.curves:
         atomic_write_bytes(out / "curves.png", png(curves_figure(gathered.curves)))
     atomic_write_text(out / "provenance.json", json.dumps(records, indent=2) + "\n")

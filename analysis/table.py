@@ -46,7 +46,7 @@ def groups_of(paper: dict) -> list[str]:
 
 
 def ordered(paper: dict) -> list[str]:
-    """Return headings in the paper's order: general columns, their mean, vision columns, their mean, the mean of all."""
+    """Return headings in the paper's order: general columns, their mean, vision columns, their mean, all's."""
     *parts, whole = groups_of(paper)
     columns = [name for part in parts for name in [*columns_of(paper, part), part]]
     return [*(columns or columns_of(paper, whole)), whole]
