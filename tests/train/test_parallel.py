@@ -93,7 +93,7 @@ ALIKE = {
     "two, stage 3": (CHUNKED, [DEEPSPEED, "parallel.zero_stage=3"]),
     "two, stage 3, vllm": (CHUNKED, [DEEPSPEED, "parallel.zero_stage=3", "rollouts.engine.kind=vllm"]),
 }
-NIGHTLY = ("one process", "two, stage 0", "two, stage 3")
+NIGHTLY = ("one process", "two, stage 0", "two, stage 2, offload", "two, stage 3")
 
 
 def is_the_same_run(found: tuple[list[dict], dict], expected: tuple[list[dict], dict]) -> None:
