@@ -22,6 +22,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(MOST_THREADS, own_cores()), thread_name_prefix="in_order")
 
 
+if hasattr(os, "register_at_fork"):  # a fork has none of its parent's threads, and would wait for them without end
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return the results of all items, worked out in as many threads as there are cores; `work` may not call this."""
     return list(_threads().map(work, items) if len(items) > 1 else map(work, items))

@@ -1,7 +1,9 @@
 """Threads: results in order, one item ahead of its user and no more, errors in their place."""
 
+import os
 import threading
 import time
+from multiprocessing import get_context
 
 import pytest
 
@@ -56,3 +58,15 @@ def test_the_cores_are_shared_by_the_processes_that_a_launcher_started_here(monk
     assert own_cores() == 2
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "64")
     assert own_cores() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "own_cores", lambda: 2)
+    parallel._threads.cache_clear()
+    met = threading.Barrier(2, timeout=LONG_S)
+    in_order(lambda _: met.wait(), [1, 2])  # both threads are there, so the fork would start none
+    with get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(in_order, (str, [1, 2])).get(timeout=10) == ["1", "2"]
+    parallel._threads.cache_clear()
