@@ -18,6 +18,7 @@ from eval.statistics import average_at_k
 
 HINTS = {"broken": "is wrong", "aligned": "is right"}
 COLUMN = "hint"
+BOUNDS = (-1.0, 1.0)  # of a difference of shares
 
 
 def with_hint(predictions: pd.DataFrame, state: str) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def gains(items: Items, baseline: str, method: str, state: str) -> list[float]:
 def gain(items: Items, baseline: str, method: str, state: str) -> Estimate | None:
     """Return the same over trainings; None without a pair."""
     values = gains(items, baseline, method, state)
-    return over_trainings(values, (-1.0, 1.0)) if values else None
+    return over_trainings(values, BOUNDS) if values else None
 
 
 def compared(items: Items, baselines: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -91,8 +92,7 @@ def table(items: Items, names: Mapping[str, str], baselines: Mapping[str, str]) 
         means = [[float(np.mean(scores_I[in_state(items, state)])) for scores_I in seeds.values()] for state in HINTS]
         rows.append([names.get(method, method), *(over_trainings(values, (0.0, 1.0)).text() for values in means)])
     for method, baseline in compared(items, baselines):
-        gains = [gain(items, baseline, method, state) for state in HINTS]
-        cells = ["" if one is None else one.text("+") for one in gains]
+        cells = [one.text("+") if (one := gain(items, baseline, method, state)) else "" for state in HINTS]
         rows.append([f"{names.get(method, method)} - {names.get(baseline, baseline)}", *cells])
     return header, rows
 
@@ -105,8 +105,8 @@ def gain_rows(items: Items, names: Mapping[str, str], baselines: Mapping[str, st
     rows = []
     for state, words in HINTS.items():
         for method, baseline in compared(items, baselines):
-            one = gain(items, baseline, method, state)
-            if one is not None:
+            if values := gains(items, baseline, method, state):
+                one = over_trainings(values, BOUNDS)
                 rows.append(
                     {
                         "group": f"the suggestion {words}",
@@ -114,7 +114,7 @@ def gain_rows(items: Items, names: Mapping[str, str], baselines: Mapping[str, st
                         "difference": 100 * one.value,
                         "low": 100 * one.low,
                         "high": 100 * one.high,
-                        "p": p_over_trainings(gains(items, baseline, method, state)),
+                        "p": p_over_trainings(values),
                     }
                 )
     found = pd.DataFrame(rows)

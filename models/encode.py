@@ -140,9 +140,9 @@ class Encoder:
             return self.blind(self.encode(sample))
         if view and view.in_model:
             return replace(self.encode(sample), inside=view)
-        return self.make([self.prepare(sample, Drawing(view, view_seed(seed, sample.id, draw), response, progress))])[
-            0
-        ]
+        look = Drawing(view, view_seed(seed, sample.id, draw), response, progress)
+        (prompt,) = self.make([self.prepare(sample, look)])
+        return prompt
 
     def prepare_all(self, samples: Sequence[Sample]) -> list[Unmade | UserError]:
         """Return what `prepare` makes of each as it is, in threads, or why a sample cannot be used."""

@@ -104,12 +104,13 @@ def by_rank(experience: Experience, prompts: Sequence[int], ranks: Ranks, miniba
     Each mini-batch is dealt by itself, so that a rank scores what it will learn from.
     """
     shares: list[list[int]] = [[] for _ in range(ranks.size)]
-    for start in sorted({g // minibatch * minibatch for g in prompts}):
+    asked = set(prompts)
+    for start in sorted({g // minibatch * minibatch for g in asked}):
         whole = range(start, min(start + minibatch, len(experience.samples)))
         lengths = [sum(experience.blocks[block].tokens for block in experience.blocks_of_prompt[g]) for g in whole]
         rank_of = dealt(lengths, ranks.size)
         for g in whole:
-            if g in prompts:
+            if g in asked:
                 shares[rank_of[g - start]] += experience.blocks_of_prompt[g]
     return shares
 
