@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
-from statsmodels.stats.multitest import multipletests
 
 from analysis.items import Items
 from eval.estimate import ROUNDING, Estimate, over_trainings
 from eval.paired import PairedResult, compare_part, pair
-from eval.statistics import average_at_k
+from eval.statistics import average_at_k, holm
 
 HINTS = {"broken": "is wrong", "aligned": "is right"}
 COLUMN = "hint"
@@ -119,7 +118,7 @@ def gain_rows(items: Items, names: Mapping[str, str], baselines: Mapping[str, st
                 )
     found = pd.DataFrame(rows)
     if rows and (tested := found.p.notna()).any():
-        found.loc[tested, "p"] = multipletests(found.p[tested], method="holm")[1]
+        found.loc[tested, "p"] = holm(found.p[tested])
     return found
 
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy.stats import permutation_test
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from common import UserError
 from eval.estimate import ROUNDING, Estimate, number_text
-from eval.statistics import cluster_sums, mcnemar_exact, mean_of_columns, variance_of_sum
+from eval.statistics import cluster_sums, holm, mcnemar_exact, mean_of_columns, variance_of_sum
 
 ALPHA, POWER = 0.05, 0.8
 SIGN_FLIPS = 9999
@@ -270,10 +269,7 @@ def compare_items(items: PairedItems, seed: int = 0) -> list[PairedResult]:
 
 def with_holm(lines: Sequence[PairedResult]) -> list[PairedResult]:
     """Return the lines of a table with Holm's correction over its tests of one kind."""
-    differences, mcnemars = (
-        multipletests([getattr(line, kind) for line in lines], alpha=ALPHA, method="holm")[1]
-        for kind in ("p_difference", "p_mcnemar")
-    )
+    differences, mcnemars = (holm(getattr(line, kind) for line in lines) for kind in ("p_difference", "p_mcnemar"))
     return [
         replace(line, p_difference_holm=float(difference), p_mcnemar_holm=float(mcnemar))
         for line, difference, mcnemar in zip(lines, differences, mcnemars, strict=True)

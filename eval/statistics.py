@@ -38,6 +38,15 @@ class Score(Estimate):
         }
 
 
+def holm(p_values: Iterable[float]) -> np.ndarray:
+    """Return Holm's corrected p values, as statsmodels' multipletests, which collects all garbage on every call."""
+    p_N = np.asarray(list(p_values), dtype=float)
+    order_N = p_N.argsort()
+    corrected_N = np.empty_like(p_N)
+    corrected_N[order_N] = np.minimum(np.maximum.accumulate(p_N[order_N] * np.arange(len(p_N), 0, -1)), 1)
+    return corrected_N
+
+
 def joined(strata_I: Iterable, clusters_I: Iterable) -> np.ndarray:
     """Return a name for every item's cluster within its stratum."""
     return np.array([f"{stratum}\n{cluster}" for stratum, cluster in zip(strata_I, clusters_I, strict=True)])

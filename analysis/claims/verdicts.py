@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from analysis.claims.evidence import RESULTS, Evidence, committed, from_runs
 from analysis.claims.exact import EXACT
 from analysis.claims.ledger import Claim, Exact, TokenScore, tables_named
 from analysis.claims.statistics import Measured, NotRun, command_for, over_seeds, token_auc, unit_of, values_of
 from eval.estimate import Estimate, number_text
+from eval.statistics import holm
 
 ALPHA = 0.05
 SAME = 1e-9  # exact values are computed in float32 or better, from numbers near 1
@@ -106,13 +106,10 @@ def claimed_side(claim: Claim, estimate: Estimate) -> tuple[float, float]:
     return (low, high) if claim.direction == "up" else (-high, -low)
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm_by_claim(p_values: Mapping[str, float]) -> dict[str, float]:
     """Return p values corrected for all tests of the ledger; those that do not exist stay out."""
     tested = {name: p_value for name, p_value in p_values.items() if not isnan(p_value)}
-    if not tested:
-        return {}
-    corrected = multipletests(list(tested.values()), alpha=ALPHA, method="holm")[1]
-    return dict(zip(tested, map(float, corrected), strict=True))
+    return dict(zip(tested, map(float, holm(tested.values())), strict=True))
 
 
 def judge(claims: Mapping[str, Claim], sources: Sources) -> list[Judged]:
@@ -126,7 +123,7 @@ def judge(claims: Mapping[str, Claim], sources: Sources) -> list[Judged]:
             found[name] = measure(claim, sources)
         except NotRun as command:
             commands[name] = str(command)
-    corrected = holm({name: one.p_value for name, one in found.items()})
+    corrected = holm_by_claim({name: one.p_value for name, one in found.items()})
     judged = []
     for name, claim in claims.items():
         if name in found:

@@ -13,6 +13,8 @@ from common import UserError
 from eval.paired import ALPHA, POWER
 from eval.statistics import mcnemar_exact
 
+RARE = 1e-17  # tails of a distribution that no result would show
+
 
 @dataclass(frozen=True)
 class SmallTest:
@@ -66,7 +68,9 @@ def mcnemar_power(items: int, only_first: float, only_second: float) -> float:
     discordant = only_first + only_second
     if discordant <= 0:
         return 0.0
-    counts = np.arange(items + 1)
+    # Of very many items only the discordant counts that can come about are worth their time.
+    fewest, most = binom.ppf(RARE, items, discordant), binom.isf(RARE, items, discordant)
+    counts = np.arange(max(fewest, 0), most + 1).astype(int)
     edge = binom.ppf(ALPHA / 2, counts, 0.5)
     edge = np.where(binom.cdf(edge, counts, 0.5) > ALPHA / 2, edge - 1, edge)  # the largest count that rejects
     share = only_second / discordant

@@ -87,8 +87,7 @@ def started(views: Sequence[OpenedRun], work: Work) -> Iterator[Callable[[], dic
     if processes == 1:
         yield partial(one_after_another, views, work)
         return
-    # Unfrozen, the first garbage collection would copy all memory of a fork, and statsmodels' corrections for several
-    # tests, which the other numbers need, collect garbage on every call.
+    # Unfrozen, the first garbage collection would copy all memory of a fork.
     gc.freeze()
     try:
         with ProcessPoolExecutor(processes, get_context(START), torch.set_num_threads, (1,)) as pool:

@@ -31,7 +31,7 @@ from analysis.claims.ledger import (
 )
 from analysis.claims.run import page, record
 from analysis.claims.statistics import NotRun, over_seeds, token_auc, values_of
-from analysis.claims.verdicts import Judged, Sources, holm, judge, remark, verdict
+from analysis.claims.verdicts import Judged, Sources, holm_by_claim, judge, remark, verdict
 from analysis.experiments import Experiment, read_table_file, rows_of, suite_of
 from analysis.items import Items
 from analysis.run_files import CURVES
@@ -128,8 +128,9 @@ def test_a_clear_interval_is_not_enough_after_holm() -> None:
 
 def test_holm_by_hand() -> None:
     """Sorted 0.01, 0.03, 0.04: times 3, 2, 1, and never smaller than the one before; a missing p does not count."""
-    assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": nan}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
-    assert holm({"d": nan}) == {}
+    corrected = holm_by_claim({"a": 0.01, "b": 0.04, "c": 0.03, "d": nan})
+    assert corrected == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
+    assert holm_by_claim({"d": nan}) == {}
 
 
 def test_a_remark_says_what_could_have_been_seen_and_what_is_excluded() -> None:

@@ -3,8 +3,6 @@
 import json
 import random
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from analysis.table import columns_of, comparisons, ordered, our_rows, paper_gai
 from analysis.table_files import TableData, read_table
 from common import UserError
 from configs import Run, compose
+from eval.runner import evaluate
 from eval.settings import EvalSettings
 from eval.suites import SUITES
 from train.settings import TrainSettings
@@ -200,22 +199,12 @@ def test_a_row_is_dirty_if_its_training_or_its_evaluation_was(tmp_path, trained,
 
 
 @pytest.mark.slow
-def test_table_and_report_come_from_the_real_commands(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "analysis",
-        "report",
-        "methods=[base,grpo,papo_g]",
-        "fill=true",
-        f"train={SMALL_TRAIN}",
-        f"eval={SMALL_EVAL}",
-        f"folder={tmp_path}/runs",
-        "samples=6",
-        "patches=4",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_table_and_report_come_from_the_real_commands(tmp_path, capfd):
+    """The commands that fill the table are processes of their own; the one that starts them runs here."""
+    given = ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"]
+    small = [f"train={SMALL_TRAIN}", f"eval={SMALL_EVAL}"]
+    run(compose(AnalysisSettings, [*given, *small, "fill=true", "samples=6", "patches=4"]))
+    assert "[1/" in capfd.readouterr().out
     out = tmp_path / "runs" / "mini" / "report"
     for name in ("table.md", "table.csv", "table.tex", "table.png", "errors.csv", "errors.png", "curves.png"):
         assert (out / name).stat().st_size > 100, name
@@ -227,10 +216,8 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
     scores = json.loads((tmp_path / "runs/mini/base/eval/mini/scores.json").read_text())["columns"]
     assert len([name for name in scores if "/" not in name]) == 10
     # Finished runs are used again, under the settings they were made with; under others they are refused.
-    given = ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"]
-    settings = compose(AnalysisSettings, [*given, f"train={SMALL_TRAIN}", f"eval={SMALL_EVAL}"])
-    experiments = experiments_of(settings, read_table_file("1"))
-    assert "[1/" in done.stdout and missing(experiments) == []
+    experiments = experiments_of(compose(AnalysisSettings, [*given, *small]), read_table_file("1"))
+    assert missing(experiments) == []
     with pytest.raises(UserError, match=r"base/eval/mini was made with items=\d+, not 80 as the table asks"):
         missing([replace(one, eval_options=[]) for one in experiments])
     with pytest.raises(UserError, match=r"grpo/seed0 was made with .*=.*, not .* as the table asks"):
@@ -239,8 +226,7 @@ def test_table_and_report_come_from_the_real_commands(tmp_path):
 
 @pytest.mark.slow
 def test_the_shipped_base_leaves_something_to_learn_and_mostly_errs_in_seeing(tmp_path):
-    command = [sys.executable, "-m", "eval", "model=tiny", f"out={tmp_path}", "items=15", "k=4"]
-    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
+    evaluate(compose(EvalSettings, ["model=tiny", f"out={tmp_path}", "items=15", "k=4", "page=0"]))
     from analysis.errors import with_classes
 
     classified = with_classes(pd.read_parquet(tmp_path / "predictions.parquet"))

@@ -1,19 +1,20 @@
 """A training step opens like an evaluation: classes, samples, settings, report."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from analysis.outputs import run as write_outputs
 from analysis.runs import evaluation_of, open_runs
+from analysis.settings import AnalysisSettings
 from common import UserError
 from configs import Run, compose, save_resolved
 from configs.layout import rollouts_file
 from data.mini.world import WORLD_VERSION, sample
 from models.judged import judged_frame, write_judged
 from models.response import Response
+from train.loop import train
 from train.settings import TrainSettings
 from verify import grade
 
@@ -87,13 +88,11 @@ def test_a_report_of_a_training_step(tmp_path: Path) -> None:
         "steps=2",
         "keep.wandb=disabled",
     ]
-    train = [sys.executable, "-m", "train", "scale=mini", "method=grpo", f"run={run}", *small, "keep.rollouts_every=1"]
-    subprocess.run(train, check=True, capture_output=True)
+    train(compose(TrainSettings, ["scale=mini", "method=grpo", f"run={run}", *small, "keep.rollouts_every=1"]))
     for step in (1, 2):
         path = rollouts_file(run, step)
-        command = [sys.executable, "-m", "analysis", "report", f"runs={path}", f"out={tmp_path}/{step}", "patches=4"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        asked = ["task=report", f"runs={path}", f"out={tmp_path}/{step}", "patches=4"]
+        write_outputs(compose(AnalysisSettings, asked))
         page = (tmp_path / str(step) / "report.html").read_text()
         assert "perception" in page and "mini/2/train/" in page
         assert ("Visual dependency along the answer" in page) == (step == 1)

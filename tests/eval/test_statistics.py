@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from eval.statistics import (
     McNemar,
     average_at_k,
     bootstrap_weights,
     effective_clusters,
+    holm,
     mcnemar_exact,
     mean_of_columns,
 )
@@ -31,6 +33,12 @@ def test_average_at_k_by_hand() -> None:
     half = Z * (1 / 4 / 3 + Z**2 / 36) ** 0.5 / (1 + Z**2 / 3)
     assert (score.low, score.high) == pytest.approx((0.5 - half, 0.5 + half))
     assert score.record()["error_items"] == score.error_items
+
+
+@pytest.mark.parametrize("tests", [1, 2, 9, 40])
+def test_holm_is_that_of_statsmodels(tests: int) -> None:
+    p_values = np.random.default_rng(tests).random(tests) ** 3
+    assert np.array_equal(holm(p_values), multipletests(p_values, method="holm")[1])
 
 
 def test_interval_by_hand() -> None:

@@ -178,7 +178,7 @@ def limit_file_size() -> None:
 @pytest.mark.slow
 def test_a_full_disk_keeps_the_previous_checkpoint(small_run, tmp_path):
     command = [sys.executable, "-m", "train", *small_run, "keep.rollouts_every=0"]
-    subprocess.run([*command, "steps=2"], check=True, capture_output=True)
+    train(settings_of(small_run, "keep.rollouts_every=0", "steps=2"))
     run = tmp_path / "run"
     shutil.rmtree(run / "final")
     (run / "finished.json").unlink()

@@ -84,7 +84,7 @@ def straight(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> tu
     return run(None, options, tmp_path_factory.mktemp("torch") / "run")
 
 
-# Two ranks at stage 3 without vLLM are in make test by their committed trajectory (test_trajectories.py).
+# Two ranks at stage 3 without vLLM, and one process after them, are in test_resume.py.
 ALIKE = {
     "one row per response": (None, ["model.scoring=plain"]),
     "one process": (["-m", "train"], [DEEPSPEED, "parallel.zero_stage=2"]),
@@ -157,11 +157,3 @@ def test_two_processes_without_deepspeed_leave_nothing(options, tmp_path):
     )
     assert done.returncode != 0 and "set parallel.backend=deepspeed" in done.stderr
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
-
-
-@pytest.mark.slow
-def test_a_run_goes_on_with_one_process_where_two_at_stage_3_ended(straight, options, tmp_path):
-    """A finished run of two steps, then more steps: shards of both ranks become whole parameters."""
-    two = [DEEPSPEED, "parallel.zero_stage=3", "steps=2", "keep.checkpoint_every=2"]
-    run(TWO, [*options, *two], tmp_path / "run")
-    is_the_same_run(run(None, options, tmp_path / "run"), straight)
