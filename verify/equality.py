@@ -237,7 +237,7 @@ def _same_collection(
     if max(len(gold.elements), len(prediction.elements)) > MAXIMUM_ELEMENTS:
         raise Stopped("too_long")
     if gold.opening and prediction.opening:
-        if (gold.opening, gold.closing) != (prediction.opening, prediction.closing):
+        if not gold.has_brackets_of(prediction):
             return False
     elif "(" in gold.opening + prediction.opening and min(len(gold.elements), len(prediction.elements)) < 2:
         return False

@@ -10,12 +10,14 @@ _PHRASE = re.compile(
     r"(?:\bfinal answer|\bcorrect (?:answer|option|choice)|\banswer|\bsolution|\bthe result|\bcorrect one)\b"
     r"[^.\n:=<>{}]{0,80}?(?:\bis\b|\bare\b|\bmust be\b|\bshould be\b|\bwould be\b|:|=)(?:\s*\b(?:is|option|choice)\b)?"
     r"|\b(?:final answer|answer)\**[ \t]*\n+|(?:^|\n)#{4}(?=[ \t])"
-    r"|\b(?:réponse|solution|Antwort|Lösung|respuesta|solución|risposta|resposta|ответ)\b[^.\n:=<>{}]{0,40}?(?:\b(?:est|ist|es)\b|[èé]|:)"
-    r"|(?:答案|选项|结果|정답|答え)\s*(?:应该|应|就)?(?:是|为|選|选|は|[:：])\s*[:：]?|[故应应该本题]选(?:择)?\s*[:：]?|(?:选项?择?|選)\s*[:：]?\s*(?=[(（]?[A-Z])",
+    r"|\b(?:réponse|solution|Antwort|Lösung|respuesta|solución|risposta|resposta|ответ)\b"
+    r"[^.\n:=<>{}]{0,40}?(?:(?<!\bno )\b(?:est|ist|es)\b|[èé]|:)"
+    r"|(?:答案|选项|结果|정답|答え)\s*(?:应该|应|就)?(?:是|为|選|选|は|[:：])\s*[:：]?|(?<!不)[故应该题]选(?:择)?\s*[:：]?"
+    r"|(?<![不能可应该会别勿])(?:选项?择?|選)\s*[:：]?\s*(?=[(（]?[A-Z])",
     re.IGNORECASE,
 )
 _END_OF_PHRASE = re.compile(r"\.(?=\s|$|\*)|\n|(?:,\s*|\s)(?:because|since|as|which|so|where|that is)\b|</?\w+>")
-_INLINE_MATHS = re.compile(r"\$\$?([^$]{1,400})\$\$?|\\[(\[](.{1,400}?)\\[)\]]", re.DOTALL)
+_INLINE_MATHS = re.compile(r"(?<!\\)\$\$?((?:[^$\\]|\\.){1,400})\$\$?|\\[(\[](.{1,400}?)\\[)\]]", re.DOTALL)
 _NUMBER_RUN = re.compile(
     r"(?<![a-zA-Z0-9À-ɏα-ω^_{}.\\√])[-+−–]?[$€£¥]?(?:[0-9]|\.[0-9]|√|π|\\frac|\\sqrt)[0-9.,/*^:√π×·°%−+\-²³()]*(?:\\?%)?"
 )
@@ -26,7 +28,9 @@ _CONNECTOR = re.compile(
     r"[\s$]*(?:\\[)\]])?\s*(?P<mark>,|;|、|,?\s*(?:\b(?:and|or|und|oder|et|ou|y|o)\b|和|或|&))[\s$]*(?:\\[(\[])?\s*"
     r"(?:[a-zA-Z](?:_?\w)?\s*=[\s$]*)?"
 )
-_DENIED = re.compile(r"(?:\b(?:not|neither|nor|nicht|pas)|n['’]t)(?: be)?[\s$]*$")
+# What stands before a value that is denied, or an unknown that a statement holds for.
+_DENIED = re.compile(r"(?:\b(?:not|neither|nor|nicht|pas|for (?:all|any|every|each))|n['’]t)(?: be)?[\s$]*$")
+_ROUNDED = re.compile(r"\(\s*(?:or )?(?:about|approximately|approx\.?|roughly|ca\.|environ|≈|\\approx)[\s$]*$")
 _GIVES_UP = re.compile(
     r"\b(?:can ?not|can['’]t|could not|unable to|impossible to|not possible to|insufficient|not enough|without)\b"
     r"[^.\n]{0,80}?\b(?:determin|deduc|conclu|say|tell|know|answer|solv|find|found|information|details)",
@@ -137,9 +141,10 @@ def gives_up(text: str) -> bool:
     return _GIVES_UP.search(text[-_PHRASE_REACH:]) is not None
 
 
-def last_value(text: str, wants_list: bool = False) -> str | None:
+def last_value(text: str, wants_list: bool = False, exact: bool = False) -> str | None:
     """Return the last inline formula, tuple or bare number near the end of a text that is not denied there.
 
+    Where an exact value is wanted, "(about 0.785)" behind it is passed over.
     Several in a row are one answer when a list is wanted, or when "or" leaves open which of them is meant.
     """
     ending = text[-_WEAK_REACH:]
@@ -153,5 +158,7 @@ def last_value(text: str, wants_list: bool = False) -> str | None:
     for match in _NUMBER_RUN.finditer(outside):
         number = match[0].rstrip(".,:+-*/(" if "(" in match[0] else ".,:+-*/()")
         spans.append((match.start(), match.start() + len(number), number))
-    spans = sorted(span for span in spans if span[2] and not _DENIED.search(ending, max(0, span[0] - 12), span[0]))
+    passed = (_DENIED, _ROUNDED) if exact else (_DENIED,)
+    before = {span: ending[max(0, span[0] - 20) : span[0]] for span in spans}
+    spans = sorted(span for span in spans if span[2] and not any(one.search(before[span]) for one in passed))
     return _joined(spans, ending, wants_list) if spans and not gives_up(ending[spans[-1][1] :]) else None

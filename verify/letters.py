@@ -17,27 +17,33 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _WORD_AFTER = re.compile(r"([A-Z])\s+(\S+)")
-_OPENING = re.compile(r"(?:option|choice|letter)?\s*[(\[]?\s*([A-Za-z])(?![A-Za-z0-9'’])(?:\s*[)\]])?")
+_OPENING = re.compile(
+    r"(?:option|choice|letter)?\s*[(\[]?\s*([A-Za-z])(?![A-Za-z0-9'’]|(?:项|选项)?(?:不|错))(?:\s*[)\]])?"
+)
 _END_OF_LETTER = re.compile(r"\s*(?:[.,;)}]|$)")
 _SEVERAL = re.compile(r"[(\[]?([A-Z])[)\]]?(?:\s*(?:,|;|&|\band\b|\s)\s*[(\[]?([A-Z])[)\]]?)+\.?|[A-Z]{2,}")
 _HEDGE = re.compile(r"\s*(?:,|/|&|\bor\b|\band\b|\bnor\b)\s*[(\[]?[A-Z][)\]]?(?![a-zA-Z])")
 _STANDALONE = re.compile(r"(?<![\w'’\\^_{])(?<!not )[(\[]?([A-Z])[)\]]?(?![\w'’}])(?=[.,:;)*\s]|$)(?:\s+([a-z]+))?")
 _DECLARED = re.compile(
-    r"(?<!\w)[(\[]?([A-Z])[)\]]?\**\s+is\s+(?:the\s+)?(?:correct|right|answer|best|better|true)\b|(?<!\w)([A-Z])(?:选项|项)?(?:是正确|正确|是对)"
-    r"|\b(?:so|hence|thus|therefore),? [(\[]?([A-Z])[)\]]?\W*$"
+    r"(?<!\w)[(\[]?([A-Z])[)\].:]?\**\s+(?:is\s+(?:the\s+)?(?:correct|right|answer|best|better|true)|fits|works|holds)\b"
+    r"|(?<!\w)([A-Z])(?:选项|项)?(?:是正确|正确|是对)|\b(?:so|hence|thus|therefore),? [(\[]?([A-Z])[)\]]?\W*$"
+    r"|\b(?:I|we)(?: would| will|['’]d|['’]ll)? (?:choose|pick|select|go (?:with|for)) (?:option )?[(\[]?([A-Z])(?!\w)"
+    r"|(?:而是|应为|只能选)([A-Z])(?!\w)"
 )
-_LETTERS = (
-    r"[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?(?:(?:\s*,\s*|\s+)(?:(?:and|or|nor)\s+)?[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?)*"
-)
+_LETTER = r"[(\[]?(?-i:[A-J])(?![\w'’])[)\]]?"
+_LETTERS = rf"{_LETTER}(?:(?:\s*,\s*|\s+)(?:(?:and|or|nor|ni|et|und)\s+)?{_LETTER})*"
 _EXCLUDED = re.compile(
-    rf"(?:\b(?:not|neither|nor|than|over|(?:exclude|eliminate|rule)s? out|can(?:not|'t) be|instead of)|n['’]t)"
-    rf"\s+(?:options?\s+|choices?\s+)?{_LETTERS}"
-    rf"|{_LETTERS}\s+(?:is|are|was|were|can|could|does|do)(?:\s+(?:all|both|clearly|also|therefore))?"
+    r"(?:\b(?:(?:can)?not|neither|nor|never|than|over|(?:exclude|eliminate|rule)s? out|instead of|pas|ni|nicht)"
+    r"|\b(?:no es|non è)|n['’]t)\s+(?:(?:be|choose|pick|select|go (?:with|for))\s+)?"
+    rf"(?:options?\s+|choices?\s+|la (?:réponse|respuesta|risposta)\s+)?{_LETTERS}"
+    rf"|{_LETTERS}[.:]?\s+(?:is|are|was|were|can|could|does|do)(?:\s+(?:all|both|clearly|also|therefore))?"
     r"(?:\s*(?:not|n['’]t)\b|\s+(?:be\s+)?(?:wrong|incorrect|false|too|excluded|eliminated|ruled out))"
-    r"|[(（]?(?-i:[A-J])[)）]?(?:项|选项)?\s*(?:错误|不正确|不对|不符|是错)",
+    rf"|{_LETTERS}\s+(?:contradicts?|fails?|violates?|est (?:faux|fausse)|ist falsch|n['’]est pas)\b"
+    r"|[(（]?(?-i:[A-J])[)）]?(?:项|选项)?\s*(?:错误|不正确|不对|不符|是错|不能选|不选)"
+    r"|(?:不是|不能|不可|不应|不该|不会|不|别|非|排除|除了)(?:选择?|是)?\s*(?:选项)?\s*[(（]?(?-i:[A-J])(?![\w'’])[)）]?",
     re.IGNORECASE,
 )
-_NEGATED_WORDS = re.compile(r"(?:\b(?:and |but )?(?:not|neither|nor)\b|n['’]t\b)(?:(?!\bbut\b)[^,.;])*")
+_NEGATED_WORDS = re.compile(r"(?:\b(?:and |but )?(?:(?:can)?not|neither|nor)\b|n['’]t\b)(?:(?!\bbut\b)[^,.;])*")
 _LABEL_AT_END = re.compile(r"\s[(\[]([A-Z])[)\]]\W*$")
 _QUOTED = re.compile(r"^['‘]([A-Za-z])['’]")
 _BULLET = re.compile(r"^[\s*#>-]+|[\s*]+$")

@@ -34,6 +34,9 @@ NUMBER_WORDS |= {
 # Whole answers in words that have a notation, in lower case.
 MEANINGS = {
     **dict.fromkeys(("no solution", "no solutions", "no real solution", "no real solutions"), r"\emptyset"),
+    **dict.fromkeys(
+        ("il n'y a pas de solution", "aucune solution", "keine lösung", "sin solución", "无解"), r"\emptyset"
+    ),
     **dict.fromkeys(("all real numbers", "all reals", r"\mathbb{r}", r"\mathbb r"), r"(-\infty,\infty)"),
     **dict.fromkeys(("the empty set", "empty set", r"\{\}", r"\{ \}"), r"\emptyset"),
     "dne": "does not exist",

@@ -12,9 +12,10 @@ from verify.quantity import read_quantity
 from verify.structure import after_verb, split_collection
 from verify.verdict import Verdict, format_ok
 
-NAME = "robust/2"
+NAME = "robust/3"
 _SINGLE_LETTER = re.compile(r"\s*[(\[]?[A-J][)\]]?\.?\s*")
 _YES_NO = re.compile(r"\W*(yes|no|true|false)\b", re.IGNORECASE)
+_YES_NO_ABROAD = re.compile(r"\W*(oui|non|ja|nein|sí|是的?|否|不是)(?!\w)", re.IGNORECASE)
 _MAXIMUM_GOLD = 2000
 _SHORT_ANSWER = 80
 _SHORT_CHOICE = 200
@@ -124,7 +125,7 @@ def find_value(response: str, gold: str) -> str | None:
     value = extract.until_phrase_ends(phrase) if phrase else None
     if value and not (expects_text or _is_value(value)):
         # "not 12" holds no other value: it is the answer, a wrong one.
-        value = extract.last_value(value, count > 1) or value
+        value = extract.last_value(value, count > 1, kind == "math") or value
     if not value and 0 < len(final) <= _SHORT_ANSWER and _is_value(final):
         value = final
     if not value:
@@ -133,7 +134,7 @@ def find_value(response: str, gold: str) -> str | None:
         formula = after_verb(tidy(final[-_SHORT_CHOICE:].rsplit("\n", 1)[-1]))
         value = formula if formula and not is_wordy(formula) else None
     if not value:
-        value = _text_answer(final, gold) if expects_text else extract.last_value(final, count > 1)
+        value = _text_answer(final, gold) if expects_text else extract.last_value(final, count > 1, kind == "math")
     return value
 
 
@@ -154,5 +155,8 @@ def _text_answer(text: str, gold: str) -> str | None:
     yes_no = _YES_NO.match(text)
     if yes_no and _YES_NO.fullmatch(gold):
         return yes_no[1]
+    abroad = _YES_NO_ABROAD.match(text)
+    if abroad and gold.lower() in ("yes", "no"):
+        return "no" if abroad[1].lower() in ("non", "nein", "否", "不是") else "yes"
     last_line = text.rsplit("\n", 1)[-1].strip()
     return last_line if 0 < len(last_line) <= _SHORT_ANSWER else None

@@ -7,6 +7,7 @@ from functools import lru_cache
 from verify.notation import drop_thousands_commas
 
 MAXIMUM_ELEMENTS = 24
+MATRIX = r"\begin"  # the brackets of a matrix, whatever they are
 RELATION = re.compile(r"<|>|\\(?:le|ge|ne|cup|cap|setminus)(?![a-zA-Z])")
 _BOUND = re.compile(r"(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))")
 _PIECE = re.compile(r"\\[{}]|\\[a-zA-Z]+|[()\[\]{},;]|\s(?:and|or)\s|.", re.DOTALL)
@@ -22,7 +23,8 @@ _LONG_NAME = re.compile(
     r"(?:(?:\^\{?-1\}?)?\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\)|\\(?:theta|alpha|beta|gamma|phi|lambda)"
 )
 _SENTENCE = re.compile(
-    r"(?:(?:^|\s)(?:is|are|equals|equal to|be|get|obtain|gives)\s*:?|(?<=[a-z]):)\s+(?=[-+\\(\[{$.0-9a-zA-Z√])"
+    r"(?:(?:^|(?<!not)(?<!n['’]t)\s)(?:is|are|equals|equal to|be|get|obtain|gives)\s*:?|(?<=[a-z]):)\s+"
+    r"(?=[-+\\(\[{$.0-9a-zA-Z√])"
 )
 
 
@@ -36,7 +38,13 @@ class Collection:
 
     @property
     def is_ordered(self) -> bool:
-        return self.opening in ("(", "[")
+        return self.opening in ("(", "[", MATRIX)
+
+    def has_brackets_of(self, other: "Collection") -> bool:
+        """Return whether brackets agree; a matrix has any, so that a column is a point as well."""
+        round_or_square = {("(", ")"), ("[", "]"), (MATRIX, MATRIX)}
+        mine, theirs = (self.opening, self.closing), (other.opening, other.closing)
+        return mine == theirs or (MATRIX in mine + theirs and {mine, theirs} <= round_or_square)
 
 
 # Left sides that only say what has a value: products of names with signs between them, values of functions. A factor
@@ -63,7 +71,7 @@ def split_collection(text: str) -> Collection | None:
     text = drop_thousands_commas(text.strip())
     matrix = _MATRIX.fullmatch(text) if r"\begin" in text else None
     if matrix:
-        opening, closing = ("", "") if matrix[1] == "cases" else ("[", "]")
+        opening, closing = ("", "") if matrix[1] == "cases" else (MATRIX, MATRIX)
         return Collection(opening, closing, tuple(_row(row) for row in re.split(r"\\\\", matrix[2])))
     pieces = _PIECE.findall(text)
     if len(pieces) > 2 and pieces[0] in _OPENING and pieces[0] != "{" and _encloses(pieces):

@@ -74,7 +74,7 @@ def test_a_benchmarks_own_rule_sits_beside_the_graders(tmp_path: Path) -> None:
     text = write_audit(found, ["robust", "official"], tmp_path, ["A note."])
     assert "| overall | robust | official | 0 | 1 | 0 | 0 | 1 | 0.00 % | 0.000 |" in text
     record = json.loads((tmp_path / "audit.json").read_text())
-    assert record["scorers"] == {"robust": ["robust/2"], "official": ["official-toy/1"]}
+    assert record["scorers"] == {"robust": ["robust/3"], "official": ["official-toy/1"]}
     assert record["notes"][-1] == "A note."
 
 
@@ -111,7 +111,7 @@ def test_the_command_uses_choices_and_says_what_changed(tmp_path: Path, capsys: 
         "text": ["red", "B", "A"],
         "answer_type": "choice",
         "choices": [["blue", "red"]] * 3,
-        "grader": "robust/2",
+        "grader": "robust/3",
         "correct": [False, True, False],
     }
     assert main([f"out={evaluation(tmp_path, **changes)}"]) == 0

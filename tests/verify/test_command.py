@@ -52,7 +52,7 @@ def test_rows_come_back_with_verdicts(tmp_path: Path) -> None:
         "extracted": "1/2",
         "correct": True,
         "format_ok": True,
-        "grader": "robust/2",
+        "grader": "robust/3",
         "reason": "number",
     }
     assert [row["correct"] for row in rows] == [True, True, True] + [False] * 10
