@@ -57,6 +57,7 @@ class Experiment:
     runs: Path
     train_options: Sequence[str] = ()  # further settings of a missing training
     eval_options: Sequence[str] = ()
+    is_evaluated: bool = True  # False: a figure of training curves needs no answers
 
     @property
     def method(self) -> str:
@@ -118,7 +119,7 @@ class Experiment:
     def evaluations(self) -> dict[Path, list[str]]:
         """Return the folder of every evaluation, that of the table's own suite first, and its settings."""
         suite, found = self.suite, {}
-        for name, further in {"": (), **suite.also}.items():
+        for name, further in ({"": (), **suite.also} if self.is_evaluated else {}).items():
             folder = self.folder / "eval" / name if name else self.evaluation
             which = [f"run={self.folder}"] if self.is_trained else []
             where = [f"out={folder}"] if name or not self.is_trained else []
@@ -134,7 +135,7 @@ class Experiment:
         return frame.assign(column=frame.column.replace(ids), method=self.method, seed=self.seed)
 
     def record(self) -> Run:
-        return Run.load(self.evaluation / "run.json")
+        return Run.load((self.evaluation if self.is_evaluated else self.folder) / "run.json")
 
 
 @cache
@@ -184,7 +185,16 @@ def read_table_file(name: str) -> dict[str, Any]:
     if "based_on" in found:  # its columns and scales are those of another table
         base = read_table_file(str(found["based_on"]))
         found = {name: base[name] for name in SHARED if name in base} | found
-    return {"rows": [], "scales": {}, "published": [], "baselines": {}, **found}
+    rows = [row_of_table(row["of"], row["id"]) if "of" in row else row for row in found.get("rows", [])]
+    return {"scales": {}, "published": [], "baselines": {}, **found, "rows": rows}
+
+
+def row_of_table(name: int | str, row_id: str) -> dict[str, Any]:
+    """Return a row as another table has it, for `{of: 4, id: papo_g_gamma01}`."""
+    rows = {row["id"]: row for row in read_table_file(str(name))["rows"]}
+    if row_id not in rows:
+        raise UserError(f"table {name} has no row {row_id}; it has {', '.join(rows)}")
+    return rows[row_id]
 
 
 def title_of(name: str, table: Mapping[str, Any]) -> str:

@@ -16,6 +16,8 @@ from analysis.settings import AnalysisSettings
 from common import UserError
 from configs.run import Run, check_clean
 
+SETTINGS = ("items", "k", "split", "sampling", "grader")  # of an evaluation, in a table's provenance
+
 
 @dataclass(frozen=True)
 class Gathered:
@@ -42,24 +44,29 @@ def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Ex
     suite, runs = suite_of(table, settings.scale), Path(settings.folder)
     return [
         Experiment(
-            row=row, suite=suite, seed=seed, runs=runs, train_options=settings.train, eval_options=settings.eval
+            row=row,
+            suite=suite,
+            seed=seed,
+            runs=runs,
+            train_options=settings.train,
+            eval_options=settings.eval,
+            is_evaluated="curves" not in table,
         )
         for row in rows_of(table, settings.methods or short)
         for seed in range(settings.seeds if row.set else 1)
     ]
 
 
-def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
-    """Make sure that every run is there (or say how to make it), then read them all; None after a mere plan.
+def ready(settings: AnalysisSettings, table: dict[str, Any], clean: bool = False) -> list[Experiment]:
+    """Make sure that every run is there (or say how to make it) and return them; none after a mere plan.
 
     `clean` refuses a tree with changes before anything is run.
     """
-    table = read_table_file(settings.table)
     experiments = experiments_of(settings, table)
     plan = plan_lines(title_of(settings.table, table), table, experiments)
     if settings.plan:
         print("\n".join(plan))
-        return None
+        return []
     todo = missing(experiments)
     if todo and settings.fill:
         lacks = lacking(settings.table, settings.scale)
@@ -72,6 +79,15 @@ def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
         todo = missing(experiments)
     if todo:
         raise UserError("some cells have no run yet; add fill=true, or run: " + " ; ".join(todo))
+    return experiments
+
+
+def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
+    """Return what all runs of a table have left; None after a mere plan."""
+    table = read_table_file(settings.table)
+    experiments = ready(settings, table, clean)
+    if not experiments:
+        return None
     predictions = pd.concat([e.predictions(table) for e in experiments], ignore_index=True)
     curves: dict[str, list[pd.DataFrame]] = {}
     for experiment in experiments:
@@ -106,13 +122,13 @@ def provenance(experiments: list[Experiment]) -> list[dict]:
                 "commit": record.commit,
                 "dirty": record.dirty or (experiment.is_trained and Run.load(experiment.folder / "run.json").dirty),
                 "weights": record.revisions["model"],
-                "bench": record.revisions["bench"],
+                **({"bench": record.revisions["bench"]} if experiment.is_evaluated else {}),
                 "started": record.started,
                 "hardware": record.hardware,
                 "packages": record.packages,
                 "training_seconds": round(float(seconds)),
                 "steps": json.loads((experiment.folder / "finished.json").read_text())["steps"] if seconds else 0,
-                "settings": {k: record.config[k] for k in ("items", "k", "split", "sampling", "grader")},
+                "settings": {k: record.config[k] for k in SETTINGS if k in record.config},
             }
         )
     return rows

@@ -8,12 +8,13 @@ from typing import Any
 
 from analysis import hints
 from analysis.experiments import read_table_file, table_file
+from analysis.figure_files import FIGURE, PAGE, FigureData
 from analysis.figures import curves_figure, errors_figure, forest_figure, png, table_figure
 from analysis.figures.style import signed
-from analysis.gather import Gathered, error_shares, gather, provenance
+from analysis.gather import Gathered, error_shares, gather, provenance, ready
 from analysis.measuring import measured
 from analysis.recipes import write_recipes
-from analysis.run_files import write_runs
+from analysis.run_files import curves_table, write_runs
 from analysis.settings import AnalysisSettings
 from analysis.table import (
     Comparison,
@@ -78,6 +79,20 @@ def refuse_dirty(records: Sequence[dict[str, Any]]) -> None:
         )
 
 
+def write_figure(settings: AnalysisSettings, table: dict[str, Any], out: Path) -> None:
+    """Write a figure of training curves, what it was drawn from and where that came from."""
+    experiments = ready(settings, table, clean=in_results(out))
+    if not experiments:
+        return
+    records = provenance(experiments)
+    if in_results(out):
+        refuse_dirty(records)
+    data = FigureData(name=settings.table, scale=settings.scale, table=table, curves=curves_table(experiments))
+    data.write(out)
+    atomic_write_text(out / "provenance.json", json.dumps(records, indent=2) + "\n")
+    print(f"figure: {out / FIGURE}\nnumbers: {out / PAGE}")
+
+
 def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
     """Print the table for a terminal, then the findings in words."""
     from rich.console import Console
@@ -120,6 +135,9 @@ def do(settings: AnalysisSettings) -> None:
         write_recipes(settings.table, table, Path(settings.out or f"results/{table_file(settings.table).stem}"))
         return
     default = f"results/{table_file(settings.table).stem}_{settings.scale}"
+    if "curves" in table:
+        write_figure(settings, table, Path(settings.out or default))
+        return
     if settings.task in ("report", "demo"):
         default = f"{settings.folder}/{settings.scale}/report"
     if settings.task == "demo":

@@ -16,18 +16,18 @@ def plan_lines(title: str, table: dict[str, Any], experiments: Sequence[Experime
     """Return the plan: for each row and seed the commands that are left, and the cells that they fill."""
     suite = experiments[0].suite
     columns = [column.get(suite.bench, column["id"]) for column in table["columns"]]
-    lines = [
-        f"{title} at {suite.scale} scale: model={suite.model}, bench={suite.bench}, preset={suite.preset}",
-        f"columns: {', '.join(columns)}",
-        *cost_lines(experiments),
-    ]
+    evaluated = f", bench={suite.bench}, preset={suite.preset}\ncolumns: {', '.join(columns)}"
+    panels = "".join(f"\npanel: {one['metric']}" for one in table.get("curves", []))
+    needs = f"{len(columns)} cells and their averages" if not panels else "its curves"
+    lines = [f"{title} at {suite.scale} scale: model={suite.model}{panels or evaluated}", *cost_lines(experiments)]
     for experiment in experiments:
         seed = f", seed {experiment.seed}" if experiment.is_trained else ""
         todo = experiment.commands()
-        lines += ["", f"{experiment.row.name}{seed}: {len(columns)} cells and their averages"]
+        lines += ["", f"{experiment.row.name}{seed}: {needs}"]
         if experiment.folder != experiment.own_folder:
             lines.append(f"  its settings are those of a finished training, which is used: {experiment.folder}")
-        lines += [f"  {shown(command)}" for command in todo] or [f"  done: {experiment.evaluation}"]
+        done = experiment.evaluation if experiment.is_evaluated else experiment.folder
+        lines += [f"  {shown(command)}" for command in todo] or [f"  done: {done}"]
     return lines
 
 

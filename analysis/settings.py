@@ -11,7 +11,7 @@ class AnalysisSettings:
 
     task: str = setting("table", "table, errors, report or demo")
     runs: str = setting("", "report: folders of runs or evaluations, a,b,c; the first is the baseline; empty = table")
-    table: str = setting("1", "a table of the paper by its number, or a study by its name", group=False)
+    table: str = setting("1", "a table of the paper by its number, or a figure or study by its name", group=False)
     scale: str = setting("mini", "whose runs, a scale of the table", group=False)
     methods: list[str] = setting(factory=list, help="rows of the table; empty = all, demo and report: its short list")
     plan: bool = setting(False, "table: print what fill=true would run, and stop")

@@ -76,6 +76,7 @@ class TableData:
             *self.suggestions(),
             *self.measured(),
             classes,
+            *([f"The paper: {self.paper['printed']}"] if "printed" in self.paper else []),
             *([f"Left out here: {self.paper['left_out']}."] if "left_out" in self.paper else []),
             "\n".join(f"- {verdict(one)}" for one in found),
         ]

@@ -1,5 +1,8 @@
 """Training curves: the mean over seeds as a line, the seeds' range as a band."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
@@ -18,6 +21,16 @@ PANELS = {
 WINDOW = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One metric over the steps, of the named runs or of all."""
+
+    metric: str
+    label: str
+    rows: Sequence[str] = ()
+    title: str = ""
+
+
 def seeds_of(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
     """Return one smoothed column per seed that has the metric, indexed by the steps that all of them have."""
     series = [
@@ -29,18 +42,22 @@ def seeds_of(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
     return pd.concat(known, axis=1, join="inner") if known else pd.DataFrame()
 
 
-def chosen_panels(metrics: dict[str, list[pd.DataFrame]]) -> dict[str, str]:
+def chosen_panels(metrics: Mapping[str, list[pd.DataFrame]]) -> list[Panel]:
     """Return the panels that any run has numbers for."""
-    return {
-        name: title
-        for name, title in PANELS.items()
+    return [
+        Panel(metric=name, label=label)
+        for name, label in PANELS.items()
         if any(not seeds_of(frames, name).empty for frames in metrics.values())
-    }
+    ]
 
 
 @paper_style
-def curves_figure(metrics: dict[str, list[pd.DataFrame]], panels: dict[str, str] | None = None) -> Figure:
-    """Running means over the steps; `panels` maps metric names to axis labels (default: the usual ones there are)."""
+def curves_figure(
+    metrics: Mapping[str, list[pd.DataFrame]],
+    panels: Sequence[Panel] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Figure:
+    """Running means over the steps in the given panels (default: the usual ones there are), runs under `names`."""
     panels = panels or chosen_panels(metrics)
     if not panels:
         raise UserError(f"no run has a metric to draw; it would be one of {', '.join(PANELS)}")
@@ -49,9 +66,9 @@ def curves_figure(metrics: dict[str, list[pd.DataFrame]], panels: dict[str, str]
     figure = canvas(max(COLUMN, PAGE * columns / 3), 0.35 + 1.65 * lines)
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     handles: dict[str, Artist] = {}
-    for axes, (name, title) in zip(grid, panels.items(), strict=False):
+    for axes, panel in zip(grid, panels, strict=False):
         for method, look in run_looks(metrics).items():
-            seeds = seeds_of(metrics[method], name)
+            seeds = seeds_of(metrics[method] if method in (panel.rows or metrics) else [], panel.metric)
             if seeds.empty:
                 continue
             many = seeds.shape[1] > 1
@@ -62,8 +79,9 @@ def curves_figure(metrics: dict[str, list[pd.DataFrame]], panels: dict[str, str]
                 low, high = seeds.min(axis=1), seeds.max(axis=1)
                 axes.fill_between(seeds.index, low, high, color=look.colour, alpha=0.2, lw=0)
             count = f" ({seeds.shape[1]} seeds: mean, min to max)" if many else " (1 seed)"
-            handles.setdefault(look.label + count, line)
-        axes.set_ylabel(shortened(title, 34))
+            handles.setdefault((names or {}).get(method, look.label) + count, line)
+        axes.set_title(panel.title)
+        axes.set_ylabel(shortened(panel.label, 34))
         axes.set_xlabel(f"step (running mean over {WINDOW})")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.grid(axis="y")

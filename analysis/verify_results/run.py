@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.arithmetic import run as arithmetic
 from analysis.claims import run as claims
 from analysis.experiments import read_table_file
+from analysis.figure_files import WHICH, read_figure
 from analysis.recipes import compared, page
 from analysis.score_bench import run as score_bench
 from analysis.table_files import ITEMS, read_table
@@ -43,6 +44,8 @@ def rebuilder(folder: Path) -> Callable[[Path], Texts] | None:
     """Return what makes a folder's files again from what is committed beside them; None where nothing does."""
     if (folder / ITEMS).exists():
         return lambda one: read_table(one).texts()
+    if (folder / WHICH).exists():
+        return lambda one: read_figure(one).texts()
     if (folder / "tokens.parquet").exists():
         return scores_again
     if folder.name == "arithmetic":

@@ -28,6 +28,7 @@ from analysis.figures import (
     why_wrong_figure,
     word_class_figure,
 )
+from analysis.figures.curves import Panel
 from analysis.figures.style import spread
 from analysis.protocol.flow import AGAIN, ALL, BEYOND, FORWARD, Findings, findings
 from common import UserError
@@ -264,7 +265,7 @@ def test_curves_show_what_there_is_and_say_when_that_is_nothing() -> None:
     }
     labels = [axes.get_ylabel() for axes in curves_figure(metrics).axes]
     assert labels == ["training accuracy (share)", "gradient norm"]
-    (own,) = curves_figure(metrics, {"mine/own": "my own (m)"}).axes
+    (own,) = curves_figure(metrics, [Panel(metric="mine/own", label="my own (m)")]).axes
     assert own.get_ylabel() == "my own (m)" and len(own.lines) == 1
     with pytest.raises(UserError, match="no run has a metric to draw"):
         curves_figure({"a": [pd.DataFrame({"step": [1]})]})
