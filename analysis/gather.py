@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import CLASSES, known_classes
-from analysis.experiments import Experiment, fill, missing, read_table_file, rows_of, suite_of, title_of
+from analysis.experiments import Experiment, fill, missing, read_table_file, rows_of, suite_of, table_file, title_of
 from analysis.items import Items, collect_items
+from analysis.job_scripts import write_jobs
 from analysis.plan import lacking, plan_lines
 from analysis.settings import AnalysisSettings
 from common import UserError
@@ -66,6 +67,12 @@ def ready(settings: AnalysisSettings, table: dict[str, Any], clean: bool = False
     plan = plan_lines(title_of(settings.table, table), table, experiments)
     if settings.plan:
         print("\n".join(plan))
+        return []
+    if settings.slurm:
+        kept = {name: getattr(settings, name) for name in ("table", "scale", "seeds", "folder")}
+        again = [f"{name}={value}" for name, value in kept.items()]
+        folder = Path("slurm") / f"{table_file(settings.table).stem}_{settings.scale}"
+        print(f"submit all jobs with: sh {write_jobs(experiments, again, folder, settings.jobs)}")
         return []
     todo = missing(experiments)
     if todo and settings.fill:

@@ -14,6 +14,8 @@ class AnalysisSettings:
     table: str = setting("1", "a table of the paper by its number, or a figure or study by its name", group=False)
     scale: str = setting("mini", "whose runs, a scale of the table", group=False)
     methods: list[str] = setting(factory=list, help="rows of the table; empty = all, demo and report: its short list")
+    slurm: bool = setting(False, "table: write job scripts for what fill=true would run into slurm/<table>_<scale>")
+    jobs: list[str] = setting(factory=list, help="slurm: more settings of train.slurm, as in [nodes=2,time=8:00:00]")
     plan: bool = setting(False, "table: print what fill=true would run, and stop")
     seeds: int = setting(1, "seeds per trained row, counted from 0")
     fill: bool = setting(False, "train and evaluate what is missing")
