@@ -16,7 +16,7 @@ PROJECT ?= percept
 PYTEST ?= -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic claims verify-results eval weights data slurm gpu-check bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
+.PHONY: help install demo base methods reproduce-table1 reproduce-all arithmetic claims verify-results artifact eval weights data slurm gpu-check bench bench-peers report dashboard dashboard-local notebooks test test-unit test-all lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ claims: $(READY) ## judge the claims of configs/claims.yaml on the committed tab
 
 verify-results: $(READY) ## recompute every committed result from the records beside it, and fail on any difference
 	$(PYTHON) -m analysis.verify_results
+
+artifact: $(READY) ## pack the commit, its results, installed versions and checksums into one archive (dist/)
+	$(PYTHON) -m analysis.artifact
 
 eval: $(READY) ## evaluate MODEL (a run folder or a file of configs/models) on BENCH (ENGINE=vllm SET="preset=paper_eval")
 	$(PYTHON) -m eval bench=$(BENCH) engine=$(ENGINE) $(if $(findstring /,$(MODEL)),run=$(MODEL),model=$(MODEL) out=runs/eval/$(MODEL)/$(BENCH)) $(SET)

@@ -73,7 +73,7 @@ class Run:
         """
         if into is not None and in_results(into):
             check_clean()
-        commit, dirty = _git_state(REPOSITORY)
+        commit, dirty = git_state(REPOSITORY)
         return cls(
             command=list(command) if command is not None else ["python", *sys.orig_argv[1:]],
             config=to_dict(settings),
@@ -113,7 +113,7 @@ def in_results(path: Path) -> bool:
 
 def check_clean() -> None:
     """Refuse a tree whose tracked files differ from its commit."""
-    commit, dirty = _git_state(REPOSITORY)
+    commit, dirty = git_state(REPOSITORY)
     if dirty:
         raise UserError(
             f"committed results come from a clean tree, and tracked files differ from {commit[:7]}; commit or stash "
@@ -121,7 +121,7 @@ def check_clean() -> None:
         )
 
 
-def _git_state(folder: Path) -> tuple[str, bool]:
+def git_state(folder: Path) -> tuple[str, bool]:
     """Return the commit of a checkout, and whether tracked files differ from it that are not themselves results."""
     if not (folder / ".git").exists():  # without this, git would answer for a repository around this one
         return NO_CHECKOUT, False

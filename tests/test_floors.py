@@ -31,7 +31,7 @@ ORDER = (
     ("runs", "fetch", "table", "hints", "measures"),
     ("seeds", "breakdown", "plan", "job_scripts", "table_files", "arithmetic", "measuring", "run_files"),
     ("figures", "gather"),
-    ("judge", "probes", "score_bench", "claims", "dashboard", "figure_files"),
+    ("judge", "probes", "score_bench", "claims", "dashboard", "figure_files", "artifact"),
     ("report", "verify_results"),
     ("outputs",),
     ("__main__",),

@@ -176,14 +176,14 @@ def test_a_table_is_made_again_from_its_item_scores_byte_for_byte(tmp_path):
 
 
 def test_results_of_a_changed_tree_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("configs.run._git_state", lambda folder: ("c0ffee1234", True))
+    monkeypatch.setattr("configs.run.git_state", lambda folder: ("c0ffee1234", True))
     results = ROOT / "results" / "table1_mini"
     with pytest.raises(UserError, match="tracked files differ from c0ffee1"):
         run(compose(AnalysisSettings, ["table=1", f"folder={tmp_path}", "fill=true"]))
     with pytest.raises(UserError, match="tracked files differ from c0ffee1"):
         Run.collect(compose(AnalysisSettings, []), into=results)
     assert Run.collect(compose(AnalysisSettings, []), into=tmp_path).dirty
-    monkeypatch.setattr("configs.run._git_state", lambda folder: ("c0ffee1234", False))
+    monkeypatch.setattr("configs.run.git_state", lambda folder: ("c0ffee1234", False))
     assert not Run.collect(compose(AnalysisSettings, []), into=results).dirty
     with pytest.raises(UserError, match="grpo seed 2 were evaluated with changes"):
         refuse_dirty([{"method": "grpo", "seed": 2, "dirty": True}, {"method": "base", "seed": 0, "dirty": False}])
