@@ -35,7 +35,7 @@ FIELDS = {
     "answer": "the right answer",
     "image": "the picture, a PNG",
     "column": "the kind of problem",
-    "hint": "whether the question's suggestion is right (aligned), wrong (broken) or missing (empty)",
+    "suggestion": "whether the question's suggestion is right (aligned), wrong (broken) or missing (empty)",
     "facts": "what a correct reading of the picture says, as a JSON object",
     "solution": "the operations that lead from the facts to the answer",
 }
@@ -62,7 +62,7 @@ def row_of(sample: Sample, folder: Path) -> dict[str, Any]:
         "image": name,
         "images": [name],
         "column": sample.tags["column"],
-        "hint": sample.tags.get("hint", ""),
+        "suggestion": sample.tags.get("hint", ""),
         "facts": json.dumps(sample.facts),
         "solution": sample.solution,
     }
