@@ -3,10 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common import UserError
 from configs import command, setting
 from data.views import AnyView, PatchBlack, apply_view
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,7 @@ class DataCommand:
     """Draw samples and views, or corrupt one image."""
 
     view: AnyView = setting(factory=PatchBlack, help="the corruption")
+    views: dict[str, AnyView] = setting(factory=dict, help="further corruptions by name, on the sheet of a folder")
     image: str | None = setting(
         None, "an image to corrupt, or a folder to draw on a sheet; None = a sheet of the mini world"
     )
@@ -24,35 +29,41 @@ class DataCommand:
 
 
 def run(settings: DataCommand) -> None:
-    view = settings.view
-    view.check("view")
-    if view.in_model:
-        raise UserError(f"view {view.kind} acts inside a model and changes no picture; draw another one")
+    from data.contact_sheet import check_views
+
+    check_views({"view": settings.view, **settings.views})
     if settings.count < 1 or settings.seed < 0:
         raise UserError(f"count must be at least 1 and seed at least 0, not {settings.count} and {settings.seed}")
+    drawn = drawing(settings)
     out = Path(settings.out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if settings.image and Path(settings.image).is_dir():
-        from data.contact_sheet import picture_sheet
+    drawn.save(out, format="PNG")
+    print(out)
 
-        sheet, unusable = picture_sheet(Path(settings.image), settings.count, view, settings.seed)
-        sheet.save(out, format="PNG")
+
+def drawing(settings: DataCommand) -> "Image.Image":
+    """Return what `image` asks for."""
+    from data.contact_sheet import contact_sheet, folder_pictures, picture_sheet
+    from data.images import FileImage
+    from data.mini.columns import COLUMNS
+
+    view, seed, count = settings.view, settings.seed, settings.count
+    if settings.image and Path(settings.image).is_dir():
+        found = folder_pictures(Path(settings.image), count * count, seed)
+        sheet, unusable = picture_sheet(found, count, {view.kind: view, **settings.views}, seed)
         for sentence in unusable:
             print(f"not on the sheet: {sentence}")
-    elif settings.image:
-        from data.images import FileImage
-
-        apply_view(FileImage(Path(settings.image)).open(), view, settings.seed).save(out, format="PNG")
-    else:
-        from data.contact_sheet import contact_sheet
-        from data.mini.columns import COLUMNS
-
-        unknown = [name for name in settings.columns if name not in COLUMNS]
-        if unknown:
-            raise UserError(f"the mini world has no column '{unknown[0]}'; use some of {', '.join(COLUMNS)}")
-        sheet = contact_sheet(settings.columns or list(COLUMNS), settings.count, view, settings.seed)
-        sheet.save(out, format="PNG")
-    print(out)
+        if sheet is None:
+            raise UserError(f"{settings.image} holds no picture that opens; give a folder with pictures")
+        return sheet
+    if settings.views:
+        raise UserError("views are drawn on the sheet of a folder; give image=<folder>, or one view=")
+    if settings.image:
+        return apply_view(FileImage(Path(settings.image)).open(), view, seed)
+    unknown = [name for name in settings.columns if name not in COLUMNS]
+    if unknown:
+        raise UserError(f"the mini world has no column '{unknown[0]}'; use some of {', '.join(COLUMNS)}")
+    return contact_sheet(settings.columns or list(COLUMNS), count, view, seed)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,32 @@
-"""A contact sheet: samples of the mini world, or pictures of a folder, beside their corrupted twins."""
+"""A contact sheet: samples of the mini world, or any pictures, beside their corrupted twins."""
 
 import random
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
 from common import UserError
-from data.images import FileImage
+from data.images import FileImage, ImageSource
 from data.mini.world import sample
-from data.sample import IMAGE_PLACEHOLDER
-from data.views import View, apply_view
+from data.sample import IMAGE_PLACEHOLDER, Sample
+from data.views import BARE, View, apply_view
 
 PICTURE, GAP, TEXT_LINES, LINE = 128, 10, 5, 13
+CHARACTERS = 22  # of text below one picture's width
+CLEAN = "clean"
+
+# What stands below a picture, the picture, and the problem it belongs to.
+Shown = tuple[str, ImageSource, Sample]
+
+
+def check_views(views: Mapping[str, View]) -> None:
+    """Refuse views that no picture shows."""
+    for name, view in views.items():
+        view.check(name)
+        if view.in_model or view.reads_salience:
+            raise UserError(f"view {name} needs a model and shows on no picture; draw another one")
 
 
 def tile(column: str, index: int, view: View, seed: int) -> Image.Image:
@@ -21,18 +34,22 @@ def tile(column: str, index: int, view: View, seed: int) -> Image.Image:
     drawn = sample("train", column, index)
     picture = drawn.images[0].open()
     text = f"{drawn.question.replace(IMAGE_PLACEHOLDER, '')} -> {drawn.answer}  [{drawn.tags['vision_need']}]"
-    return pair(picture, apply_view(picture, view, [seed, index], drawn), f"{column}: {text}")
+    return strip([picture, apply_view(picture, view, [seed, index], drawn)], f"{column}: {text}")
 
 
-def pair(clean: Image.Image, corrupted: Image.Image, text: str) -> Image.Image:
-    """Return two pictures side by side, scaled to fit, with a text below."""
-    sheet = Image.new("RGB", (2 * PICTURE + 3 * GAP, PICTURE + 2 * GAP + TEXT_LINES * LINE), "white")
-    for place, picture in enumerate((clean, corrupted)):
+def strip(pictures: Sequence[Image.Image], text: str, names: Sequence[str] = ()) -> Image.Image:
+    """Return pictures side by side, scaled to fit, with their names on them and a text below."""
+    sheet = Image.new("RGB", (len(pictures) * (PICTURE + GAP) + GAP, PICTURE + 2 * GAP + TEXT_LINES * LINE), "white")
+    pen = ImageDraw.Draw(sheet)
+    for place, picture in enumerate(pictures):
         if max(picture.size) > PICTURE:
             picture = ImageOps.contain(picture, (PICTURE, PICTURE))
         sheet.paste(picture, (GAP + place * (PICTURE + GAP), GAP))
-    lines = textwrap.wrap(text, 44)[:TEXT_LINES]
-    ImageDraw.Draw(sheet).multiline_text((GAP, PICTURE + GAP + 4), "\n".join(lines), fill="black", spacing=2)
+    for place, name in enumerate(names):
+        pen.text((GAP + place * (PICTURE + GAP), PICTURE + GAP + 2), name, fill="gray")
+    below = PICTURE + GAP + 4 + (LINE if names else 0)
+    lines = textwrap.wrap(text, CHARACTERS * len(pictures))[: TEXT_LINES - bool(names)]
+    pen.multiline_text((GAP, below), "\n".join(lines), fill="black", spacing=2)
     return sheet
 
 
@@ -49,18 +66,24 @@ def grid(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
-def picture_sheet(folder: Path, count: int, view: View, seed: int) -> tuple[Image.Image, list[str]]:
-    """`count` rows of `count` pictures drawn from a folder, and a sentence for each that does not open."""
+def folder_pictures(folder: Path, count: int, seed: int) -> list[Shown]:
+    """Return at most `count` pictures drawn from a folder."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in Image.registered_extensions())
+    chosen = random.Random(seed).sample(paths, min(count, len(paths)))
+    return [(str(path.relative_to(folder)), FileImage(path), BARE) for path in chosen]
+
+
+def picture_sheet(
+    pictures: Iterable[Shown], columns: int, views: Mapping[str, View], seed: int
+) -> tuple[Image.Image | None, list[str]]:
+    """Return each picture beside its corrupted twins, if one opens, and a sentence for each that does not."""
     tiles, unusable = [], []
-    for index, path in enumerate(random.Random(seed).sample(paths, min(count * count, len(paths)))):
+    for index, (text, image, problem) in enumerate(pictures):
         try:
-            picture = FileImage(path).open()
+            picture = image.open()
         except UserError as error:
             unusable.append(str(error))
             continue
-        text = f"{path.relative_to(folder)} {picture.width} x {picture.height}"
-        tiles.append(pair(picture, apply_view(picture, view, [seed, index]), text))
-    if not tiles:
-        raise UserError(f"{folder} holds no picture that opens; give a folder with pictures")
-    return grid(tiles, count), unusable
+        twins = [apply_view(picture, view, [seed, index], problem) for view in views.values()]
+        tiles.append(strip([picture, *twins], f"{picture.width} x {picture.height} {text}", [CLEAN, *views]))
+    return (grid(tiles, columns) if tiles else None), unusable

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from common import UserError
-from data.contact_sheet import picture_sheet
+from data.contact_sheet import folder_pictures, picture_sheet
 from data.images import BytesImage, FileImage, PillowImage
-from data.views import Blank
+from data.views import Blank, PatchBlack
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -75,12 +75,15 @@ def test_a_sheet_shows_pictures_of_a_folder_beside_their_corrupted_twins(tmp_pat
     halves().resize((640, 320)).save(tmp_path / "b.jpg")
     (tmp_path / "c.png").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture either")
-    sheet, unusable = picture_sheet(tmp_path, 2, Blank(), seed=0)
-    assert len(unusable) == 1 and "c.png" in unusable[0]
-    width, height = 2 * 128 + 3 * 10, 128 + 2 * 10 + 5 * 13
+    views = {"blank": Blank(), "patch_black": PatchBlack(ratio=0.0)}
+    sheet, unusable = picture_sheet(folder_pictures(tmp_path, 4, seed=0), 2, views, seed=0)
+    assert sheet and len(unusable) == 1 and "c.png" in unusable[0]
+    width, height = 3 * 128 + 4 * 10, 128 + 2 * 10 + 5 * 13
     assert sheet.size == (2 * width, height)
     for left in (0, width):
-        assert sheet.crop((left + 12, 12, left + 20, 20)).getextrema()[0][1] > 200  # red on the left
+        for clean in (10, 286):
+            assert (
+                sheet.crop((left + clean + 2, 12, left + clean + 10, 20)).getextrema()[0][1] > 200
+            )  # red on the left
         assert sheet.crop((left + 148, 10, left + 180, 26)).getextrema() == ((0, 0),) * 3
-    with pytest.raises(UserError, match="holds no picture that opens"):
-        picture_sheet(tmp_path / "deep" / "none", 2, Blank(), seed=0)
+    assert picture_sheet(folder_pictures(tmp_path / "none", 4, seed=0), 2, views, seed=0) == (None, [])

@@ -392,6 +392,7 @@ def test_the_command_draws_a_contact_sheet(tmp_path: Path) -> None:
         (["columns=[colours]"], "no column 'colours'; use some of geometry"),
         (["image=none.png"], "none.png does not exist"),
         (["count=0"], "count must be at least 1"),
+        (["image=none", "views.b=blank"], "views are drawn on the sheet of a folder"),
     ],
 )
 def test_the_command_refuses_in_one_sentence(tmp_path: Path, arguments: list[str], named: str) -> None:
