@@ -53,7 +53,7 @@ def share_right(evaluation: Path, column: str | None, hint: str | None) -> float
 def attention_spread(evaluation: Path, column: str | None, responses: int) -> float:
     """Return how evenly attention lies on the picture (1: evenly): the mean over responses, their tokens, layers."""
     from models.attention_mass import attention_mass
-    from models.scoring import Group
+    from models.parts import Group
 
     (opened,) = open_runs([evaluation]).views
     first = opened.predictions[opened.predictions.k == 0]

@@ -14,8 +14,8 @@ from data import Sample
 from data.sources import Samples
 from models.engines import make_engine
 from models.loader import VisionLanguageModel, load
+from models.parts import Group
 from models.response import Response
-from models.scoring import Group
 from train.advantages import advantages
 from train.losses.averages import spread, token_shares
 from train.losses.batch import ScoredBatch

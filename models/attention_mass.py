@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from common import UserError
-from models.inputs import Group, plain_inputs, run
+from models.inputs import plain_inputs, run
 from models.loader import VisionLanguageModel
+from models.parts import Group
 from models.watched import watching, weights_of_rows
 
 

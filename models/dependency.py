@@ -26,7 +26,7 @@ from data import Sample
 from data.views import View
 from models.kl import k1, k3
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 
 DEPENDENT_K3 = 0.1  # nats: without the picture the token is 1.5 times as likely, or 0.62 times
 

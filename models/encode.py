@@ -25,9 +25,8 @@ from data.sample import IMAGE_PLACEHOLDER
 from data.views import Blind, Look, View, apply_view, fit_pixels
 from data.views.source import Others, mini_pictures, shown
 from models.families import PER_TOKEN_KEYS
-from models.processing import GRID, inputs_of_all, pictures_of_all
+from models.processing import GRID, Key, inputs_of_all, pictures_of_all
 from models.settings import ModelSettings
-from models.vision import Key
 
 TOGETHER = 32  # prompts that pass the processor together: all their pixels exist twice for a moment
 ROWS = 1 << 20  # beside the numbers of pictures: a draw's chance for pixel values

@@ -17,15 +17,7 @@ from models.encode import GRID, Encoded
 from models.families import prompt_positions
 from models.focus import Places, check_states, states_of, watching_layers
 from models.packing import PackedGroup, pack
-from models.parts import ModelParts
-
-
-@dataclass(frozen=True)
-class Group:
-    """Responses to one prompt."""
-
-    prompt: Encoded
-    responses: Sequence[Sequence[int]]
+from models.parts import Group, ModelParts
 
 
 @dataclass(frozen=True, kw_only=True)

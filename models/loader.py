@@ -31,11 +31,12 @@ from models.families import (
     token_kinds_name,
 )
 from models.inputs import positions_of
+from models.parts import Group
 from models.processing import inputs_of
 from models.response import Response
 from models.salience import salience_of
 from models.sampling import sample_plain
-from models.scoring import Group, Scorer, Scores
+from models.scoring import Scorer, Scores
 from models.settings import ModelSettings, SamplingSettings
 from models.shared_sampling import sample_shared
 from models.vision import PictureTower, freeze_vision

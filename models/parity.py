@@ -13,8 +13,9 @@ from torch import Tensor
 from common import UserError
 from models.encode import Encoded
 from models.engine import Engine, EnginePrompt
-from models.inputs import Group, positions_of
+from models.inputs import positions_of
 from models.loader import VisionLanguageModel, log_once
+from models.parts import Group
 from models.settings import EngineSettings, SamplingSettings
 
 TOKENS = 32  # per response

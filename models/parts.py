@@ -1,12 +1,21 @@
-"""The parts of a loaded model that scoring and sampling read; `models.loader` puts them together."""
+"""What scoring and sampling read: responses to a prompt, and the parts of a model that the loader puts together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from models.encode import Encoded
 from models.settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class Group:
+    """Responses to one prompt."""
+
+    prompt: Encoded
+    responses: Sequence[Sequence[int]]
 
 
 class ModelParts(Protocol):

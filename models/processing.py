@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 GRID, PIXELS = "image_grid_thw", "pixel_values"
+Key = tuple[int, ...]  # what tells a picture from others; its last three numbers are its grid
 
 
 def makes_rows(processor: Any) -> bool:

@@ -19,8 +19,8 @@ from common import UserError
 from data.views import View
 from models.divergence import CLEAN, Rows, Side
 from models.head import State, compared, token_statistics, two_heads
-from models.inputs import Group, Passed, plain_inputs, run, shared_inputs
-from models.parts import ModelParts
+from models.inputs import Passed, plain_inputs, run, shared_inputs
+from models.parts import Group, ModelParts
 from models.teacher import TeacherPass
 
 

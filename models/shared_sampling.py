@@ -15,8 +15,8 @@ from torch import Tensor
 
 from models.attention import NO_MASK
 from models.encode import Encoded, check_sampled
-from models.inputs import Group, shared_inputs
-from models.parts import ModelParts
+from models.inputs import shared_inputs
+from models.parts import Group, ModelParts
 from models.prefix_cache import BUNDLE, PrefixCache
 from models.response import Response
 from models.sampling import chances, draw_tokens, finished_response, in_evaluation_mode

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from common import UserError
 from models.divergence import Divergence
-from models.inputs import Group
-from models.parts import ModelParts
+from models.parts import Group, ModelParts
 
 
 @dataclass(frozen=True)

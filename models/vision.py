@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from models.families import is_language, language_path
+from models.processing import Key
 
 KEPT_BYTES = 4 << 30  # features that are kept at most; about 450 pictures of a million pixels for a 7B model
-Key = tuple[int, ...]  # what tells a picture from others; its last three numbers are its grid
 
 
 def freeze_vision(module: Any) -> None:

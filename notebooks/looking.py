@@ -25,7 +25,7 @@ from models.attention_mass import attention_mass
 from models.dependency import ViewScores
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 
 FACT = "fact"
 AT_ONCE = 32

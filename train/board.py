@@ -14,9 +14,9 @@ from PIL import Image
 from common import UserError, read_jsonl
 from configs import Run, to_dict
 from configs.wandb_run import WandbRun, group_of
-from train.columns import POLICY
+from train.experience import Experience
+from train.prompts import Prompts
 from train.settings import TrainSettings
-from train.step import Step
 
 PICTURES = 4  # shown of a step
 COMMIT = 7  # characters of a commit that tags and columns show
@@ -73,18 +73,18 @@ class Board:
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         self.wandb.log(dict(values), step=step)
 
-    def show(self, step: Step) -> None:
+    def show(self, step: int, experience: Experience, prompts: Prompts) -> None:
         """Log the pictures of a step; one that cannot be drawn is said and stops no run."""
         try:
-            self.log(step.number, {"rollouts": self.pictures(step)})
+            self.log(step, {"rollouts": self.pictures(experience, prompts)})
         except UserError as error:
-            print(f"step {step.number} has no pictures on W&B: {error}", file=sys.stderr)
+            print(f"step {step} has no pictures on W&B: {error}", file=sys.stderr)
 
-    def pictures(self, step: Step) -> list[Any]:
+    def pictures(self, experience: Experience, prompts: Prompts) -> list[Any]:
         """Return the first prompts as the model saw them, original and corrupted side by side, with a response."""
         import wandb
 
-        experience, prompts, shown = step.experience, step.prompts[POLICY], []
+        shown = []
         for b in [b for b, block in enumerate(experience.blocks) if block.sample.images][:PICTURES]:
             block = experience.blocks[b]
             original = prompts.clean(block).images[0]

@@ -21,12 +21,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from common import UserError, atomic_write_text
+from models.loader import VisionLanguageModel
 from train.backend import Backend
 from train.distributed import Ranks
 from train.moving_average import NAME, MovingAverage
-from train.settings import ParallelSettings
+from train.settings import ParallelSettings, TrainSettings
 from train.shards import pieces_metadata, recut
-from train.update import Updater
 
 FORMAT = 3
 
@@ -77,27 +77,21 @@ class Copies:
     average: Mapping[str, Tensor]  # of a teacher that follows the policy
     record: Mapping[str, Any]
 
-    @staticmethod
-    def of(place: Progress, updater: Updater, ranks: Ranks, average: MovingAverage | None) -> "Copies":
-        """Copy what the next step will change. All processes take part."""
-        backend = updater.backend
-        weights, adapter = updater.model.copied(backend.gather, keeps=ranks.main)
-        record = {"format": FORMAT, **asdict(place), "processes": ranks.size}
-        return Copies(
-            shard={name: value.to("cpu", copy=True).contiguous() for name, value in backend.state().items()},
-            pieces=pieces_metadata(backend.pieces()),
-            weights=weights,
-            adapter=adapter,
-            average=average.copied() if average and ranks.main else {},
-            record=record | {"parallel": asdict(updater.settings.parallel)},
-        )
-
 
 class CheckpointWriter:
-    """Writes one checkpoint at a time in a thread, and forgets the oldest beyond `keep`."""
+    """Writes one checkpoint at a time in a thread, and forgets the oldest beyond `keep.checkpoints`."""
 
-    def __init__(self, run: Path, updater: Updater, ranks: Ranks, keep: int, average: MovingAverage | None = None):
-        self.run, self.updater, self.ranks, self.keep, self.average = run, updater, ranks, keep, average
+    def __init__(
+        self,
+        run: Path,
+        model: VisionLanguageModel,
+        backend: Backend,
+        settings: TrainSettings,
+        ranks: Ranks,
+        average: MovingAverage | None = None,
+    ):
+        self.run, self.model, self.backend, self.settings = run, model, backend, settings
+        self.ranks, self.average = ranks, average
         self.apart = ranks.apart()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self.writing: Future[None] | None = None
@@ -112,8 +106,25 @@ class CheckpointWriter:
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir(parents=True)
         self.ranks.wait()
-        copies = Copies.of(place, self.updater, self.ranks, self.average)
-        self.writing = self.thread.submit(self.write, copies, target, work)
+        self.writing = self.thread.submit(self.write, self.copies(place), target, work)
+
+    def copies(self, place: Progress) -> Copies:
+        """Copy what the next step will change. All processes take part."""
+        backend, main = self.backend, self.ranks.main
+        weights, adapter = self.model.copied(backend.gather, keeps=main)
+        return Copies(
+            shard={name: value.to("cpu", copy=True).contiguous() for name, value in backend.state().items()},
+            pieces=pieces_metadata(backend.pieces()),
+            weights=weights,
+            adapter=adapter,
+            average=self.average.copied() if self.average and main else {},
+            record={
+                "format": FORMAT,
+                **asdict(place),
+                "processes": self.ranks.size,
+                "parallel": asdict(self.settings.parallel),
+            },
+        )
 
     def wait(self) -> None:
         """Wait until the last checkpoint is written; raises what went wrong with it."""
@@ -127,7 +138,7 @@ class CheckpointWriter:
         try:
             save_file(dict(copies.shard), work / shard_name(self.ranks), dict(copies.pieces))
             if self.ranks.main:
-                self.updater.model.write(work, copies.weights.items(), copies.adapter)
+                self.model.write(work, copies.weights.items(), copies.adapter)
             if copies.average:
                 save_file(dict(copies.average), work / NAME)
         except (OSError, SafetensorError) as error:
@@ -140,7 +151,7 @@ class CheckpointWriter:
                 atomic_write_text(work / "state.json", json.dumps(copies.record))
                 shutil.rmtree(target, ignore_errors=True)
                 work.rename(target)
-                for old in complete_checkpoints(self.run)[: -self.keep]:
+                for old in complete_checkpoints(self.run)[: -self.settings.keep.checkpoints]:
                     shutil.rmtree(old)
 
 

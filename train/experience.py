@@ -19,6 +19,9 @@ from train.asks import ANSWER
 from train.columns import CLEAN
 from verify import Verdict
 
+Rows = dict[int, Tensor]  # number of the row -> its values [T]
+FixedScores = dict[str, Rows]  # by score name, this rank's rows
+
 
 @dataclass(frozen=True, kw_only=True)
 class Discarded:

@@ -7,7 +7,7 @@ import torch
 
 from common import atomic_path
 from train.distributed import Ranks
-from train.scores import Rows
+from train.experience import Rows
 from train.step import Step
 from train.table import padded
 from train.weighing import gathered

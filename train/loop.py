@@ -24,9 +24,9 @@ from data.views import View
 from models import ModelSettings
 from models.engine import Engine
 from models.engines import make_engine
-from models.inputs import Group
 from models.loader import VisionLanguageModel, load, log_once
 from models.parity import GapWatch, gap_bound, parity
+from models.parts import Group
 from models.teacher import check_same_vocabulary
 from models.weights import named_weights, weights_digest, weights_revision
 from train.backends import make_backend
@@ -38,7 +38,7 @@ from train.first_step import write_first_step
 from train.moving_average import MovingAverage
 from train.needs import check_columns, needs_of
 from train.outcomes import outcome_metrics
-from train.rollout import Round, begin_round, collect, usable_prompts
+from train.rollout import Collector, Round
 from train.scores import FrozenModel
 from train.settings import PLACE, TrainSettings
 from train.step import make_step
@@ -46,6 +46,7 @@ from train.tool_factory import make_tools
 from train.tools import Tools
 from train.tracking import Tracker, engine_gap, experience_metrics
 from train.update import Updater
+from train.usable import usable_prompts
 from train.validation import Validation
 from train.wandb_login import check_login
 
@@ -65,10 +66,22 @@ class TrainState:
     engine: Engine
     updater: Updater
     watch: GapWatch
-    tools: Tools  # one judge for the run: it holds the budget and the count of failures
+    tools: Tools
     average: MovingAverage | None = None  # a teacher that follows the policy
     beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     begun: Future[Round] | None = None  # the next step's first round: its pictures are opened while this one learns
+
+    @property
+    def collector(self) -> Collector:
+        """Return what asks about the problems of a step."""
+        return Collector(
+            engine=self.engine,
+            model=self.model,
+            data=self.data,
+            settings=self.settings,
+            ranks=self.ranks,
+            tools=self.tools,
+        )
 
 
 def run_folder(settings: TrainSettings) -> Path:
@@ -109,12 +122,6 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[f"timing_s/{name}"] = round(time.perf_counter() - start, 4)
 
 
-def following_round(state: TrainState, number: int, position: int) -> Round:
-    """Return the first round of a step to come."""
-    parts = state.engine, state.model, state.data
-    return begin_round(*parts, position, state.settings, number, state.ranks, state.tools)
-
-
 def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Progress:
     """Take one rollout and its updates."""
     number, timing = place.step + 1, dict[str, float]()
@@ -122,11 +129,9 @@ def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Pro
     with timed(timing, "step"):
         with timed(timing, "gen"):
             begun, state.begun = state.begun.result() if state.begun else None, None
-            experience = collect(
-                state.engine, state.model, state.data, place.position, settings, number, ranks, state.tools, begun
-            )
+            experience = state.collector.collect(place.position, number, begun)
             if number < settings.steps:
-                state.begun = state.beside.submit(lambda: following_round(state, number + 1, experience.position))
+                state.begun = state.beside.submit(state.collector.begin, experience.position, number + 1)
             state.engine.sleep()
         with timed(timing, "score"):
             step = make_step(state.models, experience, settings, ranks, number)
@@ -283,7 +288,7 @@ def run_until_done(run: Path, state: TrainState) -> None:
     state.updater.updates = place.updates
     check_parity(state)
     tracker = Tracker(run, settings, place.step) if ranks.main else None
-    writer = CheckpointWriter(run, state.updater, ranks, settings.keep.checkpoints, state.average)
+    writer = CheckpointWriter(run, state.model, state.updater.backend, settings, ranks, state.average)
     validation = validation_of(run, state, tracker)
     if validation:
         validation.from_step(place.step)

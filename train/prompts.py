@@ -7,7 +7,7 @@ from common.parallel import one_ahead
 from data.views import Blind, View
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 from train.columns import CLEAN
 from train.experience import Block, Experience
 from train.marks import marked

@@ -7,7 +7,6 @@ needs an encoded prompt makes it from the sample, and keeps it for the step.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from common import UserError
 from data import Sample
@@ -21,8 +20,6 @@ from train.distributed import Ranks
 from train.experience import Discarded, Experience
 from train.judging import Answered, judged
 from train.settings import TrainSettings
-from train.step import step_seed
-from train.tool_factory import make_tools
 from train.tools import Tools
 
 REFILL_ROUNDS = 20  # without dynamic sampling: how often discarded prompts are replaced
@@ -49,98 +46,62 @@ class Round:
         return sorted(ranks.gather(found), key=lambda answered: answered.index)
 
 
-def usable_samples(model: VisionLanguageModel, data: Samples, count: int) -> list[tuple[Sample, Encoded]]:
-    """Return the first samples that can be used with their prompts, of at most twice as many samples."""
-    found: list[tuple[Sample, Encoded]] = []
-    for sample in islice(data.from_position(0), 2 * count):
-        try:
-            prompt = model.encoder.encode(sample)
-        except UserError:  # counted when a step takes it
-            continue
-        if model.encoder.fits(prompt):
-            found.append((sample, prompt))
-        if len(found) == count:
-            break
-    if not found:
-        raise UserError(
-            f"none of the first {2 * count} samples fits model.max_prompt_tokens; raise it or check the data"
+@dataclass(frozen=True, kw_only=True)
+class Collector:
+    """What every round of every step is asked with."""
+
+    engine: Engine
+    model: VisionLanguageModel
+    data: Samples
+    settings: TrainSettings
+    ranks: Ranks
+    tools: Tools  # one judge for the run: it holds the budget and the count of failures
+
+    def begin(self, position: int, step: int, number: int = 0, kept: int = 0) -> Round:
+        """Take a round's problems and encode this rank's share; a step's first may begin while another learns."""
+        settings, seed = self.settings, self.settings.step_seed(step)
+        rules, progress = settings.rollouts.filter, (step - 1) / settings.steps
+        samples = self.data.take(position, rules.prompts if rules else settings.rollouts.prompts - kept, progress)
+        asker = Asker(
+            engine=self.engine,
+            model=self.model,
+            settings=settings,
+            tools=self.tools.at(progress),
+            view_seed=seed,
+            seed=seed * 64 + number,
+            progress=progress,
         )
-    return found
+        mine = self.ranks.mine(range(len(samples)))
+        return Round(samples, asker, asker.begin([(place, samples[place]) for place in mine]))
 
+    def collect(self, position: int, step: int, begun: Round | None = None) -> Experience:
+        """Sample until the step has its prompts: those that fit and are judged, with a filter those of mixed terms.
 
-def usable_prompts(model: VisionLanguageModel, data: Samples, count: int) -> list[Encoded]:
-    """Return the prompts of the first samples that can be used."""
-    return [prompt for _, prompt in usable_samples(model, data, count)]
-
-
-def begin_round(
-    engine: Engine,
-    model: VisionLanguageModel,
-    data: Samples,
-    position: int,
-    settings: TrainSettings,
-    step: int,
-    ranks: Ranks,
-    tools: Tools,
-    number: int = 0,
-    kept: int = 0,
-) -> Round:
-    """Take a round's problems and encode this rank's share; a step's first round may begin while another learns."""
-    rules, progress, seed = settings.rollouts.filter, (step - 1) / settings.steps, step_seed(settings, step)
-    samples = data.take(position, rules.prompts if rules else settings.rollouts.prompts - kept, progress)
-    asker = Asker(
-        engine=engine,
-        model=model,
-        settings=settings,
-        tools=tools.at(progress),
-        view_seed=seed,
-        seed=seed * 64 + number,
-        progress=progress,
-    )
-    mine = ranks.mine(range(len(samples)))
-    return Round(samples, asker, asker.begin([(place, samples[place]) for place in mine]))
-
-
-def collect(
-    engine: Engine,
-    model: VisionLanguageModel,
-    data: Samples,
-    position: int,
-    settings: TrainSettings,
-    step: int,
-    ranks: Ranks,
-    tools: Tools | None = None,
-    begun: Round | None = None,
-) -> Experience:
-    """Sample until the step has its prompts: those that fit and are judged, and with a filter those of mixed terms.
-
-    `tools` keep a judge's count of failures over steps; without them every step begins a new count. `begun` is the
-    step's first round where it was begun before.
-    """
-    rules, wanted = settings.rollouts.filter, settings.rollouts.prompts
-    tools = tools or make_tools(settings)
-    kept: list[tuple[Sample, Answered]] = []
-    discarded: list[Discarded] = []
-    encoded: dict[str, Encoded] = {}
-    generated, rounds = 0, rules.rounds if rules else REFILL_ROUNDS
-    for number in range(rounds):
-        where = engine, model, data, position, settings, step, ranks, tools
-        one = begun if begun and number == 0 else begin_round(*where, number, len(kept))
-        position, generated = position + len(one.samples), generated + len(one.samples)
-        answers = one.answer(ranks)
-        encoded |= one.asker.encoded
-        data.count_broken([answered.note for answered in answers if answered.note])
-        for answered in answers:
-            sample = one.samples[answered.index]
-            if why := answered.why or ("surplus" if len(kept) == wanted else ""):
-                discarded.append(Discarded(sample_id=sample.id, accuracy=answered.accuracy, why=why))
-            else:
-                kept.append((sample, answered))
-        if len(kept) == wanted:
-            return experience_of(
-                kept, discarded, settings, encoded, generated=generated, rounds=number + 1, position=position
-            )
-    raise UserError(nothing_left(step, len(kept), discarded, settings))
+        `begun` is the step's first round where it was begun before.
+        """
+        settings = self.settings
+        rules, wanted = settings.rollouts.filter, settings.rollouts.prompts
+        kept: list[tuple[Sample, Answered]] = []
+        discarded: list[Discarded] = []
+        encoded: dict[str, Encoded] = {}
+        generated, rounds = 0, rules.rounds if rules else REFILL_ROUNDS
+        for number in range(rounds):
+            one = begun if begun and number == 0 else self.begin(position, step, number, len(kept))
+            position, generated = position + len(one.samples), generated + len(one.samples)
+            answers = one.answer(self.ranks)
+            encoded |= one.asker.encoded
+            self.data.count_broken([answered.note for answered in answers if answered.note])
+            for answered in answers:
+                sample = one.samples[answered.index]
+                if why := answered.why or ("surplus" if len(kept) == wanted else ""):
+                    discarded.append(Discarded(sample_id=sample.id, accuracy=answered.accuracy, why=why))
+                else:
+                    kept.append((sample, answered))
+            if len(kept) == wanted:
+                return experience_of(
+                    kept, discarded, settings, encoded, generated=generated, rounds=number + 1, position=position
+                )
+        raise UserError(nothing_left(step, len(kept), discarded, settings))
 
 
 def nothing_left(step: int, kept: int, discarded: Sequence[Discarded], settings: TrainSettings) -> str:

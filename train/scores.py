@@ -11,13 +11,11 @@ from torch import Tensor
 from models.loader import VisionLanguageModel
 from train.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName
 from train.distributed import Ranks
-from train.experience import Experience
+from train.experience import Experience, FixedScores, Rows
 from train.needs import Needs
 from train.prompts import Prompts
 from train.settings import TrainSettings
 
-Rows = dict[int, Tensor]  # number of the row -> its values [T]
-FixedScores = dict[str, Rows]  # by score name, this rank's rows
 STATES = ("focus", "prior")
 
 

@@ -199,6 +199,10 @@ class TrainSettings:
     seed: int = setting(0, "seed of data order, sampling and masks", bounds="[0, inf)")
     run: str = setting("", "run folder; empty = runs/<scale>/<method>/seed<seed>")
 
+    def step_seed(self, number: int) -> int:
+        """Return the seed of all chance of a step (sampling, masks): a resumed run repeats it."""
+        return self.seed * 1_000_003 + number
+
     @property
     def teacher_model(self) -> ModelSettings | None:
         """Return what the teacher is loaded from; None where the run has none."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from train.columns import POLICY, TEACHER
 from train.distributed import Ranks
-from train.experience import Experience
+from train.experience import Experience, FixedScores
 from train.marks import marks_of
 from train.needs import Needs, needs_of
 from train.prompts import Prompts
-from train.scores import FixedScores, FrozenModel, Scoring, fixed_scores
+from train.scores import FrozenModel, Scoring, fixed_scores
 from train.settings import TrainSettings
 from train.weighing import Weighed, weighed
 
@@ -27,16 +27,11 @@ class Step:
     teacher: FrozenModel | None = None
 
 
-def step_seed(settings: TrainSettings, number: int) -> int:
-    """Return the seed of all chance of a step (sampling, masks): a resumed run repeats it."""
-    return settings.seed * 1_000_003 + number
-
-
 def make_step(
     models: Mapping[str, FrozenModel], experience: Experience, settings: TrainSettings, ranks: Ranks, number: int
 ) -> Step:
     """Score an experience as far as pieces ask for it, and weigh it; `models` holds the policy and frozen ones."""
-    seed, progress = step_seed(settings, number), (number - 1) / settings.steps
+    seed, progress = settings.step_seed(number), (number - 1) / settings.steps
     prompts = {name: Prompts(one.model, experience, settings.views, seed, progress) for name, one in models.items()}
     needs = needs_of(settings)
     fixed = fixed_scores(models, prompts, needs, Scoring(settings, ranks))

@@ -21,9 +21,9 @@ from models.judged import judged_frame, write_judged
 from models.response import Response
 from train.board import Board
 from train.collapse import signals
+from train.columns import POLICY
 from train.distributed import Ranks
-from train.experience import Experience
-from train.scores import Rows
+from train.experience import Experience, Rows
 from train.settings import TrainSettings
 from train.step import Step
 
@@ -150,7 +150,7 @@ class Tracker:
         if every and (number % every == 0 or number == 1):
             write_rollouts(self.run, experience, number, step.weighed.table.advantage_NT)
             if self.board:
-                self.board.show(step)
+                self.board.show(number, experience, step.prompts[POLICY])
 
     def validated(self, row: Mapping[str, float]) -> None:
         """Send a row of validation.jsonl to W&B."""

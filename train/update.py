@@ -11,17 +11,18 @@ from common import UserError
 from models.dependency import response_scores
 from models.kl import k3
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 from models.teacher import TeacherPass
 from train.audit import audit, audit_weights
 from train.backend import Backend
 from train.columns import CLEAN, POLICY, TEACHER, parse
 from train.distributed import Ranks
+from train.experience import Rows
 from train.force import forces, relative
 from train.losses.averages import spread
 from train.losses.batch import ScoredBatch
 from train.objective import Measure, losses_at, measured, row_shares, token_losses, token_mean, total_loss
-from train.scores import Rows, Scoring, by_rank
+from train.scores import Scoring, by_rank
 from train.settings import LossSettings, TrainSettings
 from train.step import Step
 from train.table import padded

@@ -18,8 +18,8 @@ from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.weights import Gather
 from train.distributed import Ranks
-from train.rollout import usable_samples
 from train.settings import TrainSettings
+from train.usable import usable_samples
 from verify.samples import grade_sample
 
 ROWS, BEST = "validation.jsonl", "best"

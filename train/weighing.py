@@ -10,9 +10,8 @@ from models.kl import k1
 from train.advantages import advantages
 from train.columns import ScoreName, summed
 from train.distributed import Ranks
-from train.experience import Experience
+from train.experience import Experience, FixedScores, Rows
 from train.needs import Needs
-from train.scores import FixedScores, Rows
 from train.settings import TrainSettings
 from train.table import Table, mask_of, padded
 from train.weights import Weight

@@ -15,7 +15,6 @@ from data.images import picture_uri
 from data.views import View, apply_view
 from eval.output import read_predictions
 from models.encode import view_seed
-from train.step import step_seed
 
 SHOWN = 4  # problems of a step
 PICTURE_SIDE = 224
@@ -55,7 +54,7 @@ def last_step(run: Path) -> ShownStep | None:
         samples, settings = samples_of(path, [row["sample_id"] for row in rows]), training_of(path)
     except (UserError, OSError) as error:  # a page of curves does not need the data
         return ShownStep(step, [shown(row, None, {}, 0, 0.0) for row in rows], f"Their problems are gone: {error}.")
-    seed, progress = step_seed(settings, step), (step - 1) / settings.steps
+    seed, progress = settings.step_seed(step), (step - 1) / settings.steps
     found = [shown(row, samples.get(row["sample_id"]), settings.views, seed, progress) for row in rows]
     return ShownStep(step, found, "")
 

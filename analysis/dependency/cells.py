@@ -17,7 +17,7 @@ from data.views import Unchanged, fit_pixels
 from models.encode import Encoded
 from models.kl import k1
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 
 BLACK = (0, 0, 0)
 AS_IT_IS = Unchanged()

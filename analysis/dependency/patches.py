@@ -13,7 +13,7 @@ from common import UserError
 from data import Sample
 from models.kl import k1
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 
 VIEWS_AT_ONCE = 32  # prompts with their pictures that pass the model together
 

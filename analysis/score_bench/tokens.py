@@ -15,7 +15,7 @@ from models.attention_mass import attention_mass
 from models.dependency import Prompt, by_prompt, micro_batches, two_views
 from models.kl import k1, k3
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 
 # The corruptions under which public methods ask for the same tokens again.
 VIEWS: dict[str, View] = {

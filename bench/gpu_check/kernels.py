@@ -14,8 +14,8 @@ from configs import compose
 from data.mini.world import sample
 from models.head import token_statistics
 from models.loader import VisionLanguageModel, load
+from models.parts import Group
 from models.sampling import draw_tokens
-from models.scoring import Group
 from models.shape import read_shape
 from train.estimate import walk
 from train.settings import TrainSettings

@@ -13,7 +13,7 @@ from data.mini.chains import work, write_chain
 from data.mini.scene import GRID
 from data.mini.world import sample
 from models.kl import k1
-from models.scoring import Group
+from models.parts import Group
 from tests.models.ragged import text_only, two_pictures
 
 

@@ -42,7 +42,7 @@ from eval.paired import compare_items, pair
 from eval.runner import evaluate
 from eval.settings import EvalSettings
 from models.dependency import k3
-from models.scoring import Group
+from models.parts import Group
 from tests.eval.make_fixtures import FOLDER
 
 SETTINGS = AnalysisSettings(task="report", samples=18, patches=9)

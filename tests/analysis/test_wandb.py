@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wandb
@@ -159,7 +160,8 @@ def test_a_view_that_cannot_be_drawn_stops_no_run(small, monkeypatch, capsys):
 
     monkeypatch.setattr(Board, "pictures", refuse)
     board = Board(run, settings)
-    board.show(type("Step", (), {"number": 3}))
+    nothing: Any = None
+    board.show(3, nothing, nothing)
     board.log(3, {"critic/rewards/mean": 0.5})
     board.wandb.finish()
     assert "step 3 has no pictures on W&B: the picture is gone" in capsys.readouterr().err

@@ -5,7 +5,8 @@ import torch
 from data import Sample
 from data.mini.world import sample
 from models.loader import VisionLanguageModel
-from models.scoring import Group, Scores
+from models.parts import Group
+from models.scoring import Scores
 
 RAGGED = [[[40, 41, 2], [50], [60, 61, 62, 63, 64, 2]], [[70, 71]], [[80, 81, 82, 2], [90, 2]]]
 

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from common import UserError
-from models.scoring import Group
+from models.parts import Group
 from models.settings import LoraSettings
 from tests.models.families import every_family, is_used
 from tests.models.ragged import gradients, one_update, ragged_groups

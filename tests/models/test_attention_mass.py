@@ -8,7 +8,8 @@ import models.attention_mass
 from common import UserError
 from data.mini.world import sample
 from models.attention_mass import attention_mass, mass_and_entropy
-from models.inputs import Group, plain_inputs, run
+from models.inputs import plain_inputs, run
+from models.parts import Group
 from models.watched import NAME, watching, weights_of_rows
 from tests.models.ragged import RAGGED, ragged_groups
 

@@ -13,7 +13,7 @@ from data.mini.world import sample
 from data.views import AverageValues
 from models.averaged import correction, picture_slices, threshold
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 from models.settings import SamplingSettings
 from tests.models.ragged import ragged_groups, text_only, two_pictures
 

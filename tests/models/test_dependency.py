@@ -18,7 +18,7 @@ from models.dependency import (
     summarise,
 )
 from models.kl import k1, k3
-from models.scoring import Group
+from models.parts import Group
 from tests.models.ragged import text_only, two_pictures
 
 MASK = PatchBlack()

@@ -13,7 +13,7 @@ from data.prompts import chat_messages
 from data.views import Blank, PatchBlack
 from models.families import PER_TOKEN_KEYS, check_head, is_language, language_path
 from models.loader import load
-from models.scoring import Group
+from models.parts import Group
 from models.settings import LoraSettings, SamplingSettings
 from tests.conftest import tiny_settings
 from tests.models.families import REFUSED, every_family, every_sharing_family, is_used, write_family

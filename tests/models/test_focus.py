@@ -6,7 +6,8 @@ import torch
 from common import UserError
 from models.focus import STATES, Places
 from models.loader import VisionLanguageModel
-from models.scoring import Group, Scores
+from models.parts import Group
+from models.scoring import Scores
 from tests.models.ragged import assert_same_gradients, gradients, ragged_groups
 
 FAMILIES = [(f, p) for f in ("qwen3_vl", "qwen2_5_vl", "qwen2_vl") for p in ("shared", "plain")]

@@ -12,8 +12,8 @@ from common import UserError
 from data.mini.world import sample
 from models.engines import make_engine
 from models.loader import load
+from models.parts import Group
 from models.sampling import TokenDraw, chance, left_padded
-from models.scoring import Group
 from models.settings import EngineSettings, ModelSettings, SamplingSettings
 from models.weights import named_weights
 from tests.conftest import tiny_settings

@@ -8,7 +8,8 @@ import torch
 from data.mini.world import sample
 from data.views import Blank, PatchBlack, View
 from models.loader import VisionLanguageModel
-from models.scoring import AgainstScores, Group
+from models.parts import Group
+from models.scoring import AgainstScores
 from models.settings import LoraSettings
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only, two_pictures
 

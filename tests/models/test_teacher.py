@@ -9,7 +9,7 @@ from common import UserError
 from data.mini.world import sample
 from models.divergence import Divergence, Side, to_teacher
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 from models.teacher import TeacherPass, check_same_vocabulary
 from tests.models.ragged import ragged_groups
 

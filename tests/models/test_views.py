@@ -25,7 +25,7 @@ from data.views import (
 )
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
-from models.scoring import Group
+from models.parts import Group
 from models.settings import SamplingSettings
 from tests.models.ragged import assert_same_gradients, gradients, text_only, two_pictures
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from data import Sample
 from data.images import PillowImage
-from models.scoring import Group
+from models.parts import Group
 from models.settings import LoraSettings, SamplingSettings
 from tests.models.families import SHARING, every_sharing_family, of_families
 from tests.models.ragged import assert_same_gradients, gradients, one_update, ragged_groups, text_only

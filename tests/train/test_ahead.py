@@ -17,7 +17,6 @@ from train.distributed import Ranks
 from train.experience import Experience
 from train.loop import TrainState, make_state, one_step
 from train.prompts import Prompts
-from train.rollout import begin_round, collect
 from train.settings import TrainSettings
 
 
@@ -34,7 +33,7 @@ def state(small_run: list[str]) -> TrainState:
 
 
 def experience_of(state: TrainState) -> Experience:
-    return collect(state.engine, state.model, state.data, 0, state.settings, 1, Ranks(), state.tools)
+    return state.collector.collect(0, 1)
 
 
 def tensors(prompts: list[Encoded]) -> list[torch.Tensor]:
@@ -87,8 +86,8 @@ def test_an_error_in_a_thread_names_the_sample(state):
 
 
 def test_a_round_that_was_begun_before_gives_the_same_step(state):
-    parts = state.engine, state.model, state.data, 4, state.settings, 2, Ranks(), state.tools
-    wanted, found = collect(*parts), collect(*parts, begin_round(*parts))
+    wanted = state.collector.collect(4, 2)
+    found = state.collector.collect(4, 2, state.collector.begin(4, 2))
     assert found.samples == wanted.samples and found.blocks == wanted.blocks and found.position == wanted.position
     assert torch.equal(found.reward_N, wanted.reward_N) and found.encoded.keys() == wanted.encoded.keys()
     pairs = zip(tensors(list(found.encoded.values())), tensors(list(wanted.encoded.values())), strict=True)

@@ -13,7 +13,7 @@ from common import UserError
 from train import checkpoint
 from train.checkpoint import CheckpointWriter, Progress, complete_checkpoints, load_checkpoint
 from train.distributed import Ranks
-from train.settings import ParallelSettings
+from train.settings import KeepSettings, ParallelSettings, TrainSettings
 from train.shards import whole_pieces
 
 LONG_S = 10.0
@@ -64,12 +64,13 @@ class Backend:
 
 def writer_of(run: Path, keep: int = 1) -> tuple[CheckpointWriter, Backend]:
     backend = Backend()
-    model = SimpleNamespace(
+    model: Any = SimpleNamespace(
         copied=lambda gather, keeps: ({"weight": backend.weight.clone()}, {}),
         write=lambda folder, weights, adapter: written(dict(weights), folder / "model.safetensors", {}),
     )
-    updater: Any = SimpleNamespace(backend=backend, model=model, settings=SimpleNamespace(parallel=ParallelSettings()))
-    return CheckpointWriter(run, updater, Ranks(), keep), backend
+    policy: Any = backend
+    settings = TrainSettings(keep=KeepSettings(checkpoints=keep))
+    return CheckpointWriter(run, model, policy, settings, Ranks()), backend
 
 
 def stood_at(run: Path) -> tuple[int, list[float]]:

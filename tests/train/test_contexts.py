@@ -7,12 +7,12 @@ from common import UserError
 from configs import compose
 from data.parts import part_spans
 from data.views import AverageValues, PatchBlack, Unread
-from models.scoring import Group, Scores
+from models.parts import Group
+from models.scoring import Scores
 from train.checks import check
 from train.distributed import Ranks
 from train.loop import check_contexts, make_state
 from train.needs import needs_of
-from train.rollout import collect
 from train.settings import TrainSettings
 from train.step import make_step
 
@@ -38,7 +38,7 @@ def test_what_is_left_of_a_response_scores_as_a_response_of_its_own():
     """The policy's step against scoring the shortened token ids directly; what is left out takes its clean score."""
     settings = settings_of("method=srpo")
     state = make_state(settings, Ranks())
-    experience = collect(state.engine, state.model, state.data, 0, settings, 1, Ranks(), state.tools)
+    experience = state.collector.collect(0, 1)
     step = make_step(state.models, experience, settings, Ranks(), 1)
     view = settings.views["unread"]
     assert isinstance(view, Unread)
@@ -96,7 +96,7 @@ def test_a_step_scores_every_response_as_often_as_its_contexts_ask(method, respo
     """Before the update: CFPO's context alone; SRPO the clean picture, the masked one and the shortened response."""
     settings = settings_of(f"method={method}")
     state = make_state(settings, Ranks())
-    experience = collect(state.engine, state.model, state.data, 0, settings, 1, Ranks(), state.tools)
+    experience = state.collector.collect(0, 1)
     scorer, found = state.model.scorer, dict[str, int]()
     whole = sum(len(response.token_ids) for response in experience.responses)
 

@@ -13,13 +13,12 @@ from data.views import PatchBlack
 from models.dependency import ViewScores, response_scores, score_two_views
 from models.kl import K3_BOUND, k3
 from models.loader import VisionLanguageModel, load
-from models.scoring import Group
+from models.parts import Group
 from train.loop import run_folder, train
 from train.losses.batch import ScoredBatch
 from train.losses.perception import perception_kl
 from train.objective import token_losses
 from train.settings import LossSettings, PerceptionKlSettings, TrainSettings
-from train.step import step_seed
 from train.update import dependency_metrics
 
 MASK, SEED, COEF = PatchBlack(), 7, 0.02
@@ -115,7 +114,7 @@ def rescored(model: VisionLanguageModel, rollouts: list[dict], settings: TrainSe
     samples = [sample_by_id(line["sample_id"]) for line in rollouts]
     tokens = [line["token_ids"].tolist() for line in rollouts]
     view, temperature = settings.views["masked"], settings.rollouts.sampling.temperature
-    scores = score_two_views(model, samples, tokens, view, step_seed(settings, 1), batch=5, temperature=temperature)
+    scores = score_two_views(model, samples, tokens, view, settings.step_seed(1), batch=5, temperature=temperature)
     found: dict[str, float] = {}
     for one in scores:
         pair = one.logprobs_T[None], one.masked_logprobs_T[None]

@@ -14,7 +14,7 @@ from configs.groups import groups_of
 from data.sources import DataSettings, Samples
 from models.assumed import ASSUMED
 from models.loader import VisionLanguageModel, load
-from models.scoring import Group
+from models.parts import Group
 from models.settings import ModelSettings
 from models.shape import Shape, read_shape
 from train.estimate import activations, estimate, packed_keys, token_bytes, walk

@@ -9,8 +9,7 @@ from configs import compose
 from data.sources import Samples
 from models.response import Response
 from tests.recorded_server import FakeClock, Play, RecordedServer, says
-from train.distributed import Ranks
-from train.rollout import collect
+from tests.train.collecting import collect
 from train.settings import TrainSettings
 from train.tools import ServerJudge, Tools
 from verify.llm_judge import JudgeSettings, LlmJudge
@@ -35,7 +34,7 @@ def run(model, tmp_path, script):
         judge = JudgeSettings(base_url=server.url, model="judge", workers=1, cache=str(tmp_path / "judge.jsonl"))
         tools = Tools(ServerJudge(LlmJudge(judge, **FakeClock().options())))
         data = Samples(settings.data, 0)
-        return collect(Engine(), model, data, 0, settings, 1, Ranks(), tools), server
+        return collect(Engine(), model, data, 0, settings, 1, tools=tools), server
 
 
 def stated(found) -> list[bool]:

@@ -7,8 +7,7 @@ from configs import compose
 from data.sources import Samples
 from models.response import Response
 from tests.recorded_server import FakeClock, Play, RecordedServer, says
-from train.distributed import Ranks
-from train.rollout import collect
+from tests.train.collecting import collect
 from train.settings import TrainSettings
 from train.tools import ServerReader, Tools
 from verify.llm_judge import JudgeSettings, LlmJudge
@@ -34,7 +33,7 @@ def run(model, tmp_path, script):
         asked = JudgeSettings(base_url=server.url, model="reader", workers=1, cache=str(tmp_path / "reader.jsonl"))
         tools = Tools(reader=ServerReader(LlmJudge(asked, **FakeClock().options())))
         data = Samples(settings.data, 0)
-        return collect(Engine(), model, data, 0, settings, 1, Ranks(), tools), server
+        return collect(Engine(), model, data, 0, settings, 1, tools=tools), server
 
 
 def read(found) -> set[str]:

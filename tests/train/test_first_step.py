@@ -10,7 +10,7 @@ from common import read_jsonl
 from configs import compose
 from data.sources import Samples
 from models.loader import load
-from models.scoring import Group
+from models.parts import Group
 from train.loop import run_folder, train
 from train.settings import TrainSettings
 

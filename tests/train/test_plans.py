@@ -11,11 +11,11 @@ from configs import compose
 from data import Sample
 from data.sources import Samples
 from models.response import Response
+from tests.train.collecting import collect
 from train.distributed import Ranks
 from train.experience import Experience
 from train.needs import check_pieces
 from train.plans.reread import described
-from train.rollout import collect
 from train.settings import TrainSettings
 from train.tracking import write_rollouts
 
@@ -129,9 +129,8 @@ def test_blind_training_samples_and_trains_behind_the_same_picture(random_tiny):
     found, engine = run(random_tiny, settings, half_right(settings), step=3)
     assert {block.view for block in found.blocks} == {"dark"} and {view for view, _ in engine.prompts} == {"dark"}
     from train.prompts import Prompts
-    from train.step import step_seed
 
-    prompts = Prompts(random_tiny, found, settings.views, step_seed(settings, 3))
+    prompts = Prompts(random_tiny, found, settings.views, settings.step_seed(3))
     trained = [groups[0].prompt for groups in prompts.groups([("clean", b) for b in range(4)])]
     assert [prompt.key for prompt in trained] == [prompt.key for _, prompt in engine.prompts]
 
@@ -321,7 +320,7 @@ def test_the_bypass_hangs_on_run_step_and_problem(random_tiny):
     assert first == [sample.id for sample in run(random_tiny, settings, say)[0].samples]
     other = replace(settings, seed=1)
     engine = Engine(say)
-    found = collect(engine, random_tiny, Samples(settings.data, 0), 0, other, 1, Ranks())
+    found = collect(engine, random_tiny, Samples(settings.data, 0), 0, other, 1)
     assert [sample.id for sample in found.samples] != first and {d.why for d in found.discarded} == {"gated"}
 
 

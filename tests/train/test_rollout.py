@@ -12,11 +12,12 @@ from data import Sample
 from data.sources import Samples
 from models.encode import Unmade
 from models.response import Response
+from tests.train.collecting import collect
 from train.distributed import Ranks
 from train.rewards import OverlongSettings, overlong_penalty
-from train.rollout import collect, usable_prompts
 from train.settings import TrainSettings
 from train.tracking import experience_metrics
+from train.usable import usable_prompts
 
 
 class PlannedEngine:
@@ -67,7 +68,7 @@ def test_dynamic_sampling_keeps_mixed_groups_refills_and_cuts_the_surplus(random
         return kind == 0 or (kind >= 2 and k == 0)
 
     settings, data, engine = prepared(FILTER, right)
-    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    found = collect(engine, random_tiny, data, 0, settings, 1)
     assert [place[s.id] for s in found.samples] == [2, 3, 6, 7, 10, 11]
     assert (found.rounds, found.generated, found.position) == (3, 12, 12)
     assert [(t.why, place[t.sample_id]) for t in found.discarded] == [
@@ -79,19 +80,19 @@ def test_dynamic_sampling_keeps_mixed_groups_refills_and_cuts_the_surplus(random
         ("all_wrong", 9),
     ]
     assert found.accuracy_N.tolist() == [1, 0, 0, 0] * 6
-    again = collect(engine, random_tiny, data, found.position, settings, 2, Ranks())
+    again = collect(engine, random_tiny, data, found.position, settings, 2)
     assert place[again.samples[0].id] == 14  # the next step goes on in the data where this one ended
 
 
 def test_the_filter_looks_at_accuracy_and_not_at_the_format_reward(random_tiny):
     settings, data, engine = prepared(FILTER, lambda sample, k: False)
     with pytest.raises(UserError, match=r"found 0 of 6 prompts of mixed accuracy in 6 rounds .*0\.00: 24"):
-        collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+        collect(engine, random_tiny, data, 0, settings, 1)
 
 
 def test_surplus_is_logged(random_tiny):
     settings, data, engine = prepared(FILTER, lambda sample, k: k == 0)
-    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    found = collect(engine, random_tiny, data, 0, settings, 1)
     assert len(found.samples) == 6 and [t.why for t in found.discarded] == ["surplus", "surplus"]
 
 
@@ -100,12 +101,12 @@ def test_prompts_over_the_limit_are_replaced_and_counted(random_tiny):
     lengths = [len(random_tiny.encoder.encode(s).ids) for s in data.take(0, 6)]
     limit = sorted(lengths)[3]
     random_tiny.encoder.settings = replace(random_tiny.settings, max_prompt_tokens=limit)
-    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    found = collect(engine, random_tiny, data, 0, settings, 1)
     assert len(found.samples) == 6 and max(block.prompt_tokens for block in found.blocks) <= limit
     assert {t.why for t in found.discarded} == {"too_long"} and found.generated == 6 + len(found.discarded)
     random_tiny.encoder.settings = replace(random_tiny.settings, max_prompt_tokens=3)
     with pytest.raises(UserError, match=r"found 0 of 6 prompts .*raise model\.max_prompt_tokens"):
-        collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+        collect(engine, random_tiny, data, 0, settings, 1)
 
 
 def test_pictures_that_cannot_be_used_are_replaced_and_counted_up_to_a_share(random_tiny, monkeypatch):
@@ -118,7 +119,7 @@ def test_pictures_that_cannot_be_used_are_replaced_and_counted_up_to_a_share(ran
         return prepare(sample, *args, **options)
 
     monkeypatch.setattr(random_tiny.encoder, "prepare", fails)
-    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    found = collect(engine, random_tiny, data, 0, settings, 1)
     assert [s.id for s in found.samples] == [stream[n] for n in (0, 2, 3, 4, 5, 6)]
     assert [(t.why, t.sample_id) for t in found.discarded] == [("unusable", stream[1])]
     assert (data.broken, data.taken - taken) == (1, 7)
@@ -126,7 +127,7 @@ def test_pictures_that_cannot_be_used_are_replaced_and_counted_up_to_a_share(ran
     assert [p.sample_id for p in usable_prompts(random_tiny, data, 3)] == [stream[n] for n in (0, 2, 3)]
     monkeypatch.setattr(random_tiny.encoder, "prepare", lambda sample: fails(data.take(1, 1)[0]))
     with pytest.raises(UserError, match=rf"{stream[1]} is no picture \(\d+ of the last \d+ samples cannot be used"):
-        collect(engine, random_tiny, data, 0, settings, 2, Ranks())
+        collect(engine, random_tiny, data, 0, settings, 2)
 
 
 def test_the_overlong_penalty_is_dapos_ramp(random_tiny):
@@ -136,7 +137,7 @@ def test_the_overlong_penalty_is_dapos_ramp(random_tiny):
         ["rollouts.overlong.buffer=4", "rollouts.sampling.max_new_tokens=8"], lambda sample, k: True
     )
     engine.length = 6
-    found = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    found = collect(engine, random_tiny, data, 0, settings, 1)
     assert found.reward_N.tolist() == pytest.approx([1.0 - 0.5] * 24)  # two of four buffer tokens used, factor 1
 
 
@@ -144,7 +145,7 @@ def test_every_process_sees_the_same_experience(random_tiny):
     """Two worlds of two, exchanging by hand, against one world of one."""
     settings, data, engine = prepared([], lambda sample, k: (k + number(sample, stream)) % 2 == 0)
     stream = data.take(0, 6)
-    whole = collect(engine, random_tiny, data, 0, settings, 1, Ranks())
+    whole = collect(engine, random_tiny, data, 0, settings, 1)
     parts = {rank: Ranks(rank, 2).mine(range(6)) for rank in (0, 1)}
     assert parts == {0: [0, 2, 4], 1: [1, 3, 5]}
     assert [block.tokens for block in whole.blocks] == [block.prompt_tokens + 12 for block in whole.blocks]

@@ -20,7 +20,6 @@ from train.losses.batch import ScoredBatch
 from train.losses.ppo import PpoSettings
 from train.needs import needs_of
 from train.objective import token_losses, total_loss
-from train.rollout import collect
 from train.settings import TrainSettings
 from train.step import make_step
 from train.update import dependency_metrics
@@ -32,7 +31,7 @@ DEPENDENCY = {f"dependency/{name}" for name in ("k3_mean", "share_above", "top_d
 def batch_and_gradients(state: TrainState) -> tuple[ScoredBatch, dict[str, torch.Tensor]]:
     """The first micro-batch of a run's first step, and the gradients of its loss."""
     settings = state.settings
-    experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
+    experience = state.collector.collect(0, 1)
     step = make_step(state.models, experience, settings, state.ranks, 1)
     batch = state.updater.batch(step, [0, 1], state.updater.sides(step, [0, 1]), settings.losses, {})
     shares = token_shares(batch.mask_NT.sum(1).int().tolist(), settings.losses.average, 24)
@@ -81,7 +80,7 @@ def test_a_clean_score_of_a_term_is_there_for_the_first_mini_batch_too(small_run
     settings = replace(settings, losses=replace(settings.losses, ppo=PpoWithEntropy()))
     assert {str(name) for name in needs_of(settings).early} == {"entropy"}
     state = make_state(settings, Ranks())
-    experience = collect(state.engine, state.model, state.data, 0, settings, 1, state.ranks)
+    experience = state.collector.collect(0, 1)
     step = make_step(state.models, experience, settings, state.ranks, 1)
     assert sorted(step.fixed["entropy"]) == list(range(len(experience.responses)))
     batch = state.updater.batch(step, [0, 1], state.updater.sides(step, [0, 1]), settings.losses, {})
