@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.reuse import finished_training, is_finished, refuse_other_evaluation, refuse_other_training
+from analysis.reuse import finished_training, is_finished, key_of, refuse_other_evaluation, refuse_other_training
 from common import UserError
 from configs import Run, compose
 from configs.groups import read_yaml
@@ -58,6 +58,7 @@ class Experiment:
     train_options: Sequence[str] = ()  # further settings of a missing training
     eval_options: Sequence[str] = ()
     is_evaluated: bool = True  # False: a figure of training curves needs no answers
+    twin: Path | None = None  # where an equal training of an earlier row will lie
 
     @property
     def method(self) -> str:
@@ -77,8 +78,8 @@ class Experiment:
 
     @cached_property
     def folder(self) -> Path:
-        """Return the own folder, or that of another row in which a training of equal settings is finished."""
-        return finished_training(self.own_folder, self.training) if self.is_trained else self.own_folder
+        """Return the own folder, or that of another row in which a training of equal settings is finished or due."""
+        return self.twin or finished_training(self.own_folder, self.training) if self.is_trained else self.own_folder
 
     @property
     def training(self) -> TrainSettings:
@@ -105,7 +106,7 @@ class Experiment:
         todo = []
         if self.is_trained and is_finished(self.folder):
             refuse_other_training(self.folder, self.training)
-        elif self.is_trained:
+        elif self.is_trained and not self.twin:
             own = [f"scale={self.suite.scale}", f"seed={self.seed}", f"run={self.folder}"]
             todo.append(["train", *self.row.set, *own, *self.train_options])
         for folder, options in self.evaluations().items():
@@ -149,9 +150,32 @@ def shown(command: Sequence[str]) -> str:
     return " ".join(["python", "-m", *command])
 
 
+def sharing(experiments: Sequence[Experiment]) -> list[Experiment]:
+    """Return the experiments; of missing trainings with equal settings only the first is made, for all of them."""
+    first: dict[str, Path] = {}
+    found = []
+    for one in experiments:
+        if one.is_trained and not is_finished(one.folder):
+            folder = first.setdefault(key_of(one.training), one.own_folder)
+            found.append(one if folder == one.own_folder else replace(one, twin=folder))
+        else:
+            found.append(one)
+    return found
+
+
+def left(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[list[str]]]]:
+    """Return the experiments with what each still needs and no earlier one brings, as rows that share a training do."""
+    found, told = [], list[list[str]]()
+    for one in experiments:
+        own = [command for command in one.commands() if command not in told]
+        found.append((one, own))
+        told += own
+    return found
+
+
 def fill(experiments: Sequence[Experiment]) -> None:
     """Run what is missing, one command after another, in processes of their own."""
-    commands = [command for experiment in experiments for command in experiment.commands()]
+    commands = [command for _, own in left(experiments) for command in own]
     for number, command in enumerate(commands, start=1):
         print(f"[{number}/{len(commands)}] {shown(command)}", flush=True)
         status = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY).returncode
@@ -161,7 +185,7 @@ def fill(experiments: Sequence[Experiment]) -> None:
 
 def missing(experiments: Sequence[Experiment]) -> list[str]:
     """Return the commands that would fill the empty cells."""
-    return [shown(command) for one in experiments for command in one.commands()]
+    return [shown(command) for _, own in left(experiments) for command in own]
 
 
 def table_file(name: str) -> Path:

@@ -9,7 +9,17 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import CLASSES, known_classes
-from analysis.experiments import Experiment, fill, missing, read_table_file, rows_of, suite_of, table_file, title_of
+from analysis.experiments import (
+    Experiment,
+    fill,
+    missing,
+    read_table_file,
+    rows_of,
+    sharing,
+    suite_of,
+    table_file,
+    title_of,
+)
 from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.plan import lacking, plan_lines
@@ -43,19 +53,21 @@ def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Ex
         raise UserError("give seeds=1 or more")
     short = [] if settings.task == "table" else table.get("demo", [])
     suite, runs = suite_of(table, settings.scale), Path(settings.folder)
-    return [
-        Experiment(
-            row=row,
-            suite=suite,
-            seed=seed,
-            runs=runs,
-            train_options=settings.train,
-            eval_options=settings.eval,
-            is_evaluated="curves" not in table,
-        )
-        for row in rows_of(table, settings.methods or short)
-        for seed in range(settings.seeds if row.set else 1)
-    ]
+    return sharing(
+        [
+            Experiment(
+                row=row,
+                suite=suite,
+                seed=seed,
+                runs=runs,
+                train_options=settings.train,
+                eval_options=settings.eval,
+                is_evaluated="curves" not in table,
+            )
+            for row in rows_of(table, settings.methods or short)
+            for seed in range(settings.seeds if row.set else 1)
+        ]
+    )
 
 
 def ready(settings: AnalysisSettings, table: dict[str, Any], clean: bool = False) -> list[Experiment]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from analysis.experiments import Experiment, shown
+from analysis.experiments import Experiment, left, shown
 from analysis.fetch import KINDS, FetchSettings, is_here, repos_of
 from analysis.reuse import is_finished
 from common import read_jsonl
@@ -20,20 +20,22 @@ def plan_lines(title: str, table: dict[str, Any], experiments: Sequence[Experime
     panels = "".join(f"\npanel: {one['metric']}" for one in table.get("curves", []))
     needs = f"{len(columns)} cells and their averages" if not panels else "its curves"
     lines = [f"{title} at {suite.scale} scale: model={suite.model}{panels or evaluated}", *cost_lines(experiments)]
-    for experiment in experiments:
+    for experiment, todo in left(experiments):
         seed = f", seed {experiment.seed}" if experiment.is_trained else ""
-        todo = experiment.commands()
         lines += ["", f"{experiment.row.name}{seed}: {needs}"]
-        if experiment.folder != experiment.own_folder:
+        if experiment.twin:
+            lines.append(f"  its settings are those of a row above, whose training is used: {experiment.twin}")
+        elif experiment.folder != experiment.own_folder:
             lines.append(f"  its settings are those of a finished training, which is used: {experiment.folder}")
         done = experiment.evaluation if experiment.is_evaluated else experiment.folder
-        lines += [f"  {shown(command)}" for command in todo] or [f"  done: {done}"]
+        state = "with the row above" if experiment.twin else "done"
+        lines += [f"  {shown(command)}" for command in todo] or [f"  {state}: {done}"]
     return lines
 
 
 def cost_lines(experiments: Sequence[Experiment]) -> list[str]:
     """Return how many trainings are left and what they take: measured here where that is known, else estimated."""
-    left = [one for one in experiments if one.is_trained and not is_finished(one.folder)]
+    left = [one for one in experiments if one.is_trained and not one.twin and not is_finished(one.folder)]
     if not left:
         return ["trainings left: none"]
     scale, runs = left[0].suite.scale, left[0].runs

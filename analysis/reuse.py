@@ -42,6 +42,11 @@ def settled(settings: dict[str, Any]) -> dict[str, Any]:
     return found | {"losses": losses | {"entropy": None}} if is_off else found
 
 
+def key_of(asked: TrainSettings) -> str:
+    """Return a text that is equal for trainings whose numbers must be."""
+    return json.dumps(settled(to_dict(asked)), sort_keys=True)
+
+
 @cache
 def recorded(folder: Path) -> dict[str, Any] | None:
     """Return a finished training's settings; None where they are of another version, which no row can equal."""

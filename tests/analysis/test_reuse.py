@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from analysis.experiments import Experiment, read_table_file, rows_of, suite_of
+from analysis import experiments
+from analysis.experiments import Experiment, Row, fill, missing, read_table_file, rows_of, sharing, suite_of
 from analysis.gather import experiments_of, provenance
 from analysis.plan import plan_lines
 from analysis.settings import AnalysisSettings
@@ -14,6 +16,8 @@ from common import UserError
 from configs import Run, compose, save_resolved
 from eval.settings import EvalSettings
 from train.settings import TrainSettings
+
+TABLE = read_table_file("1")
 
 
 def finish(folder: Path, *overrides: str, begun_with: Sequence[str] = ()) -> None:
@@ -92,3 +96,39 @@ def test_plan_and_provenance_say_whose_training_is_used(tmp_path: Path) -> None:
     run = Run.collect(compose(EvalSettings, ["model=tiny"]), revisions={"model": "m", "bench": "mini/2"})
     run.save(found[0].evaluation / "run.json")
     assert provenance(found)[0]["run"] == "mini/papo_g_gamma01/seed0"
+
+
+def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    equal = ["method=papo_g", "views.masked.ratio=0.5"]
+    off = ["losses.entropy.coef=0", "losses.entropy.masked_coef=0"]  # a term that adds nothing
+    sets = {"half": [*equal, "losses.entropy=null"], "other": ["method=grpo"], "again": [*equal, *off]}
+    own = [
+        Experiment(row=Row(id=name, name=name, set=of), suite=suite_of(TABLE, "mini"), seed=seed, runs=tmp_path)
+        for name, of in sets.items()
+        for seed in (0, 1)
+    ]
+    shared = sharing(own)
+    folders = [one.folder.relative_to(tmp_path / "mini").as_posix() for one in shared]
+    assert folders == ["half/seed0", "half/seed1", "other/seed0", "other/seed1", "half/seed0", "half/seed1"]
+    said = "\n".join(plan_lines("Table", TABLE, shared))
+    assert "trainings left: 4" in said and said.count("python -m train") == 4 and "a row above" in said
+    ran = []
+
+    def run(command: list[str], cwd: Path) -> object:
+        room, *options = command[2:]
+        ran.append(room)
+        folder = Path(next(one for one in options if one.startswith("run="))[4:])
+        if room == "train":
+            assert not (folder / "finished.json").exists()
+            folder.mkdir(parents=True)
+            finish(folder, *[one for one in options if one.partition("=")[0] not in ("run", "scale")])
+        else:
+            (folder / "eval" / "mini").mkdir(parents=True)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(experiments, "subprocess", SimpleNamespace(run=run))
+    fill(shared)
+    assert ran == ["train", "eval"] * 4
+    assert [one.commands()[0][0] for one in shared] == ["eval"] * 6 and len(missing(shared)) == 4
