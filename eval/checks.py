@@ -26,8 +26,6 @@ def check_names(settings: EvalSettings) -> list[str]:
 
 def check_sampling(settings: EvalSettings) -> None:
     """Refuse what no engine can draw, before anything is loaded."""
-    if settings.k < 1 or settings.seed < 0:
-        raise UserError(f"k must be at least 1 and seed at least 0, not {settings.k} and {settings.seed}")
     settings.model.check_pixels()
     if settings.view and settings.view.draw != "per_prompt":
         raise UserError("view.draw=per_response is for training: here all responses to an item see one picture")

@@ -17,15 +17,20 @@ from models.encode import Encoded
 from models.processing import GRID
 
 
-@torch.no_grad()
-def salience_of(module: Any, prompt: Encoded) -> list[np.ndarray]:
-    """Return the salience [rows, columns] of the tokens of every picture of a prompt."""
-    tower = getattr(module.model, "visual", None)
-    if GRID not in prompt.vision or tower is None:
+def check_salience(module: Any, gives_grid: bool = True) -> None:
+    """Refuse a family whose image tokens do not stand in rows and columns."""
+    if not gives_grid or getattr(module.base_model, "visual", None) is None:
         raise UserError(
             f"view salient ranks image tokens by rows and columns, which family {module.config.model_type} does not "
             "give; use another view, or a Qwen model"
         )
+
+
+@torch.no_grad()
+def salience_of(module: Any, prompt: Encoded) -> list[np.ndarray]:
+    """Return the salience [rows, columns] of the tokens of every picture of a prompt."""
+    check_salience(module, GRID in prompt.vision)
+    tower = module.model.visual
     grid_P3 = prompt.vision[GRID]
     pixels = prompt.vision["pixel_values"].to(module.device, tower.dtype)
     features = tower(pixels, grid_thw=grid_P3.to(module.device)).pooler_output.float().cpu()

@@ -50,16 +50,20 @@ def config_source(model: ModelSettings) -> str:
     return model.path
 
 
-def read_shape(model: ModelSettings) -> Shape:
-    """Build the model without weights and count."""
-    source = config_source(model)
+def module_of(model: ModelSettings) -> Any:
+    """Return the module that a model's configuration describes, without its weights."""
     try:
-        module = without_weights(model, source)
+        return without_weights(model, config_source(model))
     except (OSError, ValueError):
         raise UserError(
-            f"no shape of {model.path} to estimate from; give a folder with config.json, connect to the hub, or add "
-            "a file to configs/models/shapes"
+            f"no shape of {model.path} to read; give a folder with config.json, connect to the "
+            "hub, or add a file to configs/models/shapes"
         ) from None
+
+
+def read_shape(model: ModelSettings) -> Shape:
+    """Build the model without weights and count."""
+    source, module = config_source(model), module_of(model)
     config = module.config
     text, eyes = config.get_text_config(), getattr(config, "vision_config", None)
     if eyes is None:

@@ -24,6 +24,18 @@ UNKNOWN_OPTIONS = ("softcap", "s_aux")  # bend the weights of some families in w
 Watcher = Callable[[int, Tensor, Tensor, Tensor, Tensor, float], Tensor | None]
 
 
+def check_watchable(module: Any) -> None:
+    """Refuse a family whose language layers do not attend through transformers' interface, or bend their weights."""
+    decoder, family = module.get_decoder(), module.config.model_type
+    if not decoder._supports_attention_backend:
+        raise UserError(
+            f"family {family} does not attend through transformers' interface, so views inside the model cannot act; "
+            "use another view, or another model"
+        )
+    if getattr(decoder.config, "attn_logit_softcapping", None):
+        raise UserError(f"the attention of family {family} uses softcap, which cannot be watched yet")
+
+
 @contextmanager
 def watching(module: Any, watcher: Watcher) -> Iterator[None]:
     """Inside, every language layer of a transformers module shows itself to the watcher."""

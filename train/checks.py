@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from common import UserError, did_you_mean
 from data.views import View
-from train.columns import TEACHER
+from train.columns import POLICY, STATES, TEACHER
 from train.needs import check_pieces, needs_of
 from train.settings import LossSettings, RolloutSettings, TrainSettings
 
@@ -77,6 +77,27 @@ def check(settings: TrainSettings) -> None:
         raise UserError(f"parallel.offload={settings.parallel.offload} is DeepSpeed's: set parallel.backend=deepspeed")
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
+
+
+def check_families(settings: TrainSettings) -> None:
+    """Refuse a model from whose layers a piece or a view cannot read what it asks; its configuration tells."""
+    needs, views = needs_of(settings), settings.views.values()
+    reads = {name: any(one.quantity in STATES for one in needs.of(name)) for name in (POLICY, TEACHER)}
+    acts = any(view.in_model and not view.leaves_out for view in views)
+    ranks = any(view.reads_salience for view in views)
+    for name, model in {POLICY: settings.model, TEACHER: settings.teacher_model}.items():
+        asked = [reads[name], name == POLICY and acts, name == POLICY and ranks]
+        if model is None or not any(asked):
+            continue
+        from models.focus import check_states  # torch, which most wrong settings are refused without
+        from models.salience import check_salience
+        from models.shape import module_of
+        from models.watched import check_watchable
+
+        module = module_of(model)
+        for one, refuse in zip(asked, (check_states, check_watchable, check_salience), strict=True):
+            if one:
+                refuse(module)
 
 
 def check_shares(settings: TrainSettings, processes: int) -> None:

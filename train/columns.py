@@ -19,7 +19,8 @@ from common.lazy import Tensor
 from models.divergence import CLEAN
 
 POLICY, TEACHER, REFERENCE, ENGINE = "policy", "teacher", "reference", "engine"
-MADE = ("logp", "entropy", "focus", "prior", "js", "kl")
+STATES = ("focus", "prior")  # read from hidden states, see models/focus.py
+MADE = ("logp", "entropy", *STATES, "js", "kl")
 PAIRED = ("js", "kl")  # need the clean picture and the view in one call
 DERIVED = {"k1": "logp", "k3": "logp", "drop": "logp", "entropy_gap": "entropy"}
 

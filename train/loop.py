@@ -31,7 +31,7 @@ from models.teacher import check_same_vocabulary
 from models.weights import named_weights, weights_digest, weights_revision
 from train.backends import make_backend
 from train.checkpoint import CheckpointWriter, Progress, load_checkpoint
-from train.checks import check, check_shares
+from train.checks import check, check_families, check_shares
 from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, refuse_large_on_cpus, start_ranks, stop_ranks
 from train.first_step import write_first_step
@@ -44,7 +44,7 @@ from train.settings import PLACE, TrainSettings
 from train.step import make_step
 from train.tool_factory import make_tools
 from train.tools import Tools
-from train.tracking import Tracker, engine_gap, experience_metrics
+from train.tracking import METRICS, Tracker, engine_gap, experience_metrics
 from train.update import Updater
 from train.usable import usable_prompts
 from train.validation import Validation
@@ -90,9 +90,14 @@ def run_folder(settings: TrainSettings) -> Path:
 
 
 def claim_run_folder(run: Path, settings: TrainSettings) -> None:
-    """Take the run folder for these settings, or refuse if it belongs to others."""
-    saved, record = run / "config.yaml", run / "run.json"
-    if saved.exists():
+    """Take the run folder for these settings, or refuse if it belongs to others.
+
+    A start that was refused, or ended in its first step, leaves nothing that other settings could spoil.
+    """
+    saved, record, rows = run / "config.yaml", run / "run.json", run / METRICS
+    if not rows.exists() or not rows.stat().st_size:
+        record.unlink(missing_ok=True)
+    elif saved.exists():
         changed = difference(to_dict(load_resolved(TrainSettings, saved)), to_dict(settings), MAY_CHANGE)
         if changed:
             raise UserError(f"{run} was begun with {changed}; give run=<another folder>, or remove it")
@@ -232,6 +237,7 @@ def train(settings: TrainSettings) -> None:
     """Run to the last step, from wherever the run folder stands."""
     check(settings)
     ranks = start_ranks(settings.parallel.backend)
+    check_families(settings)
     refuse_large_on_cpus(settings.model)
     check_shares(settings, ranks.size)
     run = run_folder(settings)

@@ -27,6 +27,7 @@ from train.experience import Experience, Rows
 from train.settings import TrainSettings
 from train.step import Step
 
+METRICS = "metrics.jsonl"
 JUDGED = ("all_right", "all_wrong", "surplus")  # reasons to discard a problem whose answers were judged
 DISCARDED = (*JUDGED, "too_long", "unusable", "unjudged", "gated")
 
@@ -109,7 +110,7 @@ class Tracker:
         self.run, self.settings = run, settings
         for name in ("timing.jsonl", "filtered.jsonl"):
             self.cut(name, start)
-        self.rows = self.cut("metrics.jsonl", start)
+        self.rows = self.cut(METRICS, start)
         self.board = Board(run, settings) if settings.keep.wandb != "disabled" else None
 
     def cut(self, name: str, last: int) -> list[dict]:
@@ -133,7 +134,7 @@ class Tracker:
         if torch.cuda.is_available():
             timing["perf/max_gpu_memory_gb"] = torch.cuda.max_memory_allocated() / 2**30
         self.rows.append({"step": step, **metrics})
-        self.append("metrics.jsonl", [self.rows[-1]])
+        self.append(METRICS, [self.rows[-1]])
         self.append("timing.jsonl", [{"step": step, **timing}])
         if self.board:
             self.board.log(step, {**metrics, **timing})

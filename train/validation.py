@@ -62,7 +62,7 @@ class Validation:
         """Drop what a stopped run measured after its checkpoint, and measure the start of a new one."""
         path = self.run / ROWS
         if self.ranks.main:
-            rows = read_jsonl(path) if path.exists() else []
+            rows = read_jsonl(path) if path.exists() and step else []
             write_jsonl(path, [row for row in rows if row["step"] <= step])
         self.ranks.wait()
         if step == 0:

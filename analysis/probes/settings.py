@@ -15,9 +15,11 @@ PROBES = ("clean", "masked", "blank", "swapped", "same_answer", "caption", "orac
 class ProbeSettings(AskSettings):
     """Probes of one model on one item set."""
 
-    items: int = setting(40, "mini: items per column; elsewhere: at least so many of each benchmark, 0 = all")
-    k: int = setting(4, "responses per item and probe")
-    seed: int = setting(0, "seed of sampling, masks and swaps")
+    items: int = setting(
+        40, "mini: items per column; elsewhere: at least so many of each benchmark, 0 = all", bounds="[0, inf)"
+    )
+    k: int = setting(4, "responses per item and probe", bounds="[1, inf)")
+    seed: int = setting(0, "seed of sampling, masks and swaps", bounds="[0, inf)")
     out: str = setting("", "folder of the results; empty = <run>/probes/<bench>")
     probes: list[str] = setting(factory=lambda: list(PROBES), help="which; clean always runs")
     masked: AnyView = setting(factory=PatchBlack, help="the view of the probe masked")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import AutoConfig
 
 from common import UserError
 from configs import compose
@@ -11,7 +12,8 @@ from models.parts import Group
 from models.scoring import Scores
 from train.checks import check
 from train.distributed import Ranks
-from train.loop import check_contexts, make_state
+from train.estimate_text import print_estimate
+from train.loop import check_contexts, make_state, train
 from train.needs import needs_of
 from train.settings import TrainSettings
 from train.step import make_step
@@ -86,6 +88,29 @@ def test_a_family_in_which_a_view_cannot_act_is_refused_when_it_is_loaded(load_f
     check_contexts(load_family("qwen2_5_vl"), views)
     with pytest.raises(UserError, match="this family puts others between them"):
         check_contexts(load_family("idefics3"), views)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("vgpo", "does not keep its blocks in one list of layers"),
+        ("cfpo_g", "does not attend through transformers' interface"),
+        ("papo_g_salient", "by rows and columns, which family florence2 does not give"),
+    ],
+)
+def test_a_family_that_cannot_give_what_a_method_reads_is_refused_before_anything_loads(
+    tmp_path, monkeypatch, method, said
+):
+    def refuse(*_: object) -> None:
+        raise AssertionError("weights were loaded")
+
+    AutoConfig.for_model("florence2").save_pretrained(tmp_path / "weights")
+    settings = settings_of(f"method={method}", f"model.path={tmp_path / 'weights'}", f"run={tmp_path / 'run'}")
+    monkeypatch.setattr("train.loop.load", refuse)
+    for command in (train, print_estimate):
+        with pytest.raises(UserError, match=said):
+            command(settings)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

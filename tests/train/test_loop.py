@@ -5,19 +5,20 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from common import UserError, read_jsonl
+from common import UserError, read_jsonl, write_jsonl
 from common.lock import folder_lock
-from configs import Run, compose
+from configs import Run, compose, load_resolved
 from models.judged import SCHEMA
 from train.checkpoint import complete_checkpoints
 from train.checks import check
-from train.loop import finished_steps, run_folder, train
+from train.loop import claim_run_folder, finished_steps, run_folder, train
 from train.settings import TrainSettings
 from train.update import refuse_nan
 
@@ -65,6 +66,19 @@ def test_two_trainings_in_one_folder_are_refused(small_run):
     settings = settings_of(small_run, "steps=1")
     with folder_lock(run_folder(settings)), pytest.raises(UserError, match="in use by process"):
         train(settings)
+
+
+def test_a_start_without_a_step_leaves_its_folder_to_other_settings(small_run):
+    begun = settings_of(small_run, "method=grpo", "data.source=nowhere.jsonl")
+    with pytest.raises(UserError, match=r"nowhere\.jsonl"):
+        train(begun)
+    run, mended = run_folder(begun), settings_of(small_run, "method=grpo", "seed=3")
+    claim_run_folder(run, mended)
+    assert load_resolved(TrainSettings, run / "config.yaml") == mended and Run.load(run / "run.json").revisions
+    write_jsonl(run / "metrics.jsonl", [{"step": 1}])
+    claim_run_folder(run, mended)
+    with pytest.raises(UserError, match="was begun with seed=3, not 4"):
+        claim_run_folder(run, replace(mended, seed=4))
 
 
 @pytest.mark.slow

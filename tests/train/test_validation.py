@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from common import write_jsonl
 from configs import compose
 from models.loader import load
 from tests.conftest import tiny_settings
@@ -38,6 +39,8 @@ def run_of(folder: Path, *more: str) -> Path:
 
 @pytest.mark.slow
 def test_rows_before_the_first_step_and_every_second_and_the_best_weights(tmp_path: Path) -> None:
+    # What a start measured that was killed before its first checkpoint.
+    write_jsonl(tmp_path / "run" / "validation.jsonl", [{"step": 0, "accuracy": 1.0}])
     run = run_of(tmp_path / "run", "steps=4", "views.dark.kind=blank", "validate.view=dark")
     rows = rows_of(run)
     assert [row["step"] for row in rows] == [0, 2, 4]
