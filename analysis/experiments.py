@@ -163,8 +163,8 @@ def sharing(experiments: Sequence[Experiment]) -> list[Experiment]:
     return found
 
 
-def left(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[list[str]]]]:
-    """Return the experiments with what each still needs and no earlier one brings, as rows that share a training do."""
+def remaining(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[list[str]]]]:
+    """Return the experiments with what each still needs and no earlier one brings: rows may share a training."""
     found, told = [], list[list[str]]()
     for one in experiments:
         own = [command for command in one.commands() if command not in told]
@@ -175,7 +175,7 @@ def left(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[list[
 
 def fill(experiments: Sequence[Experiment]) -> None:
     """Run what is missing, one command after another, in processes of their own."""
-    commands = [command for _, own in left(experiments) for command in own]
+    commands = [command for _, own in remaining(experiments) for command in own]
     for number, command in enumerate(commands, start=1):
         print(f"[{number}/{len(commands)}] {shown(command)}", flush=True)
         status = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY).returncode
@@ -185,7 +185,7 @@ def fill(experiments: Sequence[Experiment]) -> None:
 
 def missing(experiments: Sequence[Experiment]) -> list[str]:
     """Return the commands that would fill the empty cells."""
-    return [shown(command) for _, own in left(experiments) for command in own]
+    return [shown(command) for _, own in remaining(experiments) for command in own]
 
 
 def table_file(name: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.experiments import Experiment, left
+from analysis.experiments import Experiment, remaining
 from common import atomic_write_text
 from configs import compose
 from train.slurm import OWN, SlurmCommand, check_job, header, script_text
@@ -40,7 +40,7 @@ def write_jobs(experiments: Sequence[Experiment], last: Sequence[str], folder: P
     """
     suite = experiments[0].suite
     lines, waited = [], []
-    for number, (experiment, commands) in enumerate(left(experiments)):
+    for number, (experiment, commands) in enumerate(remaining(experiments)):
         stem, after = folder / f"{experiment.row.id}_seed{experiment.seed}", ""
         for room in ("train", "eval"):
             wanted = [one for one in commands if one[0] == room]

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from analysis.experiments import Experiment, left, shown
+from analysis.experiments import Experiment, remaining, shown
 from analysis.fetch import KINDS, FetchSettings, is_here, repos_of
 from analysis.reuse import is_finished
 from common import read_jsonl
@@ -20,7 +20,7 @@ def plan_lines(title: str, table: dict[str, Any], experiments: Sequence[Experime
     panels = "".join(f"\npanel: {one['metric']}" for one in table.get("curves", []))
     needs = f"{len(columns)} cells and their averages" if not panels else "its curves"
     lines = [f"{title} at {suite.scale} scale: model={suite.model}{panels or evaluated}", *cost_lines(experiments)]
-    for experiment, todo in left(experiments):
+    for experiment, todo in remaining(experiments):
         seed = f", seed {experiment.seed}" if experiment.is_trained else ""
         lines += ["", f"{experiment.row.name}{seed}: {needs}"]
         if experiment.twin:

@@ -10,6 +10,7 @@ import pytest
 from analysis import experiments
 from analysis.experiments import Experiment, Row, fill, missing, read_table_file, rows_of, sharing, suite_of
 from analysis.gather import experiments_of, provenance
+from analysis.job_scripts import write_jobs
 from analysis.plan import plan_lines
 from analysis.settings import AnalysisSettings
 from common import UserError
@@ -114,6 +115,9 @@ def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second
     assert folders == ["half/seed0", "half/seed1", "other/seed0", "other/seed1", "half/seed0", "half/seed1"]
     said = "\n".join(plan_lines("Table", TABLE, shared))
     assert "trainings left: 4" in said and said.count("python -m train") == 4 and "a row above" in said
+    monkeypatch.chdir(tmp_path)
+    jobs = write_jobs(shared, ["table=1"], tmp_path / "slurm", ["gpus=1"]).read_text()
+    assert jobs.count(".train.sbatch") == jobs.count(".eval.sbatch") == 4
     ran = []
 
     def run(command: list[str], cwd: Path) -> object:
