@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from data.mini import world
 from data.mini.diagnosis import diagnose
 from data.mini.known import BUILDERS
 from data.sample import IMAGE_PLACEHOLDER, Sample
+from data.shards import missing_shards
 
 PROBLEM_KEYS, MESSAGE_KEYS = {"problem", "answer"}, {"messages"}
 OWN_KEYS = {"id", "images", "source", "answer_type", *PROBLEM_KEYS, *MESSAGE_KEYS}  # all others become columns
@@ -73,6 +75,11 @@ def image_source(value: Any, folder: Path, row: str) -> ImageSource:
     raise UserError(f"{row} holds an image that is neither a path nor bytes nor a picture; fix its images column")
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether a cell is empty: tables write NaN for a missing text, too."""
+    return value is None or (isinstance(value, float) and isnan(value))
+
+
 def message_text(content: Any) -> str:
     """Return a turn's content as text; image parts become placeholders."""
     if isinstance(content, str):
@@ -103,7 +110,7 @@ def question_and_answer(row: dict[str, Any], where: str) -> tuple[str, str]:
         raise UserError(
             f"{where} has the columns {', '.join(sorted(row))}; expected problem, answer, images or messages, images"
         )
-    if answer is None or not str(answer).strip():
+    if is_missing(answer) or not str(answer).strip():
         raise UserError(f"{where} has no answer; remove the row or fill its answer")
     return str(question or ""), str(answer)
 
@@ -192,6 +199,9 @@ def parquet_files(settings: DataSettings) -> list[Path]:
     found = sorted({*path.rglob(f"{settings.split}-*.parquet"), *path.rglob(f"{settings.split}.parquet")})
     if not found:
         raise UserError(f"the folder {path} holds no {settings.split}-*.parquet; check data.source and data.split")
+    for folder in dict.fromkeys(one.parent for one in found):
+        if gone := missing_shards([one for one in found if one.parent == folder]):
+            raise UserError(f"{gone}; finish the download of {path}")
     return found
 
 

@@ -7,7 +7,6 @@ into such a folder as it is: `data/test-00000-of-00002.parquet`, `<config>/val-0
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from common import UserError, read_jsonl
+from data.shards import SHARD, missing_shards
 from eval.benchmark import Benchmark, Part, Row
 
 ENDINGS = (".parquet", ".jsonl", ".json", ".tsv")
 _ROWS_AT_ONCE = 256
-_SHARD = re.compile(r"(?P<split>.+?)(?:-(?P<number>\d{5})-of-(?P<count>\d{5})(?:-[0-9a-f]+)?)?\.parquet")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def _local_table(benchmark: Benchmark, part: Part, folder: Path) -> Table:
         shards = _shards(benchmark, part, home)
         if shards:
             rows = (row for path in shards for row in _parquet_rows(path))
-            return Table(rows, [str(path) for path in shards], home, _missing_shards(shards))
+            return Table(rows, [str(path) for path in shards], home, missing_shards(shards))
     wanted = " or ".join(str(home / part.file_name) for home in homes)
     raise UserError(
         f"no local copy of {benchmark.name}: expected {wanted} with one of {', '.join(ENDINGS)}, or a downloaded "
@@ -65,24 +64,12 @@ def _shards(benchmark: Benchmark, part: Part, home: Path) -> list[Path]:
         folders += [home / "data", home]
     for folder in folders:
         files = sorted(folder.glob("*.parquet"))
-        found = [path for path in files if (match := _SHARD.fullmatch(path.name)) and match["split"] == part.split]
+        found = [path for path in files if (match := SHARD.fullmatch(path.name)) and match["split"] == part.split]
         if not found and folder == home and len(files) == len(benchmark.parts) == 1:
             found = files
         if found:
             return found
     return []
-
-
-def _missing_shards(shards: Sequence[Path]) -> str:
-    """Name the shards that the names of the others count but that are not there."""
-    matches = [match for path in shards if (match := _SHARD.fullmatch(path.name)) and match["count"]]
-    if not matches:
-        return ""
-    there, count = {int(match["number"]) for match in matches}, int(matches[0]["count"])
-    if len(matches) != len(there):
-        raise UserError(f"{shards[0].parent} holds several files of one shard of {matches[0]['split']}; keep one each")
-    gone = [f"{number:05d}" for number in range(count) if number not in there]
-    return f"shard {', '.join(gone)} of {count} of {matches[0]['split']} is not in {shards[0].parent}" if gone else ""
 
 
 def _file_rows(path: Path) -> Iterable[Row]:

@@ -14,7 +14,7 @@ from common import UserError
 from data import Sample
 from data.images import BytesImage, ImageSource
 from data.sample import IMAGE_PLACEHOLDER
-from data.sources import image_source
+from data.sources import image_source, is_missing
 from eval.benchmark import Row, Where
 from verify import Verdict
 
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)")
 
 def text_of(value: Any) -> str:
     """Return a cell as trimmed text; nothing for a missing value."""
-    return "" if value is None else str(value).strip()
+    return "" if is_missing(value) else str(value).strip()
 
 
 def text_list(value: Any, where: Where, column: str) -> list[str]:

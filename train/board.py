@@ -4,7 +4,7 @@ The record of a run is its files; nothing here is read again by a training.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,20 @@ RECORDS = ("config.yaml", "run.json", "metrics.jsonl", "timing.jsonl", VALIDATIO
 
 
 def side_by_side(original: Image.Image, corrupted: Image.Image) -> Image.Image:
-    """Return two pictures of one size, a small gap between them."""
-    both = Image.new("RGB", (2 * original.width + 8, original.height), "white")
+    """Return two pictures of one height, a small gap between them."""
+    both = Image.new("RGB", (original.width + 8 + corrupted.width, original.height), "white")
     both.paste(original, (0, 0))
     both.paste(corrupted, (original.width + 8, 0))
     return both
+
+
+def on_one_size(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """Return pictures on white sheets of one size: W&B lays all of a step out by the size of the first."""
+    width, height = (max((picture.size[axis] for picture in pictures), default=0) for axis in (0, 1))
+    sheets = [Image.new("RGB", (width, height), "white") for _ in pictures]
+    for sheet, picture in zip(sheets, pictures, strict=True):
+        sheet.paste(picture, (0, 0))
+    return sheets
 
 
 def wandb_run_of(run: Path, settings: TrainSettings) -> WandbRun:
@@ -93,8 +102,9 @@ class Board:
                     original = side_by_side(original, groups[0].prompt.images[0])
             caption = f"{block.sample.question}\n{block.responses[0].text}"
             reward = experience.reward_N[block.rows.start]
-            shown.append(wandb.Image(original, caption=f"{caption}\nreward {reward:.2f}"))
-        return shown
+            shown.append((original, f"{caption}\nreward {reward:.2f}"))
+        sheets = on_one_size([picture for picture, _ in shown])
+        return [wandb.Image(sheet, caption=caption) for sheet, (_, caption) in zip(sheets, shown, strict=True)]
 
     def alert(self, step: int, reward: float) -> None:
         """Tell who watches the project that the run collapses."""

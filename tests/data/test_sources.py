@@ -296,6 +296,18 @@ def test_a_bad_source_is_named(tmp_path: Path) -> None:
     )
     assert "'train.csv' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id" in refusal("train.csv")
     assert "holds no train-*.parquet; check data.source and data.split" in refusal(str(tmp_path))
+    assert "row 0 of" in (said := refusal(jsonl(tmp_path, row | {"answer": float("nan")}))) and "no answer" in said
+
+
+def test_a_downloaded_folder_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number in (0, 1):
+        rows = [{"problem": f"{number}?", "answer": "1"}]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data" / f"train-0000{number}-of-00002.parquet")
+    assert len(read(str(tmp_path))) == 2
+    (tmp_path / "data" / "train-00000-of-00002.parquet").unlink()
+    said = refusal(str(tmp_path))
+    assert said == f"shard 00000 of 2 of train is not in {tmp_path}/data; finish the download of {tmp_path}"
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
