@@ -10,7 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.reuse import finished_training, is_finished, key_of, refuse_other_evaluation, refuse_other_training
+from analysis.reuse import (
+    finished_training,
+    is_finished,
+    key_of,
+    read_origin,
+    refuse_other_evaluation,
+    refuse_other_training,
+)
 from common import UserError
 from configs import Run, compose
 from configs.groups import read_yaml
@@ -26,11 +33,12 @@ NEEDED = ["sample_id", "k", "column", "subset", "cluster", "vision_need", "versi
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of a table: settings of `python -m train`; without any, the model before training."""
+    """One row of a table: settings of `python -m train`, or a run from outside, or the model before training."""
 
     id: str
     name: str
     set: Sequence[str] = ()
+    run: str = ""  # folder of a run made elsewhere, with a folder seed<n> for each seed (docs/record.md)
     eval: Sequence[str] = ()  # further settings of `python -m eval`, for a row that is not trained
     here: bool = True  # False: a row of the paper alone, what it needs is not built (`left_out` says why)
 
@@ -70,7 +78,9 @@ class Experiment:
 
     @property
     def own_folder(self) -> Path:
-        """Return the folder that the row's id names."""
+        """Return the folder that the row's id names, or that of a run from outside."""
+        if self.row.run:
+            return Path(self.row.run) / f"seed{self.seed}"
         if not self.is_trained:
             base = base_folder(self.suite.scale, self.runs)
             return base.with_name(self.row.id) if self.row.eval else base
@@ -104,6 +114,8 @@ class Experiment:
     def commands(self) -> list[list[str]]:
         """Return what is still to be run, in order; what was finished with other settings is refused."""
         todo = []
+        if self.row.run:
+            read_origin(self.folder)
         if self.is_trained and is_finished(self.folder):
             refuse_other_training(self.folder, self.training)
         elif self.is_trained and not self.twin:
@@ -112,6 +124,9 @@ class Experiment:
         for folder, options in self.evaluations().items():
             evaluation = [*options, f"seed={self.seed}", *self.eval_options]
             if not (folder / "scores.json").exists():
+                if self.row.run:  # only its makers know its weights
+                    asked = shown(["eval", "model.path=<its weights>", *evaluation])
+                    raise UserError(f"the run from outside {self.folder} lacks an evaluation; make it with: {asked}")
                 todo.append(["eval", *evaluation])
             else:
                 refuse_other_evaluation(folder, evaluation)

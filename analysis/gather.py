@@ -23,6 +23,7 @@ from analysis.experiments import (
 from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.plan import lacking, plan_lines
+from analysis.reuse import read_origin
 from analysis.settings import AnalysisSettings
 from common import UserError
 from configs.run import Run, check_clean
@@ -65,7 +66,7 @@ def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Ex
                 is_evaluated="curves" not in table,
             )
             for row in rows_of(table, settings.methods or short)
-            for seed in range(settings.seeds if row.set else 1)
+            for seed in range(settings.seeds if row.set or row.run else 1)
         ]
     )
 
@@ -126,6 +127,12 @@ def error_shares(classified: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
+def shown_folder(experiment: Experiment) -> str:
+    """Return a run's folder as a table names it: below the runs, or where a run from outside lies."""
+    folder, runs = experiment.folder, experiment.runs
+    return (folder.relative_to(runs) if folder.is_relative_to(runs) else folder).as_posix()
+
+
 def provenance(experiments: list[Experiment]) -> list[dict]:
     """Return one short record per evaluated run."""
     rows = []
@@ -137,8 +144,9 @@ def provenance(experiments: list[Experiment]) -> list[dict]:
             {
                 "method": experiment.method,
                 "seed": experiment.seed,
-                "run": experiment.folder.relative_to(experiment.runs).as_posix(),
+                "run": shown_folder(experiment),
                 "commit": record.commit,
+                **({"origin": read_origin(experiment.folder)} if experiment.row.run else {}),
                 "dirty": record.dirty or (experiment.is_trained and Run.load(experiment.folder / "run.json").dirty),
                 "weights": record.revisions["model"],
                 **({"bench": record.revisions["bench"]} if experiment.is_evaluated else {}),

@@ -16,6 +16,22 @@ from train.settings import PLACE, TrainSettings
 EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "engine", "memory_share", "gpus", "server"})
 
 
+# What a run from outside says of itself in origin.json, each a text.
+ORIGIN = ("by", "code", "command", "data", "hardware")
+
+
+def read_origin(folder: Path) -> dict[str, str]:
+    """Return where a run from outside comes from; refuse one that does not say."""
+    path = folder / "origin.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    lacking = [name for name in ORIGIN if not isinstance(found.get(name), str) or not found[name].strip()]
+    if lacking:
+        raise UserError(
+            f"{path} lacks {', '.join(lacking)}; a run from outside says so in one text each (docs/record.md)"
+        )
+    return {name: found[name] for name in ORIGIN}
+
+
 def is_finished(folder: Path) -> bool:
     return (folder / "finished.json").exists()
 
