@@ -19,8 +19,11 @@ from common import UserError, atomic_write_text, read_jsonl
 from configs import Run, command, setting
 from configs.compose import ROOT
 from configs.groups import ABOUT, read_yaml
+from configs.run import check_clean, in_results
 from train.settings import TrainSettings
 
+STEPS = 20
+VERDICTS = "bench/engages"  # where `train method=list` finds them
 FACTORS = {"with": 1.0, "without": 0.0, "turned": -1.0}  # what the coefficient is multiplied by
 WAYS = {"up": 1.0, "down": -1.0}
 
@@ -29,7 +32,7 @@ WAYS = {"up": 1.0, "down": -1.0}
 class EngagesCommand(TrainSettings):
     """A training run's settings; `seed` is the first of the seeds, `run` the folder of all runs."""
 
-    steps: int = setting(20, "steps of every run", bounds="[1, inf)")
+    steps: int = setting(STEPS, "steps of every run", bounds="[1, inf)")
     seeds: int = setting(4, "seeds, each trained three times", bounds="[1, inf)")
     out: str = setting("", "JSON file to write")
 
@@ -98,7 +101,9 @@ def run(settings: EngagesCommand) -> None:
     from train.loop import train
 
     if not settings.out:
-        raise UserError("out= is empty; name the JSON file to write")
+        raise UserError(f"out= is empty; name the JSON file to write, {VERDICTS}/{settings.method}.json to be listed")
+    if in_results(Path(settings.out)):
+        check_clean()
     claim, seeds = claim_of(settings.method), []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         found: dict[str, float] = {}
@@ -114,7 +119,10 @@ def run(settings: EngagesCommand) -> None:
 
 
 def main() -> int:
-    return command(EngagesCommand, run, sys.argv[1:], prog="python -m bench.engages", summary=__doc__ or "")
+    given = sys.argv[1:]
+    if "--help" not in given and "-h" not in given:
+        given = [f"steps={STEPS}", *given]  # in front of a scale's own, behind the user's
+    return command(EngagesCommand, run, given, prog="python -m bench.engages", summary=str(__doc__))
 
 
 if __name__ == "__main__":

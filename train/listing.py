@@ -1,6 +1,12 @@
-"""`python -m train method=list`: every method with its paper, pieces, extra passes, and how sure we are of it."""
+"""`python -m train method=list`: every method with paper, pieces, extra passes, how sure we are, if it engages.
 
+Extra passes are the cost that follows from the pieces, counted, not measured: `bench/against.json` has a measured one.
+"""
+
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from configs import compose
 from configs.compose import ROOT
@@ -17,6 +23,13 @@ TRUTHS = {
     "idea": "an idea of ours in the place of what a paper does",
     "control": "a control of ours",
 }
+HEADER = ("method", "paper", "pieces", "extra passes", "truth", "engages")
+VERDICTS = ROOT.parent / "bench" / "engages"  # written by bench.engages
+ENGAGES = (
+    "engages: does the metric that its YAML names go the meant way in every seed, and the other way with the sign "
+    "turned? (python -m bench.engages); -: it names none"
+)
+PASSES = "extra passes: of a step, beyond plain sampling and update; counted from the pieces, not measured in time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +42,7 @@ class Listed:
     passes: str
     truth: str
     left_out: str
+    engages: str
 
 
 def methods() -> list[Listed]:
@@ -45,9 +59,25 @@ def methods() -> list[Listed]:
                 passes=passes_of(settings),
                 truth=about.get("truth", "-"),
                 left_out=about.get("left_out", ""),
+                engages=engages_of(path.stem, about.get("engages")),
             )
         )
     return found
+
+
+def engages_of(method: str, claim: Any, folder: Path = VERDICTS) -> str:
+    """Return the recorded verdict in words: in how many seeds the metric went the meant way, with either sign."""
+    if not claim:
+        return "-"
+    path = folder / f"{method}.json"
+    if not path.exists():
+        return f"{claim['metric']} {claim['way']}: not run"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    seeds, ways = len(found["seeds"]), [found[name]["right_way"] for name in ("with", "turned")]
+    said = "yes" if ways == [seeds, seeds] else "no"
+    return (
+        f"{claim['metric']} {claim['way']}: {said}, {ways[0]} and {ways[1]} of {seeds} seeds, {found['steps']} steps"
+    )
 
 
 def pieces_of(settings: TrainSettings) -> str:
@@ -85,14 +115,18 @@ def per_response(settings: TrainSettings, view: str) -> bool:
     return settings.views[view].draw == "per_response"
 
 
+def cells(one: Listed) -> tuple[str, ...]:
+    """Return a line of the list, as HEADER names its columns."""
+    return one.method, one.paper, one.pieces, one.passes, one.truth, one.engages
+
+
 def list_methods() -> int:
     """Print the list as a table."""
-    rows = [("method", "paper", "pieces", "extra passes", "truth")]
-    rows += [(one.method, one.paper, one.pieces, one.passes, one.truth) for one in methods()]
+    rows = [HEADER, *(cells(one) for one in methods())]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    print()
+    print(f"\n{PASSES}\n{ENGAGES}")
     for truth, meaning in TRUTHS.items():
         print(f"{truth}: {meaning}")
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from configs import compose
 from configs.compose import ROOT
-from train.listing import TRUTHS, Listed, methods
+from train.listing import ENGAGES, HEADER, PASSES, TRUTHS, Listed, cells, methods
 from train.settings import TrainSettings
 
 FOLDER = ROOT.parent / "docs" / "methods"
@@ -55,6 +55,7 @@ def page(one: Listed) -> str:
         f"Source: {one.paper}. Truth: {one.truth}, {TRUTHS[one.truth]}.",
         *left_out,
         f"Passes beyond the base recipe: {one.passes}.",
+        *([f"Engages: {one.engages}."] if one.engages != "-" else []),
         "",
         "```bash",
         f"python -m train method={one.method} scale=mini seed=0",
@@ -76,10 +77,11 @@ def page(one: Listed) -> str:
 
 def index(listed: list[Listed]) -> str:
     """Return the list of all pages."""
-    rows = [f"| [{m.method}]({m.method}.md) | {m.paper} | {m.pieces} | {m.passes} | {m.truth} |" for m in listed]
+    lines = ((f"[{one.method}]({one.method}.md)", *cells(one)[1:]) for one in listed)
+    rows = [f"| {' | '.join(line)} |" for line in (HEADER, ["---"] * len(HEADER), *lines)]
     meanings = [f"- {truth}: {meaning}" for truth, meaning in TRUTHS.items()]
-    head = ["| method | paper | pieces | extra passes | truth |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([HEAD + "# Methods", "", *head, *rows, "", *meanings]) + "\n"
+    notes = [f"- {PASSES}.", f"- {ENGAGES}."]
+    return "\n".join([HEAD + "# Methods", "", *rows, "", *notes, *meanings]) + "\n"
 
 
 def pages() -> dict[Path, str]:

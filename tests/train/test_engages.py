@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.engages import EngagesCommand, arm, claim_of, run, verdict
+from bench.engages import EngagesCommand, arm, claim_of, main, run, verdict
 from common import UserError
 from configs import compose
 from configs.groups import read_yaml
@@ -50,6 +50,12 @@ def test_every_claim_names_a_coefficient_that_its_arms_change_alone(method):
 def test_a_method_without_a_claim_is_refused():
     with pytest.raises(UserError, match="says not what it moves"):
         claim_of("grpo")
+
+
+@pytest.mark.parametrize(("given", "steps"), [([], 20), (["steps=3"], 3)])
+def test_a_scale_says_nothing_of_the_steps(given, steps, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bench.engages", "method=papo_g", "scale=mini", *given, "dry_run=true"])
+    assert main() == 0 and f"\nsteps: {steps}\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """The list of methods, and that the trainer names none of them."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
-from train.listing import TRUTHS, methods
+from train.listing import HEADER, TRUTHS, cells, engages_of, methods
 
 ROOT = Path(__file__).resolve().parents[2]
 # Names that only a method has; base algorithms (grpo, rloo ...) are kinds of advantage.
@@ -25,6 +26,19 @@ def test_every_method_says_its_paper_and_how_sure_we_are():
     assert by_name["vgs"].passes == update  # the gate's pass compares the teacher's two views before the update
     assert by_name["cfpo_g"].passes == "reference, counterfactual, per response"
     assert by_name["srpo"].passes == "old log-probs of all, reference, masked, per response, unread"
+
+
+def test_a_verdict_is_listed_as_it_was_found_and_its_lack_is_said(tmp_path):
+    claim = {"metric": "dependency/k3_mean", "way": "up", "coef": "losses.perception_kl.coef"}
+    assert engages_of("vppo", None, tmp_path) == "-"
+    assert engages_of("papo_g", claim, tmp_path) == "dependency/k3_mean up: not run"
+    for turned, said in ((4, "yes"), (3, "no")):
+        record = {"seeds": [{}] * 4, "steps": 20, "with": {"right_way": 4}, "turned": {"right_way": turned}}
+        (tmp_path / "papo_g.json").write_text(json.dumps(record))
+        wanted = f"dependency/k3_mean up: {said}, 4 and {turned} of 4 seeds, 20 steps"
+        assert engages_of("papo_g", claim, tmp_path) == wanted
+    (listed,) = (one for one in methods() if one.method == "papo_g")
+    assert dict(zip(HEADER, cells(listed), strict=True))["engages"] == listed.engages != "-"
 
 
 def code_words(path: Path) -> set[str]:
