@@ -7,21 +7,32 @@ python -m analysis report              the same of the table's runs that are the
 python -m analysis demo                the same, after training and evaluating what is missing
 python -m analysis table=1             a table of the paper at our scale, as Markdown, CSV, LaTeX and PNG
 python -m analysis errors              the classes of error of the table's runs
+
+`python -m analysis <task> --help` lists the settings of a task: table (where none is named), errors, report or demo.
 """
 
 import sys
+from collections.abc import Sequence
 
-from analysis.settings import AnalysisSettings
+from analysis.settings import TASKS
+from common import did_you_mean
 from configs import command
+from configs.command import USAGE_ERROR
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the task that the first bare word, or task=, names."""
+    named = [one for one in argv if one.startswith("task=") or ("=" not in one and not one.startswith("-"))][:1]
+    task = named[0].removeprefix("task=") if named else "table"
+    if task not in TASKS:
+        print(f"error: no analysis task '{task}'; {did_you_mean(task, TASKS)}", file=sys.stderr)
+        return USAGE_ERROR
+    left = list(argv)
+    for one in named:
+        left.remove(one)
+    prog = f"python -m analysis {task}"
+    return command(TASKS[task], "analysis.outputs:run", left, prog=prog, summary=str(__doc__))
+
 
 if __name__ == "__main__":
-    sys.exit(
-        command(
-            AnalysisSettings,
-            "analysis.outputs:run",
-            sys.argv[1:],
-            prog="python -m analysis",
-            summary=str(__doc__),
-            positional=("task",),
-        )
-    )
+    sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.plan import lacking, plan_lines
 from analysis.reuse import read_origin
-from analysis.settings import AnalysisSettings
+from analysis.settings import RowsSettings, TableSettings
 from common import UserError
 from configs.run import Run, check_clean
 
@@ -48,11 +48,9 @@ class Gathered:
         return known_classes(self.predictions)
 
 
-def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Experiment]:
+def experiments_of(settings: RowsSettings, table: dict[str, Any]) -> list[Experiment]:
     """Return the trainings and the untrained model that a table needs."""
-    if settings.seeds < 1:
-        raise UserError("give seeds=1 or more")
-    short = [] if settings.task == "table" else table.get("demo", [])
+    short = [] if isinstance(settings, TableSettings) else table.get("demo", [])
     suite, runs = suite_of(table, settings.scale), Path(settings.folder)
     return sharing(
         [
@@ -71,7 +69,7 @@ def experiments_of(settings: AnalysisSettings, table: dict[str, Any]) -> list[Ex
     )
 
 
-def ready(settings: AnalysisSettings, table: dict[str, Any], clean: bool = False) -> list[Experiment]:
+def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) -> list[Experiment]:
     """Make sure that every run is there (or say how to make it) and return them; none after a mere plan.
 
     `clean` refuses a tree with changes before anything is run.
@@ -81,7 +79,7 @@ def ready(settings: AnalysisSettings, table: dict[str, Any], clean: bool = False
     if settings.plan:
         print("\n".join(plan))
         return []
-    if settings.slurm:
+    if isinstance(settings, TableSettings) and settings.slurm:
         kept = {name: getattr(settings, name) for name in ("table", "scale", "seeds", "folder")}
         again = [f"{name}={value}" for name, value in kept.items()]
         folder = Path("slurm") / f"{table_file(settings.table).stem}_{settings.scale}"
@@ -102,9 +100,11 @@ def ready(settings: AnalysisSettings, table: dict[str, Any], clean: bool = False
     return experiments
 
 
-def gather(settings: AnalysisSettings, clean: bool = False) -> Gathered | None:
+def gather(settings: RowsSettings, clean: bool = False) -> Gathered | None:
     """Return what all runs of a table have left; None after a mere plan."""
     table = read_table_file(settings.table)
+    if "settings" in table or "curves" in table:
+        raise UserError(f"{settings.table} has no answers; it is made by python -m analysis table={settings.table}")
     experiments = ready(settings, table, clean)
     if not experiments:
         return None

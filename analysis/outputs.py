@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from analysis.gather import Gathered, error_shares, gather, provenance, ready
 from analysis.measuring import measured
 from analysis.recipes import write_recipes
 from analysis.run_files import curves_table, write_runs
-from analysis.settings import AnalysisSettings
+from analysis.settings import PageSettings, ReportSettings, RowsSettings, TableSettings
 from analysis.table import (
     Comparison,
     comparisons,
@@ -31,7 +30,7 @@ from configs.run import check_clean, in_results
 from eval.output import markdown
 
 
-def table_data(gathered: Gathered, settings: AnalysisSettings) -> TableData:
+def table_data(gathered: Gathered, settings: RowsSettings) -> TableData:
     """Return what the table is made of."""
     classified = gathered.classified
     errors = None if classified is None else error_shares(classified, gathered.methods)
@@ -45,7 +44,7 @@ def table_data(gathered: Gathered, settings: AnalysisSettings) -> TableData:
     )
 
 
-def write_table(gathered: Gathered, settings: AnalysisSettings, out: Path) -> list[Comparison]:
+def write_table(gathered: Gathered, settings: RowsSettings, out: Path) -> list[Comparison]:
     """Write the table, its figures and its provenance; return the comparisons."""
     data = table_data(gathered, settings)
     records = provenance(gathered.experiments)
@@ -79,7 +78,7 @@ def refuse_dirty(records: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def write_figure(settings: AnalysisSettings, table: dict[str, Any], out: Path) -> None:
+def write_figure(settings: RowsSettings, table: dict[str, Any], out: Path) -> None:
     """Write a figure of training curves, what it was drawn from and where that came from."""
     experiments = ready(settings, table, clean=in_results(out))
     if not experiments:
@@ -114,47 +113,56 @@ def print_table(gathered: Gathered, found: list[Comparison], out: Path) -> None:
     console.print(f"table: {out / 'table.md'}\nfigure: {out / 'table.png'}", highlight=False)
 
 
-def run(settings: AnalysisSettings) -> None:
+def run(settings: RowsSettings) -> None:
     """Do one task; its figures bear the command."""
     with signed(Run.collect(settings)):
-        do(settings)
+        if isinstance(settings, TableSettings):
+            make_table(settings)
+        elif isinstance(settings, PageSettings):
+            make_page(settings)
+        else:
+            print_errors(settings)
 
 
-def do(settings: AnalysisSettings) -> None:
-    if settings.task not in ("table", "errors", "report", "demo"):
-        raise UserError(f"no analysis task '{settings.task}'; use table, errors, report or demo")
-    if settings.runs and settings.task != "report":
-        raise UserError(f"runs= is for report; {settings.task} takes its runs from folder={settings.folder}")
-    if settings.runs:
-        from analysis.report.paper import write_run_report
-
-        print(f"report: {write_run_report(settings)}")
-        return
-    table = read_table_file(settings.table)
+def make_table(settings: TableSettings) -> None:
+    """Write a table, a figure of curves, or a list of recipes, whatever the table's file asks for."""
+    table, stem = read_table_file(settings.table), f"results/{table_file(settings.table).stem}"
     if "settings" in table:
-        write_recipes(settings.table, table, Path(settings.out or f"results/{table_file(settings.table).stem}"))
-        return
-    default = f"results/{table_file(settings.table).stem}_{settings.scale}"
-    if "curves" in table:
-        write_figure(settings, table, Path(settings.out or default))
-        return
-    if settings.task in ("report", "demo"):
-        default = f"{settings.folder}/{settings.scale}/report"
-    if settings.task == "demo":
-        settings = replace(settings, fill=True)
-    out = Path(settings.out or default)
-    gathered = gather(settings, clean=in_results(out) and settings.task != "errors")
+        write_recipes(settings.table, table, Path(settings.out or stem))
+    elif "curves" in table:
+        write_figure(settings, table, Path(settings.out or f"{stem}_{settings.scale}"))
+    else:
+        filled(settings, Path(settings.out or f"{stem}_{settings.scale}"))
+
+
+def filled(settings: RowsSettings, out: Path) -> tuple[Gathered, list[Comparison]] | None:
+    """Write and print a table of what its runs have left; None after a mere plan."""
+    gathered = gather(settings, clean=in_results(out))
     if gathered is None:
-        return
-    if settings.task == "errors":
-        if gathered.classified is None:
-            raise UserError(f"scale={settings.scale} gives no classes by construction; ask python -m analysis.judge")
-        shares = error_shares(gathered.classified, gathered.methods)
-        print(markdown(*error_rows(shares, names_of(gathered.paper))))
-        return
+        return None
     found = write_table(gathered, settings, out)
     print_table(gathered, found, out)
-    if settings.task in ("report", "demo"):
-        from analysis.report.paper import write_table_report
+    return gathered, found
 
-        print(f"report: {write_table_report(gathered, found, settings, out)}")
+
+def make_page(settings: PageSettings) -> None:
+    """Write the report of named runs, or that of a table's with the table."""
+    from analysis.report.paper import write_run_report, write_table_report
+
+    if isinstance(settings, ReportSettings) and settings.runs:
+        print(f"report: {write_run_report(settings)}")
+        return
+    out = Path(settings.out or f"{settings.folder}/{settings.scale}/report")
+    if made := filled(settings, out):
+        print(f"report: {write_table_report(*made, settings, out)}")
+
+
+def print_errors(settings: RowsSettings) -> None:
+    """Print the classes of error of a table's runs."""
+    gathered = gather(settings)
+    if gathered is None:
+        return
+    if gathered.classified is None:
+        raise UserError(f"scale={settings.scale} gives no classes by construction; ask python -m analysis.judge")
+    shares = error_shares(gathered.classified, gathered.methods)
+    print(markdown(*error_rows(shares, names_of(gathered.paper))))

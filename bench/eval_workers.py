@@ -2,7 +2,7 @@
 
 The shipped tiny model answers the mini world, one thread a process, each run a command of its own with its start and
 scoring; one and two workers take turns, and their predictions must be equal byte for byte. Nothing else should run:
-the load of the machine before the first run is written beside the numbers. Writes bench/eval_workers.json.
+the load of the machine before the first run is written beside the numbers.
 """
 
 import json
@@ -12,46 +12,59 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from common import UserError, atomic_write_text
+from configs import Run, command, setting
 
-from configs import Run, compose
-from eval.settings import EvalSettings
-
-OUT = Path(__file__).with_suffix(".json")
-OPTIONS = ["model=tiny", "bench=mini", "items=80", "k=8", "page=0"]
-ROUNDS, WORKERS = 3, (1, 2)
+WORKERS = (1, 2)
 
 
-def seconds(out: Path, gpus: int) -> float:
+@dataclass(frozen=True)
+class EvalWorkersSettings:
+    """How much is asked, and how often."""
+
+    items: int = setting(80, "items per column of the mini world, a multiple of 5", bounds="[5, inf)")
+    k: int = setting(8, "responses per item", bounds="[1, inf)")
+    rounds: int = setting(3, "evaluations by each number of workers, in turns", bounds="[1, inf)")
+    out: str = setting("bench/eval_workers.json", "file of the numbers")
+
+
+def seconds(settings: EvalWorkersSettings, out: Path, gpus: int) -> float:
     """Return what one whole evaluation takes."""
-    command = [sys.executable, "-m", "eval", *OPTIONS, f"gpus={gpus}", f"out={out}"]
+    asked = ["model=tiny", "bench=mini", f"items={settings.items}", f"k={settings.k}", "page=0"]
+    line = [sys.executable, "-m", "eval", *asked, f"gpus={gpus}", f"out={out}"]
     start = time.perf_counter()
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    status = subprocess.run(line, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL).returncode
+    if status:
+        raise UserError(f"'{' '.join(line[1:])}' ended with status {status}; mend it and start again")
     return time.perf_counter() - start
 
 
-def main() -> None:
-    load_before = os.getloadavg()[0]
-    record = Run.collect(compose(EvalSettings, [*OPTIONS, "out=unused"]), into=OUT)
+def measure(settings: EvalWorkersSettings) -> None:
+    """Write the seconds of every round and the ratio of one worker to two."""
+    load_before, out = os.getloadavg()[0], Path(settings.out)
+    record = Run.collect(settings, into=out)
     times: dict[int, list[float]] = {gpus: [] for gpus in WORKERS}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(ROUNDS):
+        for number in range(settings.rounds):
             outs = {gpus: Path(folder) / f"{number}-{gpus}" for gpus in WORKERS}
-            for gpus, out in outs.items():
-                times[gpus].append(round(seconds(out, gpus), 2))
-            assert len({(out / "predictions.parquet").read_bytes() for out in outs.values()}) == 1
+            for gpus, one in outs.items():
+                times[gpus].append(round(seconds(settings, one, gpus), 2))
+            if len({(one / "predictions.parquet").read_bytes() for one in outs.values()}) > 1:
+                raise UserError("one worker and two gave different predictions, so their times compare nothing")
             print(json.dumps({str(gpus): values[-1] for gpus, values in times.items()}), flush=True)
     result = {
-        "responses": 9 * 80 * 8,
+        "responses": 9 * settings.items * settings.k,
         "seconds": {str(gpus): values for gpus, values in times.items()},
-        "one_over_two": round(statistics.median(one / two for one, two in zip(times[1], times[2], strict=True)), 3),
+        "one_over_two": round(statistics.median(one / two for one, two in zip(*times.values(), strict=True)), 3),
         "load_average_1_min_before": load_before,
         "provenance": record.provenance(),
     }
-    OUT.write_text(json.dumps(result, indent=2) + "\n")
+    atomic_write_text(out, json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    prog, summary = "python -m bench.eval_workers", str(__doc__)
+    sys.exit(command(EvalWorkersSettings, measure, sys.argv[1:], prog=prog, summary=summary))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.__main__ import main
 from analysis.fetch import unpack
-from analysis.settings import AnalysisSettings
 from configs import command
 from eval.__main__ import main as evaluate
 from tests.hub_repositories import suite, training, weights
@@ -83,7 +83,6 @@ def test_evaluations_pass_a_dry_run(place: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("line", [line for line in LINES if " -m analysis " in line])
 def test_the_table_names_what_is_left(place: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:
     arguments = [*words_of(line, place)[3:], f"folder={place / 'runs'}", "plan=true"]
-    summary = {"prog": "", "summary": "", "positional": ("task",)}
-    assert command(AnalysisSettings, "analysis.outputs:run", arguments, **summary) == 0
+    assert main(arguments) == 0
     said = capsys.readouterr().out
     assert said.count("python -m eval") == 3 and f"run={place / 'runs' / '3b' / 'grpo' / 'seed0'}" in said

@@ -21,7 +21,7 @@ from analysis.report.tables import tables_of
 from analysis.report.workers import Work, started
 from analysis.runs import OpenedRun, OpenRuns
 from analysis.seeds import methods_of, same_seed_baselines
-from analysis.settings import AnalysisSettings
+from analysis.settings import PageSettings
 from common import UserError
 from configs import Run
 from eval.benchmarks import benchmark_of
@@ -40,14 +40,7 @@ class Extra:
     baselines: Mapping[str, str] = field(default_factory=dict)  # of runs that are not compared with the first
 
 
-def checked(settings: AnalysisSettings) -> None:
-    if settings.patches < 0:
-        raise UserError(f"patches={settings.patches} must be 0 (no map) or more")
-    if settings.patch_grid < 1:
-        raise UserError(f"patch_grid={settings.patch_grid} must be at least 1 row and column")
-
-
-def work_of(views: Sequence[OpenedRun], material: Material, settings: AnalysisSettings) -> Work:
+def work_of(views: Sequence[OpenedRun], material: Material, settings: PageSettings) -> Work:
     """Return what is scored of every run, all behind the same spoiled pictures."""
     rows = views[0].predictions
     shown = rows[rows.sample_id.isin(set(material.ids))]
@@ -67,7 +60,7 @@ def title_of(views: Sequence[OpenedRun]) -> str:
     return f"{told} on {', '.join(columns[:3])}{' ...' if len(columns) > 3 else ''}"
 
 
-def origins(views: Sequence[OpenedRun], settings: AnalysisSettings) -> list[tuple[str, str]]:
+def origins(views: Sequence[OpenedRun], settings: PageSettings) -> list[tuple[str, str]]:
     """Return where every number comes from; what is the same for all runs stands once."""
     facts: dict[str, list[tuple[str, str]]] = {}
     for view in views:
@@ -129,9 +122,8 @@ def left_out_of(
     return found
 
 
-def build_report(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | None = None) -> Report:
+def build_report(opened: OpenRuns, settings: PageSettings, extra: Extra | None = None) -> Report:
     """Return everything that a page shows of some runs; the first is the baseline."""
-    checked(settings)
     extra, views, described = extra or Extra(), opened.views, describe_view(VIEW)
     material = material_of(views, shown_ids(views[0].predictions, settings.samples))
     work = work_of(views, material, settings)

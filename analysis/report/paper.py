@@ -12,14 +12,14 @@ from analysis.report.build import Extra, build_report
 from analysis.report.page import write_report
 from analysis.report.records import Figure, Headline, Table
 from analysis.runs import OpenRuns, open_runs
-from analysis.settings import AnalysisSettings
+from analysis.settings import PageSettings, ReportSettings
 from analysis.table import Comparison, comparison_rows, names_of, ordered, our_rows, paper_rows, verdict, wide
 from eval.estimate import number_text, range_text
 
 SHOWN_SEED = 0  # the report compares runs, so it takes one seed of every row; the table has all
 
 
-def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings) -> Extra:
+def extra_of(gathered: Gathered, found: Sequence[Comparison], settings: PageSettings) -> Extra:
     """Return what the table adds: the paper's rows, and its own comparisons over all seeds."""
     ours, names = our_rows(gathered.items, gathered.paper, gathered.methods), names_of(gathered.paper)
     header, rows = wide(ours, gathered.paper, paper_rows(gathered.paper))
@@ -66,14 +66,14 @@ def headline_of(c: Comparison) -> Headline:
     return Headline(f"{number_text(c.over_items.value, '+')} points", ", ".join(texts), label)
 
 
-def written(opened: OpenRuns, settings: AnalysisSettings, out: Path, extra: Extra | None = None) -> Path:
+def written(opened: OpenRuns, settings: PageSettings, out: Path, extra: Extra | None = None) -> Path:
     """Return the report of opened runs, written and, where W&B knows the runs, sent."""
     page = write_report(build_report(opened, settings, extra), out / "report.html")
     send(page, opened.views)
     return page
 
 
-def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings: AnalysisSettings, out: Path) -> Path:
+def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings: PageSettings, out: Path) -> Path:
     """Return the report of a table's runs, in the folder of its other files."""
     shown = [one for one in gathered.experiments if one.seed == SHOWN_SEED]
     opened = open_runs([one.folder for one in shown])
@@ -84,7 +84,7 @@ def write_table_report(gathered: Gathered, found: Sequence[Comparison], settings
     return written(opened, settings, out, extra)
 
 
-def write_run_report(settings: AnalysisSettings) -> Path:
+def write_run_report(settings: ReportSettings) -> Path:
     """Return the report of the runs that were named: a,b or [a,b]."""
     opened = open_runs(settings.runs.strip().removeprefix("[").removesuffix("]"))
     last = opened.views[-1]

@@ -35,7 +35,7 @@ from analysis.claims.verdicts import Judged, Sources, holm_by_claim, judge, rema
 from analysis.experiments import Experiment, read_table_file, rows_of, suite_of
 from analysis.items import Items
 from analysis.run_files import CURVES
-from analysis.settings import AnalysisSettings
+from analysis.settings import TableSettings
 from analysis.table_files import TableData
 from common import UserError
 from configs import compose, save_resolved
@@ -257,7 +257,7 @@ def test_what_is_missing_names_commands_that_compose() -> None:
     for command in " && ".join(one.command for one in lines).split(" && "):
         program, _, settings = command.partition("python -m analysis ")
         assert program == ""
-        assert compose(AnalysisSettings, settings.split()).fill
+        assert compose(TableSettings, settings.split()).fill
 
 
 def test_the_ledger_has_every_claim_of_the_paper_and_a_reason_for_what_it_cannot_test() -> None:

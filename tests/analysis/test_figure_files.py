@@ -11,7 +11,7 @@ from analysis.figure_files import FIGURE, FigureData, read_figure
 from analysis.gather import experiments_of
 from analysis.outputs import run
 from analysis.run_files import CURVES
-from analysis.settings import AnalysisSettings
+from analysis.settings import TableSettings
 from analysis.verify_results.run import compare
 from common import UserError
 from configs import compose
@@ -80,7 +80,7 @@ def test_a_metric_that_is_not_kept_is_refused() -> None:
 
 
 def test_a_figure_asks_for_trainings_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = compose(AnalysisSettings, ["table=figure12", "seeds=2", "plan=true", f"folder={tmp_path}"])
+    settings = compose(TableSettings, ["table=figure12", "seeds=2", "plan=true", f"folder={tmp_path}"])
     run(settings)
     said = capsys.readouterr().out
     assert said.count("python -m train") == 8 and "python -m eval" not in said and "panel: reward/accuracy" in said

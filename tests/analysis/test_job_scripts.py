@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.outputs import run
-from analysis.settings import AnalysisSettings
+from analysis.settings import TableSettings
 from common import UserError
 from configs import compose
 
@@ -15,7 +15,7 @@ SBATCH = '#!/bin/sh\necho "$@" >> asked\necho "$(wc -l < asked);cluster"\n'
 
 
 def write(*options: str) -> None:
-    run(compose(AnalysisSettings, ["table=1", "scale=3b", "seeds=2", "methods=[base,grpo]", "slurm=true", *options]))
+    run(compose(TableSettings, ["table=1", "scale=3b", "seeds=2", "methods=[base,grpo]", "slurm=true", *options]))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from PIL import Image
 
 from analysis.report.build import build_report
 from analysis.runs import open_runs
-from analysis.settings import AnalysisSettings
+from analysis.settings import ReportSettings
 from configs import compose
 from eval.runner import evaluate
 from eval.settings import EvalSettings
@@ -37,7 +37,7 @@ def test_every_kind_is_learned_from_scored_and_reported(tmp_path: Path, caplog: 
     assert not [record.message for record in caplog.records if "sizes do not match" in record.message]
     options = [*EVALUATION.split(), f"run={run}", f"data={odd_benchmark(tmp_path / 'bench')}", f"out={tmp_path}/eval"]
     evaluate(compose(EvalSettings, options))
-    built = build_report(open_runs([tmp_path / "eval"]), AnalysisSettings(task="report", samples=10, patches=0))
+    built = build_report(open_runs([tmp_path / "eval"]), ReportSettings(samples=10, patches=0))
     assert len(built.items) == len(names)
 
 

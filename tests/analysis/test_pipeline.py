@@ -15,7 +15,7 @@ from analysis.gather import experiments_of, provenance
 from analysis.items import Items, collect_items
 from analysis.outputs import refuse_dirty, run
 from analysis.plan import lacking
-from analysis.settings import AnalysisSettings
+from analysis.settings import ReportSettings, TableSettings
 from analysis.table import columns_of, comparisons, ordered, our_rows, paper_gains, verdict
 from analysis.table_files import TableData, read_table
 from common import UserError
@@ -107,7 +107,7 @@ def test_a_missing_cell_names_its_command(tmp_path):
 
 @pytest.mark.parametrize("scale", ["mini", "2b", "3b", "7b"])
 def test_the_commands_of_a_plan_compose_and_say_what_the_table_needs(tmp_path, scale, capsys):
-    settings = compose(AnalysisSettings, ["table=1", f"scale={scale}", "plan=true", "seeds=2", f"folder={tmp_path}"])
+    settings = compose(TableSettings, ["table=1", f"scale={scale}", "plan=true", "seeds=2", f"folder={tmp_path}"])
     run(settings)
     lines = capsys.readouterr().out.splitlines()
     commands = [line.split()[2:] for line in lines if line.startswith("  python -m ")]
@@ -151,7 +151,7 @@ def test_a_scale_that_cannot_be_run_here_is_planned_and_refused(tmp_path, monkey
     assert lacking("1", "mini") == []
     lacks = r"a CUDA GPU; the model Qwen/.* \(make weights SCALE=3b\); .*PAPO_eval \(make data SCALE=3b\)"
     with pytest.raises(UserError, match=lacks):
-        run(compose(AnalysisSettings, ["table=1", "scale=3b", "fill=true", f"folder={tmp_path}"]))
+        run(compose(TableSettings, ["table=1", "scale=3b", "fill=true", f"folder={tmp_path}"]))
     assert "python -m train method=papo_g scale=3b seed=0" in capsys.readouterr().out
 
 
@@ -179,12 +179,12 @@ def test_results_of_a_changed_tree_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("configs.run.git_state", lambda folder: ("c0ffee1234", True))
     results = ROOT / "results" / "table1_mini"
     with pytest.raises(UserError, match="tracked files differ from c0ffee1"):
-        run(compose(AnalysisSettings, ["table=1", f"folder={tmp_path}", "fill=true"]))
+        run(compose(TableSettings, ["table=1", f"folder={tmp_path}", "fill=true"]))
     with pytest.raises(UserError, match="tracked files differ from c0ffee1"):
-        Run.collect(compose(AnalysisSettings, []), into=results)
-    assert Run.collect(compose(AnalysisSettings, []), into=tmp_path).dirty
+        Run.collect(compose(TableSettings, []), into=results)
+    assert Run.collect(compose(TableSettings, []), into=tmp_path).dirty
     monkeypatch.setattr("configs.run.git_state", lambda folder: ("c0ffee1234", False))
-    assert not Run.collect(compose(AnalysisSettings, []), into=results).dirty
+    assert not Run.collect(compose(TableSettings, []), into=results).dirty
     with pytest.raises(UserError, match="grpo seed 2 were evaluated with changes"):
         refuse_dirty([{"method": "grpo", "seed": 2, "dirty": True}, {"method": "base", "seed": 0, "dirty": False}])
 
@@ -201,9 +201,9 @@ def test_a_row_is_dirty_if_its_training_or_its_evaluation_was(tmp_path, trained,
 @pytest.mark.slow
 def test_table_and_report_come_from_the_real_commands(tmp_path, capfd):
     """The commands that fill the table are processes of their own; the one that starts them runs here."""
-    given = ["task=report", "methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"]
+    given = ["methods=[base,grpo,papo_g]", f"folder={tmp_path}/runs"]
     small = [f"train={SMALL_TRAIN}", f"eval={SMALL_EVAL}"]
-    run(compose(AnalysisSettings, [*given, *small, "fill=true", "samples=6", "patches=4"]))
+    run(compose(ReportSettings, [*given, *small, "fill=true", "samples=6", "patches=4"]))
     assert "[1/" in capfd.readouterr().out
     out = tmp_path / "runs" / "mini" / "report"
     for name in ("table.md", "table.csv", "table.tex", "table.png", "errors.csv", "errors.png", "curves.png"):
@@ -216,7 +216,7 @@ def test_table_and_report_come_from_the_real_commands(tmp_path, capfd):
     scores = json.loads((tmp_path / "runs/mini/base/eval/mini/scores.json").read_text())["columns"]
     assert len([name for name in scores if "/" not in name]) == 10
     # Finished runs are used again, under the settings they were made with; under others they are refused.
-    experiments = experiments_of(compose(AnalysisSettings, [*given, *small]), read_table_file("1"))
+    experiments = experiments_of(compose(ReportSettings, [*given, *small]), read_table_file("1"))
     assert missing(experiments) == []
     with pytest.raises(UserError, match=r"base/eval/mini was made with items=\d+, not 80 as the table asks"):
         missing([replace(one, eval_options=[]) for one in experiments])

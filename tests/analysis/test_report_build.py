@@ -31,7 +31,7 @@ from analysis.report.numbers import Numbers, numbers_of
 from analysis.report.scores import VIEW, VIEW_SEED, Scored
 from analysis.report.summary import verdict_on_repairs
 from analysis.runs import OpenedRun, OpenRuns, open_runs
-from analysis.settings import AnalysisSettings
+from analysis.settings import PageSettings, ReportSettings
 from common import UserError
 from configs import compose
 from data.images import FileImage
@@ -45,7 +45,7 @@ from models.dependency import k3
 from models.parts import Group
 from tests.eval.make_fixtures import FOLDER
 
-SETTINGS = AnalysisSettings(task="report", samples=18, patches=9)
+SETTINGS = ReportSettings(samples=18, patches=9)
 QUICK = ["model=tiny", "k=2", "page=0", "sampling.max_new_tokens=40"]
 
 
@@ -479,19 +479,11 @@ def test_the_command_takes_folders_with_commas(brackets, folders, monkeypatch, c
 
     taken = []
 
-    def few(opened: OpenRuns, settings: AnalysisSettings, extra: Extra | None = None) -> Report:
+    def few(opened: OpenRuns, settings: PageSettings, extra: Extra | None = None) -> Report:
         taken.extend(view.evaluation for view in opened.views)
         return Report("t", Front("", [], []), [], [], [], [], [], [])
 
     monkeypatch.setattr(paper, "build_report", few)
     text = "runs=" + brackets.format(f"{folders[0]},{folders[1]}")
-    outputs.run(compose(AnalysisSettings, ["task=report", text]))
+    outputs.run(compose(ReportSettings, [text]))
     assert taken == list(folders) and f"report: {folders[1] / 'report.html'}" in capsys.readouterr().out
-
-
-def test_settings_that_make_no_sense_are_refused(opened):
-    with pytest.raises(UserError, match="runs= is for report; table takes its runs from folder=runs"):
-        outputs.run(compose(AnalysisSettings, ["task=table", "runs=a,b"]))
-    for name, value in (("samples", -1), ("patches", -1), ("patch_grid", 0)):
-        with pytest.raises(UserError, match=name):
-            build_report(opened, dataclasses.replace(SETTINGS, **{name: value}))

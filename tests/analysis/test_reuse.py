@@ -12,7 +12,7 @@ from analysis.experiments import Experiment, Row, fill, missing, read_table_file
 from analysis.gather import experiments_of, provenance
 from analysis.job_scripts import write_jobs
 from analysis.plan import plan_lines
-from analysis.settings import AnalysisSettings
+from analysis.settings import TableSettings
 from common import UserError
 from configs import Run, compose, save_resolved
 from eval.settings import EvalSettings
@@ -89,7 +89,7 @@ def test_a_finished_training_of_other_settings_in_the_own_folder_is_refused(tmp_
 def test_plan_and_provenance_say_whose_training_is_used(tmp_path: Path) -> None:
     twin = tmp_path / "mini" / "papo_g_gamma01" / "seed0"
     finish(twin, *row("4", "papo_g_gamma01", tmp_path).row.set)
-    settings = compose(AnalysisSettings, ["table=3", "methods=[papo_g_mask06]", f"folder={tmp_path}"])
+    settings = compose(TableSettings, ["table=3", "methods=[papo_g_mask06]", f"folder={tmp_path}"])
     table = read_table_file("3")
     found = experiments_of(settings, table)
     said = "\n".join(plan_lines("Table 3", table, found))

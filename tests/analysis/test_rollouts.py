@@ -7,7 +7,7 @@ import pytest
 
 from analysis.outputs import run as write_outputs
 from analysis.runs import evaluation_of, open_runs
-from analysis.settings import AnalysisSettings
+from analysis.settings import ReportSettings
 from common import UserError
 from configs import Run, compose, save_resolved
 from configs.layout import rollouts_file
@@ -91,8 +91,8 @@ def test_a_report_of_a_training_step(tmp_path: Path) -> None:
     train(compose(TrainSettings, ["scale=mini", "method=grpo", f"run={run}", *small, "keep.rollouts_every=1"]))
     for step in (1, 2):
         path = rollouts_file(run, step)
-        asked = ["task=report", f"runs={path}", f"out={tmp_path}/{step}", "patches=4"]
-        write_outputs(compose(AnalysisSettings, asked))
+        asked = [f"runs={path}", f"out={tmp_path}/{step}", "patches=4"]
+        write_outputs(compose(ReportSettings, asked))
         page = (tmp_path / str(step) / "report.html").read_text()
         assert "perception" in page and "mini/2/train/" in page
         assert ("Visual dependency along the answer" in page) == (step == 1)

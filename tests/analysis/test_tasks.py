@@ -1,0 +1,36 @@
+"""The tasks of `python -m analysis`: what each takes, and what is refused before anything is read."""
+
+import re
+
+import pytest
+
+from analysis.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["reports"], "no analysis task 'reports'; did you mean 'report'?"),
+        (["table", "runs=a,b"], "'runs'"),
+        (["task=demo", "runs=a,b"], "'runs'"),
+        (["report", "samples=-1"], "samples is -1; it must lie in [0, inf)"),
+        (["report", "patches=-1"], "patches is -1; it must lie in [0, inf)"),
+        (["demo", "patch_grid=0"], "patch_grid is 0; it must lie in [1, inf)"),
+        (["seeds=0"], "seeds is 0; it must lie in [1, inf)"),
+        (["errors", "table=figure12"], "is made by python -m analysis table=figure12"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(arguments, sentence, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and sentence in said
+
+
+def test_a_task_shows_its_own_settings_and_the_table_is_the_task_without_a_name(capsys):
+    shown = {}
+    for words in (["report"], ["task=demo"], ["errors"], []):
+        assert main([*words, "--help"]) == 0
+        shown["".join(words)] = re.findall(r"^  (\w+)  ", capsys.readouterr().out, re.MULTILINE)
+    assert {"runs", "samples", "table"} <= {*shown["report"]} and "runs" not in shown["task=demo"]
+    assert {"slurm", "jobs", "out"} <= {*shown[""]} and not {"samples", "runs"} & {*shown[""]}
+    assert not {"out", "slurm", "patches"} & {*shown["errors"]} and "table" in shown["errors"]
