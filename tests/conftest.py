@@ -94,5 +94,4 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         running.wait()
         yield running
     finally:
-        running.process.terminate()
-        running.process.wait(60)
+        running.stop()

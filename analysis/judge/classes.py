@@ -10,7 +10,6 @@ measures the judge where the truth is known, the second corrects its class rates
 
 import json
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -159,19 +158,17 @@ def judge_classes(settings: JudgeClassesSettings) -> None:
     record = {
         "prompt": CLASSIFY.version,
         "picture_side": settings.picture_side,
+        "drawn": told(drawn, unseen),
         "wrong": drawn.wrong,
         "items": len(drawn.items),
         "balanced": settings.balanced,
         "left_out": dict(drawn.left_out),
         "no_picture": [item.key for item in unseen],
-        "reasons": {
-            str(n): dict(Counter(row["reason"] for row in rows if row["pass"] == n)) for n in range(1, PASSES + 1)
-        },
         **summary,
         "judge": judge.provenance(),
-        "run": asdict(Run.collect(settings, revisions=revisions)),
+        "run": asdict(Run.collect(settings, revisions=revisions, into=out)),
     }
-    text = page_of(record, told(drawn, unseen))
+    text = page_of(record)
     write_jsonl(out / LABELS, rows)
     atomic_write_text(out / PAGE, text)
     atomic_write_text(out / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -1,5 +1,6 @@
 """What the labels of two passes add up to: agreement, class rates and calibration, as data and as Markdown."""
 
+from collections import Counter
 from dataclasses import asdict
 from math import nan
 from typing import Any
@@ -35,6 +36,7 @@ def summary_of(rows: pd.DataFrame, calibration: pd.DataFrame | None, seed: int) 
     clusters = rows.drop_duplicates("key").set_index("key").cluster.loc[pairs.index]
     quotes = rows.quote_stands.dropna()
     summary: dict[str, Any] = {
+        "reasons": {str(number): dict(Counter(one.reason)) for number, one in rows.groupby("pass")},
         "agreement": asdict(agreement(pairs, CLASSES, clusters.to_numpy(), seed)),
         "disagreements": table_of(pairs[1], pairs[2], CLASSES).to_numpy().tolist(),
         "quotes": len(quotes),
@@ -118,12 +120,12 @@ def quality_table(record: dict[str, Any]) -> str:
     return markdown(["true class", "responses", "recall, %", "precision, %"], rows)
 
 
-def page_of(record: dict[str, Any], drawn: str) -> str:
+def page_of(record: dict[str, Any]) -> str:
     """Return the summary for people."""
     lines = [
         "# Error classes by a judge",
         "",
-        f"{drawn}. Judge: {record['judge']['model']}, {record['prompt']}; two blinded passes. Definitions: "
+        f"{record['drawn']}. Judge: {record['judge']['model']}, {record['prompt']}; two blinded passes. Definitions: "
         "docs/error_classes.md.",
         "",
         *agreement_sentences(record),

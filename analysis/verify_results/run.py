@@ -1,6 +1,7 @@
 """Rebuild committed files and compare them byte for byte."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from analysis.arithmetic import run as arithmetic
 from analysis.claims import run as claims
 from analysis.experiments import read_table_file
 from analysis.figure_files import WHICH, read_figure
+from analysis.judge.classes import PAGE, RECORD, read_labels
+from analysis.judge.summary import page_of, summary_of
 from analysis.recipes import compared, page
 from analysis.score_bench import run as score_bench
 from analysis.table_files import ITEMS, read_table
@@ -40,6 +43,14 @@ def settings_again(folder: Path) -> Texts:
     return {"table.md": page(name, table, compared(table))}
 
 
+def judged_again(folder: Path) -> Texts:
+    """Return the page of a judge's classes, its numbers counted again from the labels."""
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    counted = summary_of(read_labels(folder), None, record["run"]["seed"])
+    del counted["corrected"]  # by another folder's labels
+    return {PAGE: page_of(record | counted)}
+
+
 def rebuilder(folder: Path) -> Callable[[Path], Texts] | None:
     """Return what makes a folder's files again from what is committed beside them; None where nothing does."""
     if (folder / ITEMS).exists():
@@ -48,6 +59,8 @@ def rebuilder(folder: Path) -> Callable[[Path], Texts] | None:
         return lambda one: read_figure(one).texts()
     if (folder / "tokens.parquet").exists():
         return scores_again
+    if (folder / RECORD).exists():
+        return judged_again
     if folder.name == "arithmetic":
         return lambda one: arithmetic.texts()
     if folder.name == "claims":

@@ -35,7 +35,7 @@ def with_more_positions(folder: Path) -> Path:
 class Server:
     """A running server and how to talk to it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, model: Path | None = None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -44,8 +44,9 @@ class Server:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "models.serve", "model=tiny", f"port={self.port}"),
-                    *(f"model.path={with_more_positions(folder)}", f"model.max_prompt_tokens={PROMPT_TOKENS}"),
+                    *(sys.executable, "-m", "models.serve", f"port={self.port}"),
+                    *([f"model={model}"] if model else ["model=tiny", f"model.path={with_more_positions(folder)}"]),
+                    f"model.max_prompt_tokens={PROMPT_TOKENS}",
                 ],
                 cwd=ROOT,
                 env=os.environ | {"PERCEPT_SERVER_KEY": SECRET, "OMP_NUM_THREADS": "1"},
@@ -58,6 +59,10 @@ class Server:
         while self.status("/health") != 200:
             assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()[-3000:]
             time.sleep(0.5)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
 
     def ask(self, path: str, body: dict | None = None, key: str | None = None) -> tuple[int, bytes]:
         data = None if body is None else json.dumps(body).encode()
