@@ -14,10 +14,22 @@ python -m analysis errors              the classes of error of the table's runs
 import sys
 from collections.abc import Sequence
 
-from analysis.settings import TASKS
+from analysis.settings import TASKS, RowsSettings
 from common import did_you_mean
 from configs import command
 from configs.command import USAGE_ERROR
+
+
+def start(settings: RowsSettings) -> None:
+    """Do a task; a table or scale that is not there is refused before what draws and scores is loaded."""
+    from analysis.experiments import read_table_file, suite_of
+
+    table = read_table_file(settings.table)
+    if table["scales"]:
+        suite_of(table, settings.scale)
+    from analysis.outputs import run
+
+    run(settings)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     for one in named:
         left.remove(one)
     prog = f"python -m analysis {task}"
-    return command(TASKS[task], "analysis.outputs:run", left, prog=prog, summary=str(__doc__))
+    return command(TASKS[task], start, left, prog=prog, summary=str(__doc__))
 
 
 if __name__ == "__main__":

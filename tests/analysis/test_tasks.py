@@ -1,6 +1,7 @@
 """The tasks of `python -m analysis`: what each takes, and what is refused before anything is read."""
 
 import re
+import sys
 
 import pytest
 
@@ -16,6 +17,8 @@ from analysis.__main__ import main
         (["report", "samples=-1"], "samples is -1; it must lie in [0, inf)"),
         (["report", "patches=-1"], "patches is -1; it must lie in [0, inf)"),
         (["demo", "patch_grid=0"], "patch_grid is 0; it must lie in [1, inf)"),
+        (["scale=4b"], "the table has no scale=4b; it has mini,"),
+        (["report", "table=99"], "there is no table=99; configs/tables has table=1,"),
         (["seeds=0"], "seeds is 0; it must lie in [1, inf)"),
         (["errors", "table=figure12"], "is made by python -m analysis table=figure12"),
     ],
@@ -24,6 +27,13 @@ def test_settings_that_make_no_sense_are_refused(arguments, sentence, capsys):
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and sentence in said
+
+
+def test_a_scale_is_refused_before_the_outputs_are_loaded(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "analysis.outputs", None)  # an import of it fails
+    assert main(["scale=4b"]) == 2 and "no scale=4b" in capsys.readouterr().err
+    with pytest.raises(ImportError):
+        main(["scale=mini"])
 
 
 def test_a_task_shows_its_own_settings_and_the_table_is_the_task_without_a_name(capsys):
