@@ -16,7 +16,7 @@ from analysis.protocol.states import classified
 from analysis.rollouts import FOLDER, as_evaluation, check_weights, run_of, training_samples
 from common import UserError
 from configs import Run, load_resolved
-from configs.layout import evaluations_of
+from configs.layout import evaluation_folder, evaluations_of
 from data import Sample
 from eval.benchmarks import benchmark_of
 from eval.output import judged_file, read_predictions
@@ -131,7 +131,10 @@ class OpenRuns:
 
 
 def evaluation_of(folder: Path) -> Path:
-    """Return the folder of predictions: the folder itself, or a run's only evaluation; or a file of rollouts."""
+    """Return the folder of predictions: the folder itself, or a run's evaluation; or a file of rollouts.
+
+    Of several evaluations it is the one in the folder that its benchmark names: the others are of other views or splits.
+    """
     if judged_file(folder).is_file():
         return folder
     steps = sorted(folder.glob("step_*.parquet"))
@@ -146,9 +149,16 @@ def evaluation_of(folder: Path) -> Path:
         raise UserError(
             f"{folder} has no evaluation; run: python -m eval run={folder} (or give a step of {folder / FOLDER})"
         )
-    if len(found) > 1:
+    plain = [one for one in found if one == evaluation_folder(folder, bench_of(one))]
+    if len(found) > 1 and len(plain) != 1:
         raise UserError(f"{folder} has {len(found)} evaluations; give one of them: {', '.join(map(str, found))}")
-    return found[0]
+    return plain[0] if len(found) > 1 else found[0]
+
+
+def bench_of(evaluation: Path) -> str:
+    """Return the benchmark that an evaluation's record names; nothing without a record."""
+    record = evaluation / "run.json"
+    return str(Run.load(record).config.get("bench", "")) if record.exists() else ""
 
 
 def same_at_start(parts: Sequence[Sequence[str]]) -> int:

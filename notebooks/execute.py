@@ -44,6 +44,7 @@ def absolute(paths: str) -> str:
 def environment(settings: NotebookSettings) -> dict[str, str]:
     """Return what tells a notebook its runs, its folder and a judge's labels."""
     given = {"PERCEPT_RUNS": settings.runs, "PERCEPT_OUT": settings.out, "PERCEPT_LABELS": settings.labels}
+    given |= {"PERCEPT_REAL": settings.real}
     return {name: absolute(paths) for name, paths in given.items() if paths}
 
 

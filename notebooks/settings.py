@@ -13,6 +13,7 @@ class NotebookSettings:
     runs: str = setting("", "evaluated runs with commas, the baseline first; empty = those of make demo")
     out: str = setting("build/notebooks", "folder of the figures, and of the HTML pages")
     labels: str = setting("", "notebook 04: folder of python -m analysis.judge beside the simulated judge")
+    real: str = setting("", "notebook 06: folder of real benchmark pictures to look at")
     in_place: bool = setting(False, "write outputs into notebooks/, to commit them; false: executed copies into out")
     html: bool = setting(False, "write HTML pages to out as well")
     timeout_s: int = setting(900, "seconds that one cell may take")

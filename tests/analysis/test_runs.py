@@ -7,6 +7,8 @@ import pytest
 
 from analysis.runs import evaluation_of, open_runs, short_names
 from common import UserError
+from configs import Run, compose
+from eval.settings import EvalSettings
 
 
 def frame(items: int = 4, **changes: object) -> pd.DataFrame:
@@ -52,6 +54,16 @@ def test_run_folders_and_evaluations_are_opened_with_states(tmp_path: Path) -> N
     assert first.predictions.state.tolist() == ["wrong"] * 2 + ["right"] * 6
     assert first.predictions.extracted[0] is None and set(second.predictions.state) == {"right"}
     assert "only counted as wrong" in opened.classes
+
+
+def test_of_several_evaluations_the_one_named_by_its_benchmark_is_opened(tmp_path: Path) -> None:
+    for name in ("blank", "mini"):
+        folder = evaluated(tmp_path / "a" / "eval" / name, frame())
+        Run.collect(compose(EvalSettings, ["model=tiny", "bench=mini"])).save(folder / "run.json")
+    assert evaluation_of(tmp_path / "a") == tmp_path / "a" / "eval" / "mini"
+    (tmp_path / "a" / "eval" / "mini").rename(tmp_path / "a" / "eval" / "dark")
+    with pytest.raises(UserError, match="has 2 evaluations; give one of them"):
+        evaluation_of(tmp_path / "a")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from analysis.table_files import read_table
 from common import UserError, write_jsonl
 from configs import command
 from eval.settings import EvalSettings
-from notebooks import looking
+from notebooks import looking, real_rows
 from notebooks import simulated_judge as simulated
 from notebooks.execute import HERE, environment, execute, html_of, joined, notebooks_of, run, write
 from notebooks.page import Shown, say, table
@@ -35,6 +35,7 @@ NAMES = [
     "03_compare_two_runs",
     "04_judge_calibration",
     "05_what_can_be_won",
+    "06_real_rows",
 ]
 FIGURES = {
     "01_perception_errors": ["01_examples", "01_errors", "01_repairs", "01_flow"],
@@ -42,7 +43,9 @@ FIGURES = {
     "03_compare_two_runs": ["03_accuracy", "03_forest", "03_repairs", "03_flow"],
     "04_judge_calibration": ["04_confusion", "04_rates"],
     "05_what_can_be_won": ["05_oracles", "05_dose"],
+    "06_real_rows": ["06_rows"],
 }
+GIVEN = {"05_what_can_be_won": "TABLES", "06_real_rows": "REAL"}  # what the parameters name, where it is not RUNS
 LONGEST_CELL, LARGEST = 15, 700_000
 MACHINE = re.compile(r"/(?:home|work|tmp|root|usr|opt|Users|var)/")
 LOGIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda, ast.Try)
@@ -86,7 +89,7 @@ def test_a_notebook_is_a_document_of_its_own(path: Path) -> None:
     assert first.cell_type == "markdown"
     assert all(word in first.source for word in ("**Question:**", "**Needs:**", "**Takes**"))
     assert second.metadata.tags == ["parameters"]
-    given = "TABLES" if path.stem == "05_what_can_be_won" else "RUNS"
+    given = GIVEN.get(path.stem, "RUNS")
     assert all(name in second.source for name in (f"PERCEPT_{given}", "PERCEPT_OUT", f"{given} =", "OUT ="))
     assert [cell.metadata.get("tags") for cell in notebook.cells].count(["parameters"]) == 1
     assert [cell.id for cell in notebook.cells] == [f"{path.stem[:2]}-{n + 1}" for n in range(len(notebook.cells))]
@@ -186,6 +189,8 @@ def said_by_functions(name: str, runs: str) -> list[str]:
     """Key sentences as the functions give them for the same runs."""
     if name.startswith("05"):
         return read_table(HERE.parent / "results" / "oracles_mini").overall()
+    if name.startswith("06"):
+        return [real_rows.answer(real_rows.checked()), real_rows.NO_FOLDER]
     views = open_runs(runs).views
     if name.startswith("01"):
         numbers = report_numbers.numbers_of(views)
