@@ -133,7 +133,7 @@ class OpenRuns:
 def evaluation_of(folder: Path) -> Path:
     """Return the folder of predictions: the folder itself, or a run's evaluation; or a file of rollouts.
 
-    Of several evaluations it is the one in the folder that its benchmark names: the others are of other views or splits.
+    Of several evaluations it is that in the folder named by its benchmark: the others are of other views or splits.
     """
     if judged_file(folder).is_file():
         return folder
