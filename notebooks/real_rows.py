@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import COLUMN, GREY, PAGE, canvas, paper_style
 from common import UserError
-from data.contact_sheet import picture_sheet
+from data.contact_sheet import folder_pictures, picture_sheet
 from data.views import PatchBlack
 from eval.catalogue import real_rows
 
@@ -87,7 +87,10 @@ def rows_figure(found: dict[str, Any]) -> Figure:
 @paper_style
 def sheet_figure(folder: Path, count: int) -> Figure:
     """Draw real pictures of a folder, each beside the same picture masked as in PAPO's training."""
-    sheet, _ = picture_sheet(folder, count, PatchBlack(), 0)
+    pictures = folder_pictures(folder, count * count, 0)
+    sheet, _ = picture_sheet(pictures, count, {"masked": PatchBlack()}, 0)
+    if sheet is None:
+        raise UserError(f"{folder} holds no picture that opens; give PERCEPT_REAL=<a folder with pictures>")
     figure = canvas(PAGE, PAGE * sheet.height / sheet.width)
     axes = figure.subplots()
     axes.imshow(np.asarray(sheet))
