@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from analysis.reuse import (
     key_of,
     read_origin,
     refuse_other_evaluation,
+    refuse_other_model,
     refuse_other_training,
 )
-from common import UserError
+from common import UserError, did_you_mean
 from configs import Run, compose
 from configs.groups import read_yaml
 from configs.layout import base_folder, evaluation_folder, run_folder
@@ -41,6 +42,10 @@ class Row:
     run: str = ""  # folder of a run made elsewhere, with a folder seed<n> for each seed (docs/record.md)
     eval: Sequence[str] = ()  # further settings of `python -m eval`, for a row that is not trained
     here: bool = True  # False: a row of the paper alone, what it needs is not built (`left_out` says why)
+
+    def __post_init__(self) -> None:
+        if self.set and self.run:
+            raise UserError(f"row {self.id} has both set and run; a run from outside is not trained here, drop set")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +135,8 @@ class Experiment:
                 todo.append(["eval", *evaluation])
             else:
                 refuse_other_evaluation(folder, evaluation)
+                if self.row.run:
+                    refuse_other_model(folder, evaluation)
         return todo
 
     def evaluations(self) -> dict[Path, list[str]]:
@@ -228,6 +235,15 @@ def read_table_file(name: str) -> dict[str, Any]:
     return {"scales": {}, "published": [], "baselines": {}, **found, "rows": rows}
 
 
+def row_from(given: Mapping[str, Any]) -> Row:
+    """Return a row of a table's file; an unknown key is refused with the nearest one."""
+    known = [one.name for one in fields(Row)]
+    for name in given:
+        if name not in known:
+            raise UserError(f"row {given.get('id', given)} has no setting '{name}'; {did_you_mean(name, known)}")
+    return Row(**given)
+
+
 def row_of_table(name: int | str, row_id: str) -> dict[str, Any]:
     """Return a row as another table has it, for `{of: 4, id: papo_g_gamma01}`."""
     rows = {row["id"]: row for row in read_table_file(str(name))["rows"]}
@@ -243,7 +259,7 @@ def title_of(name: str, table: Mapping[str, Any]) -> str:
 
 def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     """Return the wanted rows of a table in their order; all without a wish."""
-    rows = {row["id"]: Row(**row) for row in table["rows"]}
+    rows = {row["id"]: row_from(row) for row in table["rows"]}
     rows = {name: row for name, row in rows.items() if row.here}
     unknown = [name for name in wanted if name not in rows]
     if unknown:

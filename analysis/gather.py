@@ -22,6 +22,7 @@ from analysis.experiments import (
 )
 from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
+from analysis.outside import refuse_other_benchmark, refuse_other_verdicts
 from analysis.plan import lacking, plan_lines
 from analysis.reuse import read_origin
 from analysis.settings import RowsSettings, TableSettings
@@ -108,6 +109,10 @@ def gather(settings: RowsSettings, clean: bool = False) -> Gathered | None:
     experiments = ready(settings, table, clean)
     if not experiments:
         return None
+    refuse_other_benchmark({f"{e.method} seed {e.seed}": e.record() for e in experiments})
+    for one in experiments:
+        if one.row.run:
+            refuse_other_verdicts(one.evaluation)
     predictions = pd.concat([e.predictions(table) for e in experiments], ignore_index=True)
     curves: dict[str, list[pd.DataFrame]] = {}
     for experiment in experiments:

@@ -18,18 +18,33 @@ EVALUATION_PLACE = frozenset({"model", "run", "out", "page", "engine", "memory_s
 
 # What a run from outside says of itself in origin.json, each a text.
 ORIGIN = ("by", "code", "command", "data", "hardware")
+ITS_OWN = frozenset({"name", "path", "revision"})  # of the model; all else decides what it is shown
 
 
 def read_origin(folder: Path) -> dict[str, str]:
     """Return where a run from outside comes from; refuse one that does not say."""
     path = folder / "origin.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    lacking = [name for name in ORIGIN if not isinstance(found.get(name), str) or not found[name].strip()]
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is no JSON ({error}); write {', '.join(ORIGIN)} as texts") from None
+    texts = found if isinstance(found, dict) else {}
+    lacking = [name for name in ORIGIN if not isinstance(texts.get(name), str) or not texts[name].strip()]
     if lacking:
         raise UserError(
             f"{path} lacks {', '.join(lacking)}; a run from outside says so in one text each (docs/record.md)"
         )
-    return {name: found[name] for name in ORIGIN}
+    return {name: texts[name] for name in ORIGIN}
+
+
+def refuse_other_model(evaluation: Path, overrides: list[str]) -> None:
+    """Refuse answers to other pictures or prompts than the table's: size and template are settings of the model."""
+    before, now = (
+        {name: value for name, value in to_dict(one)["model"].items() if name not in ITS_OWN}
+        for one in (load_resolved(EvalSettings, evaluation / "config.yaml"), compose(EvalSettings, overrides))
+    )
+    if found := difference(before, now):
+        raise UserError(f"{evaluation} was made with model.{found} as the table asks; evaluate its weights again")
 
 
 def is_finished(folder: Path) -> bool:

@@ -29,7 +29,7 @@ ORDER = (
     ("errors", "rollouts", "reuse"),
     ("protocol", "dependency", "experiments", "items"),
     ("runs", "fetch", "table", "hints", "measures"),
-    ("seeds", "breakdown", "plan", "job_scripts", "table_files", "arithmetic", "measuring", "run_files"),
+    ("seeds", "breakdown", "plan", "job_scripts", "outside", "table_files", "arithmetic", "measuring", "run_files"),
     ("figures", "gather"),
     ("judge", "probes", "score_bench", "claims", "dashboard", "figure_files", "artifact"),
     ("report", "verify_results"),

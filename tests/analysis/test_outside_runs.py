@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from analysis.experiments import Experiment, Row, read_table_file, suite_of
+from analysis.experiments import Experiment, Row, read_table_file, row_from, suite_of
 from analysis.gather import provenance
+from analysis.outside import refuse_other_benchmark, refuse_other_verdicts
 from common import UserError
 from configs import Run, compose, save_resolved
+from data.mini.world import sample
 from eval.settings import EvalSettings
+from eval.tasks import tasks_of
+from eval.verdicts import judged_table
+from models.response import Response
 
 ORIGIN = {name: f"the {name}" for name in ("by", "code", "command", "data", "hardware")}
 
@@ -53,4 +58,62 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     one = outside(tmp_path, ORIGIN)
     evaluate(one, "k=2")
     with pytest.raises(UserError, match="was made with k=2"):
+        one.commands()
+
+
+def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
+    one = outside(tmp_path, ORIGIN)
+    evaluate(one, "model.max_pixels=32768")
+    with pytest.raises(UserError, match=r"was made with model\.max_pixels=32768"):
+        one.commands()
+
+
+def test_verdicts_that_do_not_follow_from_the_texts_are_refused(tmp_path: Path) -> None:
+    """Right and wrong answers are judged again; an edited verdict, text or id is found."""
+    one = outside(tmp_path, ORIGIN)
+    evaluate(one)
+    (task,) = tasks_of(compose(EvalSettings, ["model=tiny", "bench=mini", "items=5"]))
+    texts = [f"\\boxed{{{answer}}}" for found in task.samples[:3] for answer in (found.answer, "none")]
+    asked = [
+        Response(found.id, k, "clean", texts[2 * place + k])
+        for place, found in enumerate(task.samples[:3])
+        for k in (0, 1)
+    ]
+    table = judged_table(task, asked, ["robust"], None)
+    assert table.correct.tolist() == [True, False] * 3
+    path = one.evaluation / "predictions.parquet"
+    table.to_parquet(path)
+    refuse_other_verdicts(one.evaluation)
+    for column, value in (
+        ("correct", True),
+        ("text", "\\boxed{nothing}"),
+        ("sample_id", sample("test", "relay", 9).id),
+    ):
+        table.assign(**{column: value}).to_parquet(path)
+        with pytest.raises(UserError, match=r"[1-6] of 6 verdicts in .* do not follow from their texts"):
+            refuse_other_verdicts(one.evaluation)
+
+
+def test_rows_of_different_versions_of_a_benchmark_are_refused() -> None:
+    settings = compose(EvalSettings, ["model=tiny"])
+    records = {name: Run.collect(settings, revisions={"bench": name}) for name in ("mini/1", "mini/2")}
+    with pytest.raises(UserError, match="different versions of a benchmark"):
+        refuse_other_benchmark(records)
+    refuse_other_benchmark({"a": records["mini/1"], "b": records["mini/1"]})
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [({"runn": "x"}, "did you mean 'run'"), ({"run": "x", "set": ["method=grpo"]}, "both set and run")],
+)
+def test_a_row_that_says_too_much_is_refused(row: dict, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        row_from({"id": "theirs", "name": "Theirs", **row})
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_an_origin_that_cannot_be_read_is_a_sentence(tmp_path: Path, text: str) -> None:
+    one = outside(tmp_path)
+    (one.folder / "origin.json").write_text(text)
+    with pytest.raises(UserError, match=r"origin\.json (is no JSON|lacks by)"):
         one.commands()
