@@ -438,7 +438,7 @@ def test_an_evaluation_that_is_killed_twice_ends_as_one_that_never_was(tmp_path:
     assert predictions_in(killed).drop(columns=drop).equals(predictions_in(straight).drop(columns=drop))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # tests/models/test_vllm.py compares both engines, the server's test below evaluates by vLLM
 @needs_vllm
 def test_vllm_in_the_process_gives_the_same_texts(mini: Path, tmp_path: Path) -> None:
     to_the_end(tmp_path, *MINI, "engine=vllm")

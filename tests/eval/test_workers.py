@@ -160,7 +160,7 @@ def test_two_workers_give_the_bytes_of_one_whatever_is_killed(
     assert os.environ.get("CUDA_VISIBLE_DEVICES") is None
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # what a worker's end says is in the test above
 def test_a_worker_that_cannot_load_the_model_says_so(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()

@@ -49,7 +49,7 @@ GIVEN = {"05_what_can_be_won": "TABLES", "06_real_rows": "REAL"}  # what the par
 LONGEST_CELL, LARGEST = 15, 700_000
 MACHINE = re.compile(r"/(?:home|work|tmp|root|usr|opt|Users|var)/")
 LOGIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda, ast.Try)
-SIZES = ["model=tiny", "items=20", "k=4", "page=0"]
+SIZES = ["model=tiny", "items=10", "k=4", "page=0"]
 RUNS = {
     "base": ["seed=0"],
     "warm": ["seed=1", "sampling.temperature=1.3"],

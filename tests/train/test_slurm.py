@@ -119,7 +119,7 @@ def test_the_deepspeed_command_is_one_shell_line(folder: Path, capsys: pytest.Ca
     assert shlex.split(line)[-2:] == ["scale=mini", "run=a b"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # make test runs the script with a stand-in for torchrun, and torchrun itself elsewhere
 def test_two_processes_start_from_the_script(folder: Path, slurm: dict[str, str]) -> None:
     """torchrun, its rendezvous and `python -m train` for real; only srun and scontrol are stand-ins."""
     write("scale=mini", "method=papo_g", "gpus=2", "parallel.backend=deepspeed", f"run={folder}/my run")
