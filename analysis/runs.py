@@ -149,10 +149,12 @@ def evaluation_of(folder: Path) -> Path:
         raise UserError(
             f"{folder} has no evaluation; run: python -m eval run={folder} (or give a step of {folder / FOLDER})"
         )
+    if len(found) == 1:
+        return found[0]
     plain = [one for one in found if one == evaluation_folder(folder, bench_of(one))]
-    if len(found) > 1 and len(plain) != 1:
+    if len(plain) != 1:
         raise UserError(f"{folder} has {len(found)} evaluations; give one of them: {', '.join(map(str, found))}")
-    return plain[0] if len(found) > 1 else found[0]
+    return plain[0]
 
 
 def bench_of(evaluation: Path) -> str:
