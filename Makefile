@@ -4,6 +4,7 @@ PYTHON := .venv/bin/python
 READY := $(if $(filter .venv/%,$(PYTHON)),.venv/.ready)
 BOOTSTRAP ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 SEEDS ?= 1
+PARALLEL ?= 1
 BENCH ?= papo_suite
 MODEL ?= tiny
 ENGINE ?= hf
@@ -40,10 +41,10 @@ methods: $(READY) ## list the methods with paper, pieces, extra passes and how s
 TABLES = $(patsubst configs/tables/%.yaml,reproduce-%,$(wildcard configs/tables/*.yaml))
 .PHONY: $(TABLES)
 
-reproduce-table1: ## fill a table, figure or study of configs/tables by its name (SCALE=mini, SEEDS=1; PLAN=1 prints what would run, SLURM=1 writes its job scripts)
+reproduce-table1: ## fill a table, figure or study of configs/tables by its name (SCALE=mini, SEEDS=1; PARALLEL=2 runs two at a time, PLAN=1 prints what would run, SLURM=1 writes its job scripts)
 # A static rule: a phony target is not searched for among pattern rules.
 $(TABLES): reproduce-%: $(READY)
-	$(PYTHON) -m analysis table=$(patsubst table%,%,$*) scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,$(if $(SLURM),slurm=true jobs=[$(JOBS)],fill=true))
+	$(PYTHON) -m analysis table=$(patsubst table%,%,$*) scale=$(SCALE) seeds=$(SEEDS) $(if $(PLAN),plan=true,$(if $(SLURM),slurm=true jobs=[$(JOBS)],fill=true parallel=$(PARALLEL)))
 
 reproduce-all: $(TABLES) ## fill every table and study that has a file, one after another
 

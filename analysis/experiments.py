@@ -1,7 +1,5 @@
 """Which runs a table needs, where they lie, and the commands that make them; finished ones are reused."""
 
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
@@ -193,16 +191,6 @@ def remaining(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[
         found.append((one, own))
         told += own
     return found
-
-
-def fill(experiments: Sequence[Experiment]) -> None:
-    """Run what is missing, one command after another, in processes of their own."""
-    commands = [command for _, own in remaining(experiments) for command in own]
-    for number, command in enumerate(commands, start=1):
-        print(f"[{number}/{len(commands)}] {shown(command)}", flush=True)
-        status = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY).returncode
-        if status:
-            raise UserError(f"'{shown(command)}' ended with status {status}; mend it and start again, it resumes")
 
 
 def missing(experiments: Sequence[Experiment]) -> list[str]:

@@ -11,7 +11,6 @@ import pandas as pd
 from analysis.errors import CLASSES, known_classes
 from analysis.experiments import (
     Experiment,
-    fill,
     missing,
     read_table_file,
     rows_of,
@@ -20,6 +19,7 @@ from analysis.experiments import (
     table_file,
     title_of,
 )
+from analysis.filling import fill
 from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.outside import refuse_other_benchmark, refuse_other_verdicts
@@ -94,7 +94,7 @@ def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) ->
             raise UserError(f"scale={settings.scale} cannot be run here, it lacks {'; '.join(lacks)}")
         if clean:
             check_clean()
-        fill(experiments)
+        fill(experiments, settings.parallel)
         todo = missing(experiments)
     if todo:
         raise UserError("some cells have no run yet; add fill=true, or run: " + " ; ".join(todo))

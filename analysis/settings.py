@@ -15,6 +15,7 @@ class RowsSettings:
     plan: bool = setting(False, "print what fill=true would run, and stop")
     seeds: int = setting(1, "seeds per trained row, counted from 0", bounds="[1, inf)")
     fill: bool = setting(False, "train and evaluate what is missing")
+    parallel: int = setting(1, "fill: rows at a time, which share this machine's cores or GPUs", bounds="[1, inf)")
     train: list[str] = setting(factory=list, help="further settings for missing training runs, as in [steps=40]")
     eval: list[str] = setting(factory=list, help="further settings for missing evaluations")
     folder: str = setting("runs", "where the table's run folders lie")

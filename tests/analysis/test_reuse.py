@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from analysis import experiments
-from analysis.experiments import Experiment, Row, fill, missing, read_table_file, rows_of, sharing, suite_of
+from analysis import filling
+from analysis.experiments import Experiment, Row, missing, read_table_file, rows_of, sharing, suite_of
+from analysis.filling import fill, jobs_of
 from analysis.gather import experiments_of, provenance
 from analysis.job_scripts import write_jobs
 from analysis.plan import plan_lines
@@ -118,10 +118,12 @@ def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second
     monkeypatch.chdir(tmp_path)
     jobs = write_jobs(shared, ["table=1"], tmp_path / "slurm", ["gpus=1"]).read_text()
     assert jobs.count(".train.sbatch") == jobs.count(".eval.sbatch") == 4
+    first, second = jobs_of(shared)
+    assert [len(job.commands) for job in first] == [2] * 4 and not second  # the twins' evaluations are theirs too
     ran = []
 
-    def run(command: list[str], cwd: Path) -> object:
-        room, *options = command[2:]
+    def run(command: list[str]) -> None:
+        room, *options = command
         ran.append(room)
         folder = Path(next(one for one in options if one.startswith("run="))[4:])
         if room == "train":
@@ -130,9 +132,8 @@ def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second
             finish(folder, *[one for one in options if one.partition("=")[0] not in ("run", "scale")])
         else:
             (folder / "eval" / "mini").mkdir(parents=True)
-        return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(experiments, "subprocess", SimpleNamespace(run=run))
+    monkeypatch.setattr(filling, "run", run)
     fill(shared)
     assert ran == ["train", "eval"] * 4
     assert [one.commands()[0][0] for one in shared] == ["eval"] * 6 and len(missing(shared)) == 4

@@ -1,0 +1,102 @@
+"""Train and evaluate what a table lacks, one run after another or several side by side."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.experiments import REPOSITORY, Experiment, remaining, shown
+from common import UserError
+from common.parallel import as_finished, own_cores
+from eval.checks import gpu_ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one row lacks under one seed: commands to be run in this order."""
+
+    name: str
+    commands: Sequence[Sequence[str]]
+    log: Path
+
+
+def fill(experiments: Sequence[Experiment], parallel: int = 1) -> None:
+    """Run what is missing in processes of their own, `parallel` rows at a time."""
+    waves = jobs_of(experiments)
+    if parallel == 1:
+        commands = [command for jobs in waves for job in jobs for command in job.commands]
+        for number, command in enumerate(commands, start=1):
+            print(f"[{number}/{len(commands)}] {shown(command)}", flush=True)
+            run(command)
+        return
+    places = shares_of_machine(parallel)
+    for jobs in waves:
+        side_by_side(jobs, places)
+
+
+def jobs_of(experiments: Sequence[Experiment]) -> list[list[Job]]:
+    """Return the missing work in two waves: a row that uses the training of another waits until that is made."""
+    waves: list[list[Job]] = [[], []]
+    for experiment, commands in remaining(experiments):
+        name, log = f"{experiment.row.id} seed {experiment.seed}", experiment.own_folder.with_suffix(".log")
+        if commands:
+            waves[experiment.twin is not None].append(Job(name=name, commands=commands, log=log))
+    return waves
+
+
+def shares_of_machine(parallel: int) -> list[dict[str, str]]:
+    """Return the environment of each place in which a job can run: its GPUs, else its number of threads."""
+    gpus = gpu_ids()
+    if gpus and len(gpus) < parallel:
+        raise UserError(f"parallel={parallel} needs as many GPUs, but this process sees {len(gpus)}")
+    if gpus:
+        return [{"CUDA_VISIBLE_DEVICES": ",".join(gpus[first::parallel])} for first in range(parallel)]
+    return [{"OMP_NUM_THREADS": str(max(1, own_cores() // parallel))}] * parallel
+
+
+def side_by_side(jobs: Sequence[Job], places: Sequence[Mapping[str, str]]) -> None:
+    """Run jobs, as many at a time as there are places; what each prints goes into its log.
+
+    After a failure no further job is begun, and those under way come to their end, as their work is kept.
+    """
+    free = list(places)
+    failed: list[str] = []
+
+    def work(job: Job) -> None:
+        if failed:
+            return
+        place = free.pop()
+        try:
+            for command in job.commands:
+                run(command, place, job.log)
+        except UserError as error:
+            failed.append(str(error))
+        finally:
+            free.append(place)
+
+    for number, (job, _) in enumerate(as_finished(work, jobs, len(places)), start=1):
+        print(f"[{number}/{len(jobs)}] {job.name}: {'stopped' if failed else 'done'}, log {job.log}", flush=True)
+    if failed:
+        raise UserError("; ".join(failed))
+
+
+def run(command: Sequence[str], place: Mapping[str, str] | None = None, log: Path | None = None) -> None:
+    """Run one command of the project; a failure names it, and its log where it has one."""
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") if log else nullcontext() as file:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=REPOSITORY,
+            env=os.environ | dict(place or {}),
+            stdout=file,
+            stderr=subprocess.STDOUT if file else None,
+        )
+    if done.returncode:
+        where = f" (its output: {log})" if log else ""
+        raise UserError(
+            f"'{shown(command)}' ended with status {done.returncode}{where}; mend it and start again, it resumes"
+        )

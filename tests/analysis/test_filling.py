@@ -1,0 +1,44 @@
+"""Missing work side by side: every job has a place of its own, and a failure stops what has not begun."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.filling import Job, shares_of_machine, side_by_side
+from common import UserError
+from common.parallel import own_cores
+
+PLACES = [{"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "1"}]
+
+
+def job(folder: Path, name: str, *modules: str) -> Job:
+    return Job(name=name, commands=[[module] for module in modules], log=folder / name / "seed0.log")
+
+
+@pytest.mark.slow
+def test_all_jobs_run_and_their_output_lies_in_their_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    side_by_side([job(tmp_path, name, "this", "this") for name in "abc"], PLACES)
+    for name in "abc":
+        assert (tmp_path / name / "seed0.log").read_text().count("Beautiful is better than ugly.") == 2
+    said = capsys.readouterr().out
+    assert "[3/3]" in said and said.count("done") == 3 and "Beautiful" not in said
+
+
+@pytest.mark.slow
+def test_a_failure_names_command_and_log_and_nothing_further_begins(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, "bad", "no_such_module", "this"), *(job(tmp_path, name, "this") for name in "abcd")]
+    with pytest.raises(UserError) as error:
+        side_by_side(jobs, PLACES[:1])
+    assert "no_such_module" in str(error.value) and "bad/seed0.log" in str(error.value)
+    assert "Beautiful" not in (tmp_path / "bad" / "seed0.log").read_text()
+    assert not any((tmp_path / name).exists() for name in "abcd")
+
+
+def test_places_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shares_of_machine(1) == [{"OMP_NUM_THREADS": str(own_cores())}]
+    many = shares_of_machine(2 * own_cores())
+    assert len(many) == 2 * own_cores() and {place["OMP_NUM_THREADS"] for place in many} == {"1"}
+    monkeypatch.setattr("analysis.filling.gpu_ids", lambda: ["0", "1", "2", "3", "4"])
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in shares_of_machine(2)] == ["0,2,4", "1,3"]
+    with pytest.raises(UserError, match="parallel=6 needs as many GPUs, but this process sees 5"):
+        shares_of_machine(6)
