@@ -1,5 +1,6 @@
 """The shared command line of all rooms: key=value settings, --help, dry_run, errors as one sentence."""
 
+import os
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from configs.settings import SettingRow, describe
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+READER_GONE = 141
 DRY_RUN = SettingRow(
     "dry_run", "bool", "false", "print the resolved settings and, where it can be told, what they would take; stop"
 )
@@ -43,14 +45,14 @@ def command(
     Bare arguments fill the settings named in `positional`; `options` maps a flag such as "-o" to a setting.
     """
     options = options or {}
-    if "--help" in argv or "-h" in argv:
-        below = next((argument for argument in argv if not argument.startswith("-")), "")
-        if below and (rows := describe(schema, below)):
-            print(options_text(rows))
-        else:
-            print(help_text(schema, prog=prog, summary=summary, positional=positional, options=options, root=root))
-        return 0
     try:
+        if "--help" in argv or "-h" in argv:
+            below = next((argument for argument in argv if not argument.startswith("-")), "")
+            if below and (rows := describe(schema, below)):
+                print(options_text(rows))
+            else:
+                print(help_text(schema, prog=prog, summary=summary, positional=positional, options=options, root=root))
+            return 0
         overrides, is_dry = _without_dry_run(_overrides(argv, positional, options))
         settings = compose(schema, overrides, root=root, defaults=defaults() if callable(defaults) else defaults)
         if is_dry:
@@ -60,6 +62,9 @@ def command(
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except BrokenPipeError:  # the reader of what is printed, as `head`, had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's last flush would fail as well
+        return READER_GONE
     except OSError as error:
         if error.filename is None:  # no file that a person could mend
             raise

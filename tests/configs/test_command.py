@@ -86,6 +86,23 @@ def test_help_imports_neither_torch_nor_omegaconf() -> None:
     assert done.stdout.endswith("\nset()\n")
 
 
+@pytest.mark.slow
+def test_a_reader_that_has_enough_ends_the_command_without_a_word() -> None:
+    program = (
+        "import sys; from dataclasses import make_dataclass; from configs import command\n"
+        "say = lambda settings: print('x' * 10_000_000)\n"
+        "sys.exit(command(make_dataclass('Empty', []), say, sys.argv[1:], prog='p', summary='s' * 10_000_000))"
+    )
+    for argument in ("--help", "dry_run=false"):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, argument], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as asked:
+            assert asked.stdout and asked.stderr
+            asked.stdout.read(1)
+            asked.stdout.close()
+            assert asked.stderr.read() == b"" and asked.wait() == 141
+
+
 @pytest.mark.parametrize("place", ["/proc/x", "file/below"])
 def test_output_that_cannot_be_written_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
