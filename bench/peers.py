@@ -25,16 +25,16 @@ from trl import GRPOConfig, GRPOTrainer
 from configs import Run
 from models.loader import VisionLanguageModel, load
 from train.backends import TorchBackend
-from train.columns import CLEAN, POLICY
 from train.distributed import Ranks
 from train.experience import Experience
 from train.losses.averages import spread, token_shares
 from train.needs import needs_of
 from train.objective import token_losses, total_loss
 from train.prompts import Prompts
-from train.step import Step
+from train.scoring.step import Step
+from train.scoring.weighing import step_advantages, weighed
+from train.table.columns import CLEAN, POLICY
 from train.update import Updater
-from train.weighing import step_advantages, weighed
 
 OUT = Path(__file__).with_suffix(".json")
 

@@ -32,16 +32,16 @@ from data.mini.world import sample
 from models.head import token_statistics
 from models.loader import VisionLanguageModel, load
 from models.response import Response
-from train.asks import ANSWER
+from train.asks.ask import ANSWER
 from train.backends import TorchBackend
 from train.checkpoint import Progress
-from train.columns import POLICY, REFERENCE
 from train.distributed import Ranks
 from train.experience import Block, Experience
 from train.loop import make_state, one_step
-from train.scores import FrozenModel
+from train.scoring.scores import FrozenModel
+from train.scoring.step import make_step
 from train.settings import TrainSettings
-from train.step import make_step
+from train.table.columns import POLICY, REFERENCE
 from train.update import Updater
 
 OUT = Path(__file__).with_suffix(".json")

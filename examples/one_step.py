@@ -21,7 +21,7 @@ from train.losses.averages import spread, token_shares
 from train.losses.batch import ScoredBatch
 from train.objective import token_losses, total_loss
 from train.settings import TrainSettings
-from train.table import padded
+from train.table.step_table import padded
 from verify.samples import grade_sample
 
 PROMPTS, GROUP, SEED = 4, 4, 4

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from common import UserError, did_you_mean
 from data.views import View
-from train.columns import POLICY, STATES, TEACHER
 from train.needs import check_pieces, needs_of
 from train.settings import LossSettings, RolloutSettings, TrainSettings
+from train.table.columns import POLICY, STATES, TEACHER
 
 
 def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:

@@ -13,9 +13,9 @@ from models.loader import vision_is_fixed
 from models.settings import ModelSettings
 from models.shape import Shape, read_shape
 from models.vision import KEPT_BYTES
-from train.columns import CLEAN, POLICY, REFERENCE, TEACHER
 from train.needs import needs_of
 from train.settings import TrainSettings
+from train.table.columns import CLEAN, POLICY, REFERENCE, TEACHER
 
 STAGES = (0, 1, 2, 3)
 GPU_COUNTS = (1, 2, 4, 8, 16)

@@ -15,8 +15,8 @@ from torch import Tensor
 from data import Sample
 from models.encode import Encoded
 from models.response import Response
-from train.asks import ANSWER
-from train.columns import CLEAN
+from train.asks.ask import ANSWER
+from train.table.columns import CLEAN
 from verify import Verdict
 
 Rows = dict[int, Tensor]  # number of the row -> its values [T]

@@ -8,9 +8,9 @@ import torch
 from common import atomic_path
 from train.distributed import Ranks
 from train.experience import Rows
-from train.step import Step
-from train.table import padded
-from train.weighing import gathered
+from train.scoring.step import Step
+from train.scoring.weighing import gathered
+from train.table.step_table import padded
 
 NAME = "first_step.safetensors"
 

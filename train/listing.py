@@ -11,9 +11,9 @@ from typing import Any
 from configs import compose
 from configs.compose import ROOT
 from configs.groups import ABOUT, read_yaml
-from train.columns import CLEAN, POLICY, REFERENCE, TEACHER
 from train.needs import needs_of
 from train.settings import TrainSettings
+from train.table.columns import CLEAN, POLICY, REFERENCE, TEACHER
 
 TRUTHS = {
     "code": "equal to the authors' code, but for what is left out",

@@ -29,21 +29,21 @@ from models.parity import GapWatch, gap_bound, parity
 from models.parts import Group
 from models.teacher import check_same_vocabulary
 from models.weights import named_weights, weights_digest, weights_revision
+from train.asks.tools import Tools
 from train.backends import make_backend
 from train.checkpoint import CheckpointWriter, Progress, load_checkpoint
 from train.checks import check, check_families, check_shares
-from train.columns import POLICY, REFERENCE, TEACHER
 from train.distributed import Ranks, refuse_large_on_cpus, start_ranks, stop_ranks
 from train.first_step import write_first_step
 from train.moving_average import MovingAverage
 from train.needs import check_columns, needs_of
 from train.outcomes import outcome_metrics
-from train.rollout import Collector, Round
-from train.scores import FrozenModel
+from train.rollout.collector import Collector, Round
+from train.rollout.tool_factory import make_tools
+from train.scoring.scores import FrozenModel
+from train.scoring.step import make_step
 from train.settings import PLACE, TrainSettings
-from train.step import make_step
-from train.tool_factory import make_tools
-from train.tools import Tools
+from train.table.columns import POLICY, REFERENCE, TEACHER
 from train.tracking import METRICS, Tracker, engine_gap, experience_metrics
 from train.update import Updater
 from train.usable import usable_prompts
@@ -62,7 +62,7 @@ class TrainState:
     ranks: Ranks
     data: Samples
     model: VisionLanguageModel
-    models: dict[str, FrozenModel]  # the policy and those that do not learn, by the names of train/columns.py
+    models: dict[str, FrozenModel]  # the policy and those that do not learn, by the names of train/table/columns.py
     engine: Engine
     updater: Updater
     watch: GapWatch

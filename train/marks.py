@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.lazy import Tensor, torch
 from data.parts import PARTS, Span, part_spans
-from train.table import padded
+from train.table.step_table import padded
 
 if TYPE_CHECKING:
     from train.experience import Experience

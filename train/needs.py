@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from common import UserError, did_you_mean
 from data.sources import Samples
 from models.divergence import Divergence
-from train.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
 from train.marks import COLUMN as MARKED
 from train.marks import MARKS
 from train.settings import TrainSettings
+from train.table.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Scores by their canonical names (train/columns.py)."""
+    """Scores by their canonical names (train/table/columns.py)."""
 
     fixed: frozenset[ScoreName]  # without gradient, before the first update
     early: frozenset[ScoreName]  # those among them that no first update can make: needed of every row

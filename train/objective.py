@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from train.columns import CLEAN, POLICY, parse
 from train.losses.averages import normalised, token_shares, weighted_sum
 from train.losses.batch import ScoredBatch
 from train.settings import LossSettings
+from train.table.columns import CLEAN, POLICY, parse
 
 Terms = dict[str, Tensor]
 

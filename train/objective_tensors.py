@@ -9,17 +9,17 @@ from torch import Tensor
 from common import UserError, atomic_path
 from models.kl import k1
 from train.advantages import advantages
-from train.audit import check_constant
+from train.audit.gradient import check_constant
 from train.checks import check_losses
-from train.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName, summed
 from train.losses.averages import spread
 from train.losses.batch import ScoredBatch
 from train.needs import Needs, check_pieces, needs_of
 from train.objective import Measure, measured, row_shares, token_losses, token_mean, total_loss
 from train.objective_command import ObjectiveCommand
-from train.table import Table
+from train.scoring.weighing import channels, weigh
+from train.table.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName, summed
+from train.table.step_table import Table
 from train.tensor_file import read_tensors
-from train.weighing import channels, weigh
 
 
 def tensor_name(score: ScoreName, live: bool) -> str:

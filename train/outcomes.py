@@ -11,7 +11,7 @@ from data import Sample
 from data.known import ERRORS
 from data.sources import Samples
 from models.response import Response
-from train.asks import ANSWER
+from train.asks.ask import ANSWER
 from train.experience import Experience
 
 TAGS = ("hint", "vision_need")

@@ -8,9 +8,9 @@ from data.views import Blind, View
 from models.encode import Encoded
 from models.loader import VisionLanguageModel
 from models.parts import Group
-from train.columns import CLEAN
 from train.experience import Block, Experience
 from train.marks import marked
+from train.table.columns import CLEAN
 
 Part = TypeVar("Part")
 Made = TypeVar("Made")

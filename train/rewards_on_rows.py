@@ -9,14 +9,14 @@ from common import UserError, read_jsonl, write_jsonl
 from data import Sample
 from data.columns import check_column
 from models.response import Response
-from train.asks import ANSWER, Ask, Row
-from train.judging import Terms, scored
+from train.asks.ask import ANSWER, Ask, Row
 from train.plans.plain import Plain
 from train.plans.reread import READING
 from train.rewards import overlong_penalty
 from train.rewards_command import RewardsCommand
+from train.rollout.judging import Terms, scored
+from train.rollout.tool_factory import make_tools
 from train.settings import TrainSettings
-from train.tool_factory import make_tools
 from verify.samples import grade_sample
 
 KNOWN = {

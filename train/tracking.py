@@ -21,11 +21,11 @@ from models.judged import judged_frame, write_judged
 from models.response import Response
 from train.board import Board
 from train.collapse import signals
-from train.columns import POLICY
 from train.distributed import Ranks
 from train.experience import Experience, Rows
+from train.scoring.step import Step
 from train.settings import TrainSettings
-from train.step import Step
+from train.table.columns import POLICY
 
 METRICS = "metrics.jsonl"
 JUDGED = ("all_right", "all_wrong", "surplus")  # reasons to discard a problem whose answers were judged

@@ -13,19 +13,19 @@ from models.kl import k3
 from models.loader import VisionLanguageModel
 from models.parts import Group
 from models.teacher import TeacherPass
-from train.audit import audit, audit_weights
+from train.audit.force import forces, relative
+from train.audit.gradient import audit, audit_weights
 from train.backend import Backend
-from train.columns import CLEAN, POLICY, TEACHER, parse
 from train.distributed import Ranks
 from train.experience import Rows
-from train.force import forces, relative
 from train.losses.averages import spread
 from train.losses.batch import ScoredBatch
 from train.objective import Measure, losses_at, measured, row_shares, token_losses, token_mean, total_loss
-from train.scores import Scoring, by_rank
+from train.scoring.scores import Scoring, by_rank
+from train.scoring.step import Step
 from train.settings import LossSettings, TrainSettings
-from train.step import Step
-from train.table import padded
+from train.table.columns import CLEAN, POLICY, TEACHER, parse
+from train.table.step_table import padded
 from train.words import KINDS, WordKinds
 
 Sides = dict[str, dict[str, list[Group]]]  # by model and view

@@ -3,12 +3,12 @@
 from typing import Any
 
 from data.sources import Samples
+from train.asks.tools import Tools
 from train.distributed import Ranks
 from train.experience import Experience
-from train.rollout import Collector
+from train.rollout.collector import Collector
+from train.rollout.tool_factory import make_tools
 from train.settings import TrainSettings
-from train.tool_factory import make_tools
-from train.tools import Tools
 
 
 def collect(

@@ -15,8 +15,8 @@ from train.distributed import Ranks
 from train.estimate_text import print_estimate
 from train.loop import check_contexts, make_state, train
 from train.needs import needs_of
+from train.scoring.step import make_step
 from train.settings import TrainSettings
-from train.step import make_step
 
 SMALL = ["scale=mini", "rollouts.prompts=2", "rollouts.group=3", "optimiser.minibatch_prompts=2", "steps=2"]
 

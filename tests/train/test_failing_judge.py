@@ -10,8 +10,8 @@ from data.sources import Samples
 from models.response import Response
 from tests.recorded_server import FakeClock, Play, RecordedServer, says
 from tests.train.collecting import collect
+from train.asks.tools import ServerJudge, Tools
 from train.settings import TrainSettings
-from train.tools import ServerJudge, Tools
 from verify.llm_judge import JudgeSettings, LlmJudge
 
 BUSY, REFUSED = Play(status=503, body={"error": "busy"}), Play(status=400, body={"error": "no"})

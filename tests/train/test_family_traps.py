@@ -15,7 +15,7 @@ from models.divergence import Rows
 from models.head import State, compared
 from tests.train.test_objective import random_batch
 from tests.train.test_worked_numbers import rows, run, step
-from train.audit import audit
+from train.audit.gradient import audit
 from train.losses.buckets import bucketed
 from train.losses.perception import gamma_at
 from train.losses.sharpen import Sharpen

@@ -7,9 +7,9 @@ import pytest
 from common import UserError
 from data import Sample
 from models.response import Response
-from train.asks import Ask, Row
+from train.asks.ask import Ask, Row
+from train.asks.tools import Tools
 from train.rewards.number import Closeness, Place
-from train.tools import Tools
 from verify.samples import grade_sample
 
 

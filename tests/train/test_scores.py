@@ -8,7 +8,7 @@ from statistics import fmean
 from data import Sample
 from train.distributed import Ranks
 from train.experience import Block, Experience
-from train.scores import by_rank, dealt, filled, micro_batches
+from train.scoring.scores import by_rank, dealt, filled, micro_batches
 
 
 def test_greedy_filling_takes_what_fits_and_never_drops_a_group():

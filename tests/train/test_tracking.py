@@ -4,7 +4,7 @@ import torch
 
 from data import Sample
 from models.response import Response
-from train.asks import ANSWER
+from train.asks.ask import ANSWER
 from train.experience import Block, Discarded, Experience
 from train.tracking import experience_metrics
 

@@ -12,16 +12,16 @@ from common import read_jsonl
 from configs import compose
 from models.scoring import AgainstScores, Scores
 from tests.models.ragged import assert_same_gradients
+from train.audit.force import relative
 from train.distributed import Ranks
-from train.force import relative
 from train.loop import TrainState, make_state, run_folder, train
 from train.losses.averages import spread, token_shares
 from train.losses.batch import ScoredBatch
 from train.losses.ppo import PpoSettings
 from train.needs import needs_of
 from train.objective import token_losses, total_loss
+from train.scoring.step import make_step
 from train.settings import TrainSettings
-from train.step import make_step
 from train.update import dependency_metrics
 from train.words import KINDS
 

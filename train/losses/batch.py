@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.lazy import Tensor
-from train.columns import score_of
+from train.table.columns import score_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,10 @@ from typing import ClassVar, Literal
 
 from common.lazy import Tensor, torch
 from configs import setting
-from train.columns import summed
 from train.losses.batch import ScoredBatch
 from train.losses.importance import importance_weights
 from train.losses.term import Term, TermLoss
+from train.table.columns import summed
 
 LOG_RATIO_BOUND = 20.0
 

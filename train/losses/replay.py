@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from configs import setting
-from train.columns import summed
 from train.losses.batch import ScoredBatch
 from train.losses.ppo import ppo_loss
 from train.losses.term import Term, TermLoss
+from train.table.columns import summed
 
 
 @dataclass(frozen=True)

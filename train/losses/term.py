@@ -23,7 +23,7 @@ class TermLoss:
 
 @dataclass(frozen=True)
 class Term:
-    """The base of all terms. Score names are those of train/columns.py."""
+    """The base of all terms. Score names are those of train/table/columns.py."""
 
     emits: ClassVar[tuple[str, ...]] = ()  # names that `values` may hold, for `losses.constant` and `weights.on`
     shown: ClassVar[dict[str, str]] = {}  # metric under which a value is logged, weights included

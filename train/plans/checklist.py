@@ -14,8 +14,8 @@ from typing import Literal
 from configs import setting
 from data import Sample
 from data.sample import IMAGE_PLACEHOLDER
-from train.asks import ANSWER, Ask
-from train.checklists import credit
+from train.asks.ask import ANSWER, Ask
+from train.asks.checklists import credit
 from train.plans.piece import Asking, Plan
 
 CHECKLIST = "checklist"  # role of its rows

@@ -10,9 +10,9 @@ from typing import Literal
 
 from configs import setting
 from data import Sample
-from train.asks import Ask
-from train.columns import CLEAN
+from train.asks.ask import Ask
 from train.plans.piece import Asking, Plan
+from train.table.columns import CLEAN
 
 
 @dataclass(frozen=True)

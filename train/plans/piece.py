@@ -5,7 +5,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from data import Sample
-from train.asks import ANSWER, Ask, Row
+from train.asks.ask import ANSWER, Ask, Row
 
 Asking = Generator[list[Ask], list[Row], str | None]  # it may return why the problem is discarded
 
@@ -27,7 +27,7 @@ class Plan:
         return {ANSWER: 1.0}
 
     def reads(self) -> str:
-        """Return who answers asks that are `by` the reader: a kind of train/tools.py, or empty."""
+        """Return who answers asks that are `by` the reader: a kind of train/asks/tools.py, or empty."""
         return ""
 
     def asks(self, sample: Sample, group: int, progress: float, chance: random.Random) -> Asking:

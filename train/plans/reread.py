@@ -13,7 +13,7 @@ from common import UserError
 from configs import setting
 from data import Sample
 from data.mini.chains import read_chain
-from train.asks import ANSWER, Ask
+from train.asks.ask import ANSWER, Ask
 from train.plans.piece import Asking, Plan
 from verify import extract_boxed
 

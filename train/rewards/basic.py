@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from train.asks import Row
+from train.asks.ask import Row
+from train.asks.tools import Tools
 from train.rewards.piece import Reward
-from train.tools import Tools
 
 
 @dataclass(frozen=True)

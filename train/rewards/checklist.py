@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs import setting
-from train.asks import Row
-from train.checklists import credit
+from train.asks.ask import Row
+from train.asks.checklists import credit
+from train.asks.tools import Tools
 from train.rewards.piece import Reward
-from train.tools import Tools
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Literal
 
 from configs import setting
 from data.mini.chains import read_chain
-from train.asks import Row
+from train.asks.ask import Row
+from train.asks.tools import Tools
 from train.rewards.piece import Reward
-from train.tools import Tools
 
 
 def share(ticks: Sequence[float], facts: int) -> float:

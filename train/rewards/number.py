@@ -14,9 +14,9 @@ from typing import Literal
 
 from common import UserError
 from configs import setting
-from train.asks import Row
+from train.asks.ask import Row
+from train.asks.tools import Tools
 from train.rewards.piece import Reward
-from train.tools import Tools
 
 
 def number_of(text: str | None) -> float | None:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from configs import setting
-from train.asks import ANSWER, Row
-from train.tools import Tools
+from train.asks.ask import ANSWER, Row
+from train.asks.tools import Tools
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Reward:
         return set()
 
     def asks_judge(self) -> bool:
-        """Return whether it asks the judge of train/tools.py."""
+        """Return whether it asks the judge of train/asks/tools.py."""
         return False
 
     def own(self, rows: Sequence[Row]) -> list[Row]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs import setting
-from train.asks import Row
+from train.asks.ask import Row
+from train.asks.tools import Tools
 from train.rewards.piece import Reward
-from train.tools import Tools
 
 
 def repetition(text: str, length: int, most: float) -> float:

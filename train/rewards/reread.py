@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from train.asks import Row
+from train.asks.ask import Row
+from train.asks.tools import Tools
 from train.rewards.piece import Reward
-from train.tools import Tools
 
 FORM = re.compile(r"\s*<description>.*?</description>\s*<think>.*?</think>.*\\boxed\{.*\}.*", re.DOTALL)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from common.lazy import Tensor
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import min_max, row_quantile
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 

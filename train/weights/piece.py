@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from common.lazy import Tensor
 from configs import setting
-from train.table import Table
+from train.table.step_table import Table
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Weight:
     on: str = setting("ppo", "loss term that the weight multiplies")
 
     def needs(self) -> set[str]:
-        """Return the scores that it reads, by the names of train/columns.py."""
+        """Return the scores that it reads, by the names of train/table/columns.py."""
         return set()
 
     def needs_accuracy(self) -> bool:

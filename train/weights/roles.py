@@ -19,7 +19,7 @@ from common.lazy import Tensor, torch
 from configs import setting
 from data.parts import Part
 from train.selection import FLAT, masked_mean
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 

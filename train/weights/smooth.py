@@ -12,7 +12,7 @@ from typing import Literal
 from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import top_tokens
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 
@@ -21,7 +21,7 @@ class Smooth(Weight):
     """The share of chosen tokens among a token's neighbours, itself included."""
 
     kind: Literal["smooth"] = "smooth"
-    score: str = setting("k3@masked", "score that ranks tokens, see train/columns.py")
+    score: str = setting("k3@masked", "score that ranks tokens, see train/table/columns.py")
     share: float = setting(0.4, "share of tokens that are chosen, at least one")
     reach: int = setting(2, "tokens to either side that a weight is spread over; 0 = none")
 

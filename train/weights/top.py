@@ -12,7 +12,7 @@ from typing import Literal
 from common.lazy import Tensor
 from configs import setting
 from train.selection import top_overall, top_tokens
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 
@@ -21,7 +21,7 @@ class Top(Weight):
     """1 on the share of tokens with the highest score, 0 elsewhere."""
 
     kind: Literal["top"] = "top"
-    score: str = setting("k3@masked", "score that ranks tokens, see train/columns.py")
+    score: str = setting("k3@masked", "score that ranks tokens, see train/table/columns.py")
     share: float = setting(0.4, "share of tokens that are kept, at least one", bounds="(0, 1]")
     over: Literal["response", "step"] = setting("response", "rank within each response or over the whole step")
 

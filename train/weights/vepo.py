@@ -14,7 +14,7 @@ from typing import Literal
 from common.lazy import Tensor
 from configs import setting
 from train.selection import min_max, top_tokens
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 

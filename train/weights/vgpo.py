@@ -16,7 +16,7 @@ from typing import Literal
 from common.lazy import Tensor, torch
 from configs import setting
 from train.selection import centred, min_max, min_max_overall
-from train.table import Table
+from train.table.step_table import Table
 from train.weights.piece import Weight
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.response import Response
-from train.asking import Conversation
-from train.asks import ANSWER, Ask, Row
+from train.asks.ask import ANSWER, Ask, Row
+from train.asks.tools import Tools
 from train.rewards import Reward
 from train.rewards.basic import Accuracy
+from train.rollout.asking import Conversation
 from train.settings import FilterSettings, TrainSettings
-from train.tools import Tools
 from verify import Verdict
 
 Terms = dict[str, float | None]  # of one row, by reward; None = it could not be judged

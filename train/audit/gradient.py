@@ -19,10 +19,10 @@ from torch import Tensor
 
 from common import UserError
 from train import objective
-from train.columns import CLEAN, ENGINE, POLICY, parse
 from train.losses import EMITTED
 from train.losses.batch import ScoredBatch
 from train.settings import LossSettings
+from train.table.columns import CLEAN, ENGINE, POLICY, parse
 
 STEP = 0.1
 WEIGHTS = "weights."

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from models.loader import VisionLanguageModel
-from train.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, STATES, TEACHER, ScoreName
 from train.distributed import Ranks
 from train.experience import Experience, FixedScores, Rows
 from train.needs import Needs
 from train.prompts import Prompts
 from train.settings import TrainSettings
+from train.table.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, STATES, TEACHER, ScoreName
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from models.kl import k1
 from train.advantages import advantages
-from train.columns import ScoreName, summed
 from train.distributed import Ranks
 from train.experience import Experience, FixedScores, Rows
 from train.needs import Needs
 from train.settings import TrainSettings
-from train.table import Table, mask_of, padded
+from train.table.columns import ScoreName, summed
+from train.table.step_table import Table, mask_of, padded
 from train.weights import Weight
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from common.lazy import Tensor, torch
-from train.columns import score_of
+from train.table.columns import score_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Table:
     accuracy_N: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)  # reward terms [N]
     advantage_NT: Tensor
-    scores: Mapping[str, Tensor] = field(default_factory=dict)  # [N, T] by name, see train/columns.py
+    scores: Mapping[str, Tensor] = field(default_factory=dict)  # [N, T] by name, see train/table/columns.py
     marks: Mapping[str, Tensor] = field(default_factory=dict)  # [N, T] 0 or 1: "fact", "region" ...
     progress: float = 0.0  # (step - 1) / steps
     seed: int = 0  # of the step, for pieces that draw

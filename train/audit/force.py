@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from train.audit import gradients
+from train.audit.gradient import gradients
 from train.losses.averages import weighted_sum
 from train.losses.batch import ScoredBatch
 

@@ -14,13 +14,13 @@ from data.sources import Samples
 from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
-from train.asking import Asker, Conversation
-from train.building import experience_of
+from train.asks.tools import Tools
 from train.distributed import Ranks
 from train.experience import Discarded, Experience
-from train.judging import Answered, judged
+from train.rollout.asking import Asker, Conversation
+from train.rollout.building import experience_of
+from train.rollout.judging import Answered, judged
 from train.settings import TrainSettings
-from train.tools import Tools
 
 REFILL_ROUNDS = 20  # without dynamic sampling: how often discarded prompts are replaced
 UNFIT = {

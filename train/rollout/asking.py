@@ -15,11 +15,11 @@ from models.encode import Encoded
 from models.engine import Engine
 from models.loader import VisionLanguageModel
 from models.response import Response
-from train.asks import Ask, Row, asked_sample, sampler_id
-from train.columns import CLEAN
+from train.asks.ask import Ask, Row, asked_sample, sampler_id
+from train.asks.tools import Tools
 from train.plans.piece import Asking
 from train.settings import TrainSettings
-from train.tools import Tools
+from train.table.columns import CLEAN
 from verify.samples import grade_sample
 
 

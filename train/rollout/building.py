@@ -9,10 +9,10 @@ from torch import Tensor
 
 from data import Sample
 from models.encode import Encoded
-from train.asks import ANSWER, asked_sample
+from train.asks.ask import ANSWER, asked_sample
 from train.experience import Block, Discarded, Experience
-from train.judging import Answer, Answered
 from train.rewards import overlong_penalty
+from train.rollout.judging import Answer, Answered
 from train.settings import TrainSettings
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from common import UserError
-from train.asks import Row
+from train.asks.ask import Row
+from train.asks.tools import Reader, RuleReader, ServerJudge, ServerReader, Tools
 from train.settings import TrainSettings
-from train.tools import Reader, RuleReader, ServerJudge, ServerReader, Tools
 from verify.llm_judge import JudgeSettings, LlmJudge
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from data import Sample
 from data.mini.chains import work
-from train.asks import Row
+from train.asks.ask import Row
 from verify.judge_prompts import Case, Judgement, Template, json_value
 from verify.llm_judge import LlmJudge
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from train.asks import Row
+from train.asks.ask import Row
 from verify import extract_boxed, grade
 
 ANSWERED = re.compile(r"<a(\d+)>(.*?)</a\1>", re.DOTALL)

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from train.columns import POLICY, TEACHER
 from train.distributed import Ranks
 from train.experience import Experience, FixedScores
 from train.marks import marks_of
 from train.needs import Needs, needs_of
 from train.prompts import Prompts
-from train.scores import FrozenModel, Scoring, fixed_scores
+from train.scoring.scores import FrozenModel, Scoring, fixed_scores
+from train.scoring.weighing import Weighed, weighed
 from train.settings import TrainSettings
-from train.weighing import Weighed, weighed
+from train.table.columns import POLICY, TEACHER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Step:
 
     number: int  # 1 = the first
     experience: Experience
-    prompts: dict[str, Prompts]  # by model, see train/columns.py
+    prompts: dict[str, Prompts]  # by model, see train/table/columns.py
     fixed: FixedScores
     weighed: Weighed
     needs: Needs

@@ -1,0 +1,1 @@
+"""From problems to a step's experience: plans are driven, responses judged, problems kept or drawn anew."""

@@ -1,0 +1,1 @@
+"""Between rollouts and updates: fixed scores, the table, advantages and W."""

@@ -1,0 +1,1 @@
+"""What pieces read: names of scores, and the table of a step."""
