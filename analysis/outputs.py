@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from analysis import hints
 from analysis.experiments import read_table_file, table_file
 from analysis.figure_files import FIGURE, PAGE, FigureData
-from analysis.figures import curves_figure, errors_figure, forest_figure, png, table_figure
+from analysis.figures import curves_beside_baselines, curves_figure, errors_figure, forest_figure, png, table_figure
+from analysis.figures.curves import MOST_LINES
 from analysis.figures.style import signed
 from analysis.gather import Gathered, error_shares, gather, provenance, ready
 from analysis.measuring import measured
@@ -62,9 +65,16 @@ def write_table(gathered: Gathered, settings: RowsSettings, out: Path) -> list[C
         if len(gains) > 1:
             atomic_write_bytes(out / "suggestions.png", png(forest_figure(gains, label)))
     if gathered.curves:
-        atomic_write_bytes(out / "curves.png", png(curves_figure(gathered.curves)))
+        atomic_write_bytes(out / "curves.png", png(table_curves(gathered)))
     atomic_write_text(out / "provenance.json", json.dumps(records, indent=2) + "\n")
     return comparisons(gathered.items, gathered.paper, gathered.methods)
+
+
+def table_curves(gathered: Gathered) -> Figure:
+    """Draw the training curves: all runs in the usual panels or, of many runs, each beside its baseline."""
+    if len(gathered.curves) <= MOST_LINES:
+        return curves_figure(gathered.curves)
+    return curves_beside_baselines(gathered.curves, gathered.paper["baselines"], names_of(gathered.paper))
 
 
 def refuse_dirty(records: Sequence[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m train.pages` writes docs/methods: a page per method, from its YAML and the docstrings of its pieces."""
+"""`python -m train.pages` writes docs/methods: a page per method, from its YAML, its pieces and committed results."""
 
 import inspect
 import sys
@@ -9,10 +9,11 @@ from typing import Any
 from configs import compose
 from configs.compose import ROOT
 from train.listing import ENGAGES, HEADER, PASSES, TRUTHS, Listed, cells, methods
+from train.page_results import results_of
 from train.settings import TrainSettings
 
 FOLDER = ROOT.parent / "docs" / "methods"
-HEAD = "<!-- written by python -m train.pages from configs/methods and the pieces -->\n"
+HEAD = "<!-- written by python -m train.pages from configs/methods, the pieces and results/family_mini -->\n"
 
 
 def yaml_parts(name: str) -> tuple[str, str]:
@@ -72,7 +73,7 @@ def page(one: Listed) -> str:
         if text not in seen:
             parts += ["", f"## {place}", "", text]
         seen.add(text)
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *results_of(one.method)]) + "\n"
 
 
 def index(listed: list[Listed]) -> str:

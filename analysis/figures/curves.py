@@ -8,7 +8,17 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import COLUMN, PAGE, canvas, legend_above, paper_style, run_looks, shortened
+from analysis.figures.style import (
+    COLUMN,
+    GREY,
+    METHOD_LOOKS,
+    PAGE,
+    canvas,
+    legend_above,
+    paper_style,
+    run_looks,
+    shortened,
+)
 from common import UserError
 
 PANELS = {
@@ -19,6 +29,8 @@ PANELS = {
     "actor/grad_norm": "gradient norm",
 }
 WINDOW = 8
+MOST_LINES = 8  # of one panel; with more runs each has a panel of its own
+PER_LINE = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,4 +100,37 @@ def curves_figure(
     for axes in grid[len(panels) :]:
         axes.remove()
     legend_above(figure, list(handles.values()), list(handles))
+    return figure
+
+
+@paper_style
+def curves_beside_baselines(
+    metrics: Mapping[str, list[pd.DataFrame]],
+    baselines: Mapping[str, str],
+    names: Mapping[str, str],
+    metric: str = "reward/accuracy",
+) -> Figure:
+    """Draw a small panel per method with the running mean of one metric over its baseline's, all on one scale."""
+    drawn = [(name, baselines[name]) for name in metrics if baselines.get(name) in metrics]
+    if not drawn:
+        raise UserError("no trained row has a trained baseline; give `baselines` in the table's file")
+    lines = -(-len(drawn) // PER_LINE)
+    figure = canvas(PAGE, 0.5 + 1.05 * lines)
+    grid = figure.subplots(lines, PER_LINE, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes, (name, baseline) in zip(grid, drawn, strict=False):
+        for one, colour, label in (
+            (baseline, GREY, "the recipe it stands on"),
+            (name, METHOD_LOOKS["papo_g"][0], "the method"),
+        ):
+            seeds = seeds_of(metrics[one], metric)
+            axes.plot(seeds.index, seeds.mean(axis=1), color=colour, label=label)
+        axes.set_title(f"{names.get(name, name)}\nover {names.get(baseline, baseline)}", fontsize=6.5)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.grid(axis="y")
+    for axes in grid[max(0, len(drawn) - PER_LINE) : len(drawn)]:
+        axes.tick_params(labelbottom=True)  # the lowest of its column, also where the last line is not full
+    for axes in grid[len(drawn) :]:
+        axes.remove()
+    figure.supylabel(f"{PANELS[metric]} over the steps, running mean over {WINDOW}", fontsize=7)
+    legend_above(figure, *grid[0].get_legend_handles_labels())
     return figure

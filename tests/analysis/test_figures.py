@@ -15,6 +15,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from analysis.figures import (
     PAGE,
     confusion_figure,
+    curves_beside_baselines,
     curves_figure,
     errors_figure,
     flow_figure,
@@ -269,6 +270,21 @@ def test_curves_show_what_there_is_and_say_when_that_is_nothing() -> None:
     assert own.get_ylabel() == "my own (m)" and len(own.lines) == 1
     with pytest.raises(UserError, match="no run has a metric to draw"):
         curves_figure({"a": [pd.DataFrame({"step": [1]})]})
+
+
+def test_many_runs_have_a_panel_each_over_the_baseline_they_are_compared_with() -> None:
+    metrics = {f"m{n}": [pd.DataFrame({"step": range(4), "reward/accuracy": [n] * 4})] for n in range(9)}
+    baselines = {f"m{n}": "m0" for n in range(1, 9)} | {"m0": "base"}
+    figure = curves_beside_baselines(metrics, baselines, {"m3": "third"})
+    assert len(figure.axes) == 8  # m0 stands on what is not trained
+    for number, axes in enumerate(figure.axes, start=1):
+        under, over = axes.lines
+        assert list(under.get_ydata()) == [0] * 4 and list(over.get_ydata()) == [number] * 4
+    assert figure.axes[2].get_title() == "third\nover m0"
+    labelled = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes]
+    assert labelled == [False] * 2 + [True] * 6
+    with pytest.raises(UserError, match="baselines"):
+        curves_beside_baselines(metrics, {}, {})
 
 
 def test_forest_markers_are_filled_where_the_corrected_p_says_so() -> None:

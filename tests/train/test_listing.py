@@ -54,7 +54,10 @@ def code_words(path: Path) -> set[str]:
 
 
 def test_no_statement_of_the_trainer_the_models_or_the_loader_names_a_method():
-    files = [*ROOT.glob("train/*.py"), *ROOT.glob("models/*.py"), *ROOT.glob("configs/*.py")]
+    pieces = ("losses", "plans", "rewards", "weights")  # the folders in which methods are at home
+    trainer = [path for path in ROOT.glob("train/**/*.py") if path.parent.name not in pieces]
+    assert {path.parent.name for path in trainer} == {"train", "asks", "audit", "rollout", "scoring", "table"}
+    files = [*trainer, *ROOT.glob("models/*.py"), *ROOT.glob("configs/*.py")]
     found = {
         (path.relative_to(ROOT).as_posix(), word) for path in files for word in code_words(path) if NAMES.search(word)
     }
