@@ -1,7 +1,4 @@
-"""`python -m train method=list`: every method with paper, pieces, extra passes, how sure we are, if it engages.
-
-Extra passes are the cost that follows from the pieces, counted, not measured: `bench/against.json` has a measured one.
-"""
+"""`python -m train method=list`: every method with paper, pieces, passes, measured cost, how sure we are, effect."""
 
 import json
 from dataclasses import dataclass
@@ -23,13 +20,15 @@ TRUTHS = {
     "idea": "an idea of ours in the place of what a paper does",
     "control": "a control of ours",
 }
-HEADER = ("method", "paper", "pieces", "extra passes", "truth", "engages")
+HEADER = ("method", "paper", "pieces", "extra passes", "cost", "truth", "engages")
 VERDICTS = ROOT.parent / "bench" / "engages"  # written by bench.engages
+COSTS = ROOT.parent / "bench" / "cost.json"  # written by bench.cost
 ENGAGES = (
     "engages: does the metric that its YAML names go the meant way in every seed, and the other way with the sign "
     "turned? (python -m bench.engages); -: it names none"
 )
-PASSES = "extra passes: of a step, beyond plain sampling and update; counted from the pieces, not measured in time"
+PASSES = "extra passes: of a step, beyond plain sampling and update; counted from the pieces"
+COST = "cost: CPU time of a step at mini scale over that of the recipe it stands on, measured (python -m bench.cost)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +39,7 @@ class Listed:
     paper: str
     pieces: str
     passes: str
+    cost: str
     truth: str
     left_out: str
     engages: str
@@ -57,12 +57,19 @@ def methods() -> list[Listed]:
                 paper=about.get("paper", "-"),
                 pieces=pieces_of(settings),
                 passes=passes_of(settings),
+                cost=cost_of(path.stem),
                 truth=about.get("truth", "-"),
                 left_out=about.get("left_out", ""),
                 engages=engages_of(path.stem, about.get("engages")),
             )
         )
     return found
+
+
+def cost_of(method: str, path: Path = COSTS) -> str:
+    """Return what a method's step was measured to cost over its recipe's, in words."""
+    found = json.loads(path.read_text(encoding="utf-8"))["methods"] if path.exists() else {}
+    return f"{found[method]['ratio']:.2f} x {found[method]['over']}" if method in found else "not measured"
 
 
 def engages_of(method: str, claim: Any, folder: Path = VERDICTS) -> str:
@@ -117,7 +124,7 @@ def per_response(settings: TrainSettings, view: str) -> bool:
 
 def cells(one: Listed) -> tuple[str, ...]:
     """Return a line of the list, as HEADER names its columns."""
-    return one.method, one.paper, one.pieces, one.passes, one.truth, one.engages
+    return one.method, one.paper, one.pieces, one.passes, one.cost, one.truth, one.engages
 
 
 def list_methods() -> int:
@@ -126,7 +133,7 @@ def list_methods() -> int:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    print(f"\n{PASSES}\n{ENGAGES}")
+    print(f"\n{PASSES}\n{COST}\n{ENGAGES}")
     for truth, meaning in TRUTHS.items():
         print(f"{truth}: {meaning}")
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from configs import compose
 from configs.compose import ROOT
-from train.listing import ENGAGES, HEADER, PASSES, TRUTHS, Listed, cells, methods
+from train.listing import COST, ENGAGES, HEADER, PASSES, TRUTHS, Listed, cells, methods
 from train.page_results import results_of
 from train.settings import TrainSettings
 
@@ -55,7 +55,7 @@ def page(one: Listed) -> str:
         "",
         f"Source: {one.paper}. Truth: {one.truth}, {TRUTHS[one.truth]}.",
         *left_out,
-        f"Passes beyond the base recipe: {one.passes}.",
+        f"Passes beyond the base recipe: {one.passes}; cost of a step: {one.cost}.",
         *([f"Engages: {one.engages}."] if one.engages != "-" else []),
         "",
         "```bash",
@@ -81,7 +81,7 @@ def index(listed: list[Listed]) -> str:
     lines = ((f"[{one.method}]({one.method}.md)", *cells(one)[1:]) for one in listed)
     rows = [f"| {' | '.join(line)} |" for line in (HEADER, ["---"] * len(HEADER), *lines)]
     meanings = [f"- {truth}: {meaning}" for truth, meaning in TRUTHS.items()]
-    notes = [f"- {PASSES}.", f"- {ENGAGES}."]
+    notes = [f"- {PASSES}.", f"- {COST}.", f"- {ENGAGES}."]
     return "\n".join([HEAD + "# Methods", "", *rows, "", *notes, *meanings]) + "\n"
 
 

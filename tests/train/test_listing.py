@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from train.listing import HEADER, TRUTHS, cells, engages_of, methods
+from train.listing import HEADER, TRUTHS, cells, cost_of, engages_of, methods
 
 ROOT = Path(__file__).resolve().parents[2]
 # Names that only a method has; base algorithms (grpo, rloo ...) are kinds of advantage.
@@ -39,6 +39,13 @@ def test_a_verdict_is_listed_as_it_was_found_and_its_lack_is_said(tmp_path):
         assert engages_of("papo_g", claim, tmp_path) == wanted
     (listed,) = (one for one in methods() if one.method == "papo_g")
     assert dict(zip(HEADER, cells(listed), strict=True))["engages"] == listed.engages != "-"
+
+
+def test_a_measured_cost_is_listed_with_the_recipe_it_is_over(tmp_path):
+    path = tmp_path / "cost.json"
+    assert cost_of("vppo", path) == "not measured"
+    path.write_text(json.dumps({"methods": {"vppo": {"over": "dapo", "ratio": 1.3349}}}))
+    assert cost_of("vppo", path) == "1.33 x dapo" and cost_of("vgpo", path) == "not measured"
 
 
 def code_words(path: Path) -> set[str]:

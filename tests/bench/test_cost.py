@@ -1,0 +1,27 @@
+"""The cost of a method is measured against the recipe that the family's table names, once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.cost import CostSettings, measure
+from common import UserError
+
+
+@pytest.mark.nightly
+def test_a_method_is_measured_against_its_recipe_and_not_again(tmp_path: Path) -> None:
+    out = tmp_path / "cost.json"
+    measure(CostSettings(methods=["papo_g"], steps=1, warm=0, out=str(out)))
+    found = json.loads(out.read_text())
+    one = found["methods"]["papo_g"]
+    assert found["methods"].keys() == {"papo_g"} and one["over"] == "grpo"
+    base, own = one["cpu_seconds"]
+    assert one["ratio"] == pytest.approx(own / base, abs=0.01) and one["from"] == one["to"] == one["ratio"]
+    measure(CostSettings(methods=["papo_g", "grpo"], steps=1, warm=0, out=str(out)))  # base is not trained
+    assert json.loads(out.read_text()) == found
+
+
+def test_a_row_that_the_table_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no row papo_x"):
+        measure(CostSettings(methods=["papo_x"], out=str(tmp_path / "cost.json")))
