@@ -245,6 +245,12 @@ def title_of(name: str, table: Mapping[str, Any]) -> str:
     return f"Table {name}" if name.isdigit() else str(table["title"])
 
 
+def notes_of(table: Mapping[str, Any]) -> list[str]:
+    """Return what a table's file says of the paper and of what is left out here, a paragraph each."""
+    printed = [f"The paper: {table['printed']}"] if "printed" in table else []
+    return printed + ([f"Left out here: {table['left_out']}."] if "left_out" in table else [])
+
+
 def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     """Return the wanted rows of a table in their order; all without a wish."""
     rows = {row["id"]: row_from(row) for row in table["rows"]}

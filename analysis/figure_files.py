@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.experiments import read_table_file, title_of
+from analysis.experiments import notes_of, read_table_file, title_of
 from analysis.figures import curves_figure, png
 from analysis.figures.curves import Panel
 from analysis.measures import measure_rows
@@ -60,9 +60,7 @@ class FigureData:
             "paired by seed in differences. A step is the first at which it happened, for every seed."
         )
         parts = [f"# {title_of(self.name, self.table)}, at {self.scale} scale", said]
-        parts += [markdown(*measure_rows(numbers, self.table)), f"![curves]({FIGURE})"]
-        parts += [f"The paper: {self.table['printed']}"] if "printed" in self.table else []
-        parts += [f"Left out here: {self.table['left_out']}."] if "left_out" in self.table else []
+        parts += [markdown(*measure_rows(numbers, self.table)), f"![curves]({FIGURE})", *notes_of(self.table)]
         return {PAGE: "\n\n".join(parts) + "\n", NUMBERS: numbers.to_csv(index=False, float_format="%.6g")}
 
     def figure(self) -> Figure:

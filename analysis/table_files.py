@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis import hints
 from analysis.errors import CLASSES
-from analysis.experiments import read_table_file, title_of
+from analysis.experiments import notes_of, read_table_file, title_of
 from analysis.items import DESCRIBED, Items
 from analysis.measures import measure_rows
 from analysis.table import comparison_rows, comparisons, names_of, our_rows, paper_rows, verdict, wide
@@ -76,8 +76,7 @@ class TableData:
             *self.suggestions(),
             *self.measured(),
             classes,
-            *([f"The paper: {self.paper['printed']}"] if "printed" in self.paper else []),
-            *([f"Left out here: {self.paper['left_out']}."] if "left_out" in self.paper else []),
+            *notes_of(self.paper),
             "\n".join(f"- {verdict(one)}" for one in found),
         ]
         return "\n\n".join(parts) + "\n"
