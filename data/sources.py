@@ -33,6 +33,7 @@ OWN_KEYS = {"id", "images", "source", "answer_type", *PROBLEM_KEYS, *MESSAGE_KEY
 STRETCH = 1024  # positions of the mini world's stream that are searched for one sample of a stage
 ROWS_AT_ONCE = 1000
 FEW = 10  # so many broken samples stop no run, as a share of few means nothing
+NO_ROWS = "data.source '{}' has no rows; there is nothing to learn from"
 BLANK = b"-"  # stands for a picture where only their number counts
 
 
@@ -216,14 +217,15 @@ def source_digest(settings: DataSettings) -> str:
 def parquet_rows(settings: DataSettings) -> ArrowRows:
     """Return rows of Parquet files, kept as a table that can be mapped in the cache of `datasets`."""
     paths = parquet_files(settings)
-    if not paths[0].exists():
-        raise UserError(f"the data file {paths[0]} does not exist; check data.source")
     import datasets
     import pyarrow.parquet
 
     try:
+        rows = 0
         for path in paths:
-            pyarrow.parquet.read_metadata(path)
+            rows += pyarrow.parquet.read_metadata(path).num_rows
+        if not rows:
+            raise UserError(NO_ROWS.format(settings.source))
         datasets.disable_progress_bars()
         return ArrowRows(datasets.Dataset.from_parquet([str(path) for path in paths]))
     except (pyarrow.ArrowException, OSError, datasets.exceptions.DatasetsError) as error:
@@ -239,20 +241,34 @@ def hub_rows(settings: DataSettings) -> ArrowRows:
         raise UserError(f"hub data set {settings.source} ({settings.split}) cannot be loaded: {error}") from None
 
 
+def check_source(settings: DataSettings) -> None:
+    """Refuse a source that is not there, without reading it."""
+    path = Path(settings.source)
+    names_file = path.suffix in (".jsonl", ".parquet")
+    if settings.source == "mini":
+        world.problem(settings.split, "counting", 0)  # refuses an unknown split
+    elif path.is_dir() and path.suffix != ".jsonl":
+        return
+    elif names_file and not path.is_file():
+        wrong = "is no file" if path.exists() else "does not exist"
+        raise UserError(f"the data file {path} {wrong}; check data.source")
+    elif not names_file and (settings.source.count("/") != 1 or path.exists()):
+        raise UserError(
+            f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id"
+        )
+
+
 def read_rows(settings: DataSettings) -> tuple[Sequence[dict[str, Any]], Path]:
     """Return the rows of a file or hub data set, read when they are asked for, and where their image paths start."""
+    check_source(settings)
     path = Path(settings.source)
     rows: Sequence[dict[str, Any]]
     if path.suffix == ".jsonl":
         rows = read_jsonl(path)
     elif path.suffix == ".parquet" or path.is_dir():
         rows = parquet_rows(settings)
-    elif settings.source.count("/") == 1 and not path.exists():
-        rows = hub_rows(settings)
     else:
-        raise UserError(
-            f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id"
-        )
+        rows = hub_rows(settings)
     return rows, Path(settings.image_folder) if settings.image_folder else path.parent
 
 
@@ -272,11 +288,11 @@ class Samples:
         self.left_out: list[str] = []  # why others cannot, a sentence each
         self.taken = self.broken = 0  # samples since the start, and those whose pictures could not be used
         if settings.source == "mini":
-            world.problem(settings.split, "counting", 0)  # refuses an unknown split now rather than later
+            check_source(settings)
             return
         self.rows, self.folder = read_rows(settings)
         if not len(self.rows):
-            raise UserError(f"data.source '{settings.source}' has no rows; there is nothing to learn from")
+            raise UserError(NO_ROWS.format(settings.source))
         self.with_column.clear()
         self.check_rows()
 

@@ -14,12 +14,12 @@ from eval.settings import EvalSettings
 def main(arguments: Sequence[str]) -> int:
     return command(
         EvalSettings,
-        "eval.runner:evaluate",
+        "eval.start:evaluate",
         arguments,
         prog="python -m eval",
         summary=str(__doc__),
         defaults=lambda: model_of_run(arguments),
-        dry="eval.plan:print_plan",
+        dry="eval.start:print_plan",
     )
 
 

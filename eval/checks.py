@@ -1,12 +1,15 @@
 """Refuse what no evaluation can do, before anything is read or loaded."""
 
 import os
+from pathlib import Path
 
-from common import UserError
+from common import UserError, did_you_mean
+from configs.layout import evaluation_folder
+from data.prompts import TEMPLATES
 from eval.settings import EvalSettings
 from verify import GRADERS
 
-PAPER, OFFICIAL = "paper", "official"
+PAPER, OFFICIAL, AUTO = "paper", "official", "auto"
 
 
 def check_names(settings: EvalSettings) -> list[str]:
@@ -26,9 +29,22 @@ def check_names(settings: EvalSettings) -> list[str]:
 
 def check_sampling(settings: EvalSettings) -> None:
     """Refuse what no engine can draw, before anything is loaded."""
-    settings.model.check_pixels()
+    settings.model.check()
+    if settings.prompt not in (AUTO, *TEMPLATES):
+        raise UserError(
+            f"prompt={settings.prompt} is no template; {did_you_mean(settings.prompt, (AUTO, *TEMPLATES))}"
+        )
     if settings.view and settings.view.draw != "per_prompt":
         raise UserError("view.draw=per_response is for training: here all responses to an item see one picture")
+
+
+def output_folder(settings: EvalSettings) -> Path:
+    """Return the folder of the results; refuse an evaluation that names none."""
+    if settings.out:
+        return Path(settings.out)
+    if not settings.run:
+        raise UserError("give run=<run folder>, or model=<name> together with out=<folder of the results>")
+    return evaluation_folder(Path(settings.run), settings.bench)
 
 
 def check_workers(settings: EvalSettings) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from common import UserError
 from configs import Run, difference, load_resolved
-from configs.layout import evaluation_folder
-from eval.checks import check_names, check_sampling, check_workers
+from eval.checks import check_names, check_sampling, check_workers, output_folder
 from eval.settings import EvalSettings
 from eval.tasks import Task, trained_model, with_items
 from models.weights import weights_digest
@@ -38,14 +37,6 @@ def check_folder(settings: EvalSettings, record: Run, out: Path) -> None:
                 raise UserError(
                     f"{out} holds an evaluation of another {name} ({revision}, now {record.revisions[name]}); {remedy}"
                 )
-
-
-def output_folder(settings: EvalSettings) -> Path:
-    if settings.out:
-        return Path(settings.out)
-    if not settings.run:
-        raise UserError("give run=<run folder>, or model=<name> together with out=<folder of the results>")
-    return evaluation_folder(Path(settings.run), settings.bench)
 
 
 def revision_of(settings: EvalSettings) -> str:

@@ -9,13 +9,14 @@ from configs.groups import read_yaml
 from data import Sample
 from eval.benchmark import Benchmark
 from eval.benchmarks import BENCHMARKS
+from eval.checks import AUTO
 from eval.loading import cluster_of, load
 from eval.settings import EvalSettings
 from eval.store import PictureFiles
 from eval.suites import SUITES
 from models.settings import ModelSettings
 
-HUB, AUTO = "hub", "auto"
+HUB = "hub"
 GENERATED_ITEMS = 80  # per column
 
 
@@ -162,6 +163,8 @@ def template(settings: EvalSettings, own: str) -> str:
 def trained_model(run: Path, settings: ModelSettings) -> ModelSettings:
     """Return the settings of a run's final weights, with prompts and pixels as given."""
     final = run / "final"
+    if not (final / "config.json").exists() and not (run / "config.yaml").is_file():
+        raise UserError(f"{run} is no run folder, it holds no config.yaml; check run=, or train with python -m train")
     if not (final / "config.json").exists():
         raise UserError(f"{run} has no final weights yet; finish it with python -m train first")
     return replace(settings, path=str(final))

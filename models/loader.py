@@ -180,8 +180,6 @@ def refuse_impossible(settings: ModelSettings) -> None:
     source = settings.path
     if not source:
         raise UserError(f"model '{settings.name}' has no path; set model.path to a folder or a hub id")
-    if settings.dtype not in DTYPES:
-        raise UserError(f"model.dtype is '{settings.dtype}'; use {' or '.join(DTYPES)}")
     local = Path(source)
     if not local.exists() and (local.is_absolute() or source.startswith((".", "models/", "runs/"))):
         raise UserError(

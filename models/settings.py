@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from common import UserError
+from common import UserError, did_you_mean
 from configs import setting
+from data.prompts import TEMPLATES
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class ModelSettings:
     name: str = setting("tiny", "a file of configs/models, or a folder that transformers can load")
     path: str = setting("", "folder or hub id of the weights")
     revision: str | None = setting(None, "hub revision; None = newest")
-    dtype: str = setting("float32", "float32 or bfloat16")
+    dtype: Literal["float32", "bfloat16"] = setting("float32", "of weights and arithmetic")
     prompt: str = setting("papo", "prompt template of data/prompts.py")
     min_pixels: int = setting(
         200704, "pictures with fewer pixels are scaled up before the processor; PAPO: 256 * 28^2", bounds="[1, inf)"
@@ -42,8 +43,10 @@ class ModelSettings:
     freeze_vision: bool = setting(False, "the vision tower does not learn; its features are kept within a step")
     lora: LoraSettings | None = setting(None, "train adapters instead of the weights")
 
-    def check_pixels(self) -> None:
-        """Refuse bounds that no picture can meet."""
+    def check(self) -> None:
+        """Refuse a prompt template that is not there, and bounds that no picture can meet."""
+        if self.prompt not in TEMPLATES:
+            raise UserError(f"model.prompt={self.prompt} is no template; {did_you_mean(self.prompt, TEMPLATES)}")
         if self.min_pixels > self.max_pixels:
             raise UserError(
                 f"model.min_pixels={self.min_pixels} is above model.max_pixels={self.max_pixels}; lower the first "

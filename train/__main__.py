@@ -18,7 +18,7 @@ if __name__ == "__main__":
     sys.exit(
         command(
             TrainSettings,
-            "train.loop:train",
+            "train.start:train",
             sys.argv[1:],
             prog="python -m train",
             summary=str(__doc__),

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 
 from common import UserError, did_you_mean
 from data.views import View
+from train.losses import EMITTED
 from train.needs import check_pieces, needs_of
 from train.settings import LossSettings, RolloutSettings, TrainSettings
 from train.table.columns import POLICY, STATES, TEACHER
+from verify import GRADERS
+
+WEIGHTS = "weights."
 
 
 def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
@@ -22,6 +26,14 @@ def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
         )
     if losses.entropy and losses.entropy.masked_coef and not term:
         raise UserError("losses.entropy.masked_coef needs losses.perception_kl, which names the masked view")
+    check_constant(losses)
+
+
+def check_constant(losses: LossSettings) -> None:
+    """Refuse names in `losses.constant` that are no terms and no weights."""
+    unknown = [name for name in losses.constant if name not in EMITTED and not name.startswith(WEIGHTS)]
+    if unknown:
+        raise UserError(f"losses.constant names '{unknown[0]}', which is no loss term; use {', '.join(EMITTED)}")
 
 
 def check_rollouts(rollouts: RolloutSettings) -> None:
@@ -40,7 +52,10 @@ def check_validation(settings: TrainSettings) -> None:
     """Refuse a view that is not there."""
     name = settings.validate.view if settings.validate else ""
     if name and name not in settings.views:
-        raise UserError(f"validate.view is '{name}', which `views` lacks; {did_you_mean(name, settings.views)}")
+        advice = (
+            did_you_mean(name, settings.views) if settings.views else "give views.<name>.kind=..., or leave it out"
+        )
+        raise UserError(f"validate.view is '{name}', which `views` lacks; {advice}")
     if name and settings.views[name].in_model:
         raise UserError(f"validate.view is '{name}', which scores responses that are there; name another view")
 
@@ -64,15 +79,22 @@ def check_teacher(settings: TrainSettings) -> None:
         raise UserError("teacher_follows averages whole weights, and adapters are none; leave out model.lora")
 
 
+def check_grader(settings: TrainSettings) -> None:
+    """Refuse a grader that verify does not have."""
+    if settings.grader not in GRADERS:
+        raise UserError(f"no grader '{settings.grader}'; {did_you_mean(settings.grader, GRADERS)}")
+
+
 def check(settings: TrainSettings) -> None:
     """Refuse what cannot run, before anything is loaded."""
+    check_grader(settings)
     check_losses(settings.losses, settings.views)
     check_pieces(settings)
     check_rollouts(settings.rollouts)
     check_validation(settings)
     check_teacher(settings)
     check_sharding(settings)
-    settings.model.check_pixels()
+    settings.model.check()
     if settings.parallel.offload != "none" and settings.parallel.backend == "torch":
         raise UserError(f"parallel.offload={settings.parallel.offload} is DeepSpeed's: set parallel.backend=deepspeed")
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:

@@ -9,7 +9,6 @@ from torch import Tensor
 from common import UserError, atomic_path
 from models.kl import k1
 from train.advantages import advantages
-from train.audit.gradient import check_constant
 from train.checks import check_losses
 from train.losses.averages import spread
 from train.losses.batch import ScoredBatch
@@ -200,7 +199,6 @@ def run(settings: ObjectiveCommand) -> None:
     from safetensors.torch import save_file
 
     check_losses(settings.losses, settings.views)
-    check_constant(settings.losses)
     check_pieces(settings)
     if not settings.out:
         raise UserError("out= is empty; name the safetensors file to write")

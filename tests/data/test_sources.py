@@ -287,9 +287,15 @@ def test_a_bad_source_is_named(tmp_path: Path) -> None:
     assert (
         refusal(jsonl(tmp_path)) == f"data.source '{tmp_path}/train.jsonl' has no rows; there is nothing to learn from"
     )
+    pq.write_table(pa.table({"problem": [], "answer": []}), tmp_path / "empty.parquet")
+    assert refusal(f"{tmp_path}/empty.parquet").endswith("empty.parquet' has no rows; there is nothing to learn from")
     row = {"problem": "?", "answer": "1", "id": "one"}
     assert "repeats 2 id(s); ids must be unique" in refusal(jsonl(tmp_path, row, row, row))
-    assert refusal(f"{tmp_path}/none.jsonl") == f"{tmp_path}/none.jsonl does not exist"
+    assert (
+        refusal(f"{tmp_path}/none.jsonl") == f"the data file {tmp_path}/none.jsonl does not exist; check data.source"
+    )
+    (tmp_path / "folder.jsonl").mkdir()
+    assert refusal(f"{tmp_path}/folder.jsonl").endswith("folder.jsonl is no file; check data.source")
     assert (
         refusal(f"{tmp_path}/none.parquet")
         == f"the data file {tmp_path}/none.parquet does not exist; check data.source"

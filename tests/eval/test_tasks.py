@@ -142,6 +142,10 @@ def test_the_mini_world_stands_in_and_says_so(capsys: pytest.CaptureFixture[str]
 
 def test_a_run_gives_its_final_weights(tmp_path: Path) -> None:
     run = tmp_path / "run"
+    with pytest.raises(UserError, match=r"run is no run folder, it holds no config.yaml; check run="):
+        trained_model(run, settings_of().model)
+    run.mkdir()
+    (run / "config.yaml").touch()
     with pytest.raises(UserError, match="has no final weights yet; finish it with python -m train"):
         trained_model(run, settings_of().model)
     (run / "final").mkdir(parents=True)

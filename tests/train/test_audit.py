@@ -9,9 +9,9 @@ from common import UserError
 from configs import compose
 from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
 from tests.train.test_recipes import PAIRS
-from train.audit import gradient as audit_module
 from train.audit.force import forces
 from train.audit.gradient import audit, audit_weights
+from train.audit.gradient import gradient as audit_module
 from train.losses.batch import ScoredBatch
 from train.needs import needs_of
 from train.objective import token_losses, total_loss
@@ -69,11 +69,6 @@ def test_the_audit_names_a_term_that_never_reaches_the_loss(monkeypatch):
     monkeypatch.setattr(audit_module.objective, "total_loss", stale_total)
     with pytest.raises(UserError, match="loss term perception_kl is computed but is no part of the loss"):
         audit(LossSettings(perception_kl=PerceptionKlSettings()), random_batch())
-
-
-def test_the_audit_refuses_unknown_names_of_constant_terms():
-    with pytest.raises(UserError, match=r"names 'mask_entropy', which is no loss term; use ppo, reference_kl"):
-        audit(LossSettings(constant=["mask_entropy"]), random_batch())
 
 
 @pytest.mark.parametrize(("method", "scale"), PAIRS)

@@ -19,19 +19,17 @@ from torch import Tensor
 
 from common import UserError
 from train import objective
-from train.losses import EMITTED
+from train.checks import WEIGHTS
 from train.losses.batch import ScoredBatch
 from train.settings import LossSettings
 from train.table.columns import CLEAN, ENGINE, POLICY, parse
 
 STEP = 0.1
-WEIGHTS = "weights."
 ADVICE = "mend it, or list it in losses.constant if that is meant"
 
 
 def audit(losses: LossSettings, batch: ScoredBatch) -> None:
     """Stop the run, naming the term, if one cannot act."""
-    check_constant(losses)
     terms, _ = objective.token_losses(losses, batch)
     for name in watched(losses, terms):
         if all(gradient is None for gradient in gradients(terms[name].sum(), batch)):
@@ -47,13 +45,6 @@ def audit(losses: LossSettings, batch: ScoredBatch) -> None:
         rest = objective.total_loss({n: v for n, v in terms.items() if n != name}, shares_NT)
         if not differ(gradients(whole, moved), gradients(rest, moved)):
             raise UserError(f"loss term {name} is computed but is no part of the loss that is trained; {ADVICE}")
-
-
-def check_constant(losses: LossSettings) -> None:
-    """Refuse names in `losses.constant` that are no terms and no weights."""
-    unknown = [name for name in losses.constant if name not in EMITTED and not name.startswith(WEIGHTS)]
-    if unknown:
-        raise UserError(f"losses.constant names '{unknown[0]}', which is no loss term; use {', '.join(EMITTED)}")
 
 
 def audit_weights(losses: LossSettings, by_piece: Mapping[str, Tensor], mask_NT: Tensor) -> None:
