@@ -6,11 +6,9 @@ from common import UserError, did_you_mean
 from data.views import View
 from train.losses import EMITTED
 from train.needs import check_pieces, needs_of
-from train.settings import LossSettings, RolloutSettings, TrainSettings
+from train.settings import WEIGHTS_OF, LossSettings, RolloutSettings, TrainSettings
 from train.table.columns import POLICY, STATES, TEACHER
 from verify import GRADERS
-
-WEIGHTS = "weights."
 
 
 def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
@@ -31,7 +29,7 @@ def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
 
 def check_constant(losses: LossSettings) -> None:
     """Refuse names in `losses.constant` that are no terms and no weights."""
-    unknown = [name for name in losses.constant if name not in EMITTED and not name.startswith(WEIGHTS)]
+    unknown = [name for name in losses.constant if name not in EMITTED and not name.startswith(WEIGHTS_OF)]
     if unknown:
         raise UserError(f"losses.constant names '{unknown[0]}', which is no loss term; use {', '.join(EMITTED)}")
 

@@ -35,6 +35,7 @@ else:
 
 # What a run writes and where it runs; its numbers do not follow from these.
 PLACE = frozenset({"run", "keep", "parallel"})
+WEIGHTS_OF = "weights."  # before a weight's name in losses.constant
 
 
 @dataclass(frozen=True)

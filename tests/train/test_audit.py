@@ -9,9 +9,9 @@ from common import UserError
 from configs import compose
 from tests.train.test_objective import EVERY_TERM, random_batch, shares_of
 from tests.train.test_recipes import PAIRS
+from train.audit import gradient as audit_module
 from train.audit.force import forces
 from train.audit.gradient import audit, audit_weights
-from train.audit.gradient import gradient as audit_module
 from train.losses.batch import ScoredBatch
 from train.needs import needs_of
 from train.objective import token_losses, total_loss

@@ -19,9 +19,8 @@ from torch import Tensor
 
 from common import UserError
 from train import objective
-from train.checks import WEIGHTS
 from train.losses.batch import ScoredBatch
-from train.settings import LossSettings
+from train.settings import WEIGHTS_OF, LossSettings
 from train.table.columns import CLEAN, ENGINE, POLICY, parse
 
 STEP = 0.1
@@ -51,7 +50,7 @@ def audit_weights(losses: LossSettings, by_piece: Mapping[str, Tensor], mask_NT:
     """Stop the run, naming the piece, if a W is zero everywhere or the same everywhere."""
     for name, weight_NT in by_piece.items():
         values = weight_NT[mask_NT > 0]
-        if not len(values) or WEIGHTS + name in losses.constant:
+        if not len(values) or WEIGHTS_OF + name in losses.constant:
             continue
         if not values.any():
             raise UserError(f"weights.{name} is 0 at every token of the first step; mend it or take it out")
