@@ -4,6 +4,7 @@ Writes bench/engines.json. Both are warm when the clock starts; runs of the two 
 machine slows both.
 """
 
+import argparse
 import json
 import statistics
 import sys
@@ -79,4 +80,6 @@ def main(note: str) -> None:
 
 
 if __name__ == "__main__":
-    main(" ".join(sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("note", nargs="*", help="words about the machine, kept with the numbers")
+    main(" ".join(parser.parse_args().note))

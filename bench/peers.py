@@ -5,6 +5,7 @@ loss of one mini-batch and its gradients. Old and reference log-probs are given 
 Before anything is timed, both gradients are compared.
 """
 
+import argparse
 import json
 import sys
 import tempfile
@@ -169,6 +170,7 @@ def compare(group: int, response: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     record = Run.collect(settings_of("grpo", 8), into=OUT)
     rows = [compare(group, response) for group, response in ((8, 32), (16, 32), (8, 128))]
     result = {"trl": version("trl"), "rows": rows, "provenance": record.provenance()}

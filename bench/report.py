@@ -5,6 +5,7 @@ takes about a minute and is not counted. Then `python -m analysis report runs=a,
 process of its own with its imports: once as it comes (200 samples in the browser) and once with all of them.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -40,6 +41,7 @@ def measure(runs: list[Path], options: list[str], out: Path) -> dict[str, Any]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     load_before, run = os.getloadavg()[0], Run.collect(EvalSettings(), into=OUT)
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder) / name for name in ("base", "again")]

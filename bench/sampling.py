@@ -10,6 +10,7 @@ its responses are stored, prompts encoded included. Responses of both ways are c
 difference between log-probs.
 """
 
+import argparse
 import json
 import statistics
 import sys
@@ -114,6 +115,7 @@ def evaluation(settings: EvalSettings) -> dict[str, Any]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     settings = compose(TrainSettings, ["method=grpo", "scale=mini"])
     record = Run.collect(settings, into=OUT)
     result = {

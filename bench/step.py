@@ -11,6 +11,7 @@ A step is what a policy-side step of training does: old, reference and (PAPO) ma
 backward of two updates. Prompts have 64 image tokens and about 40 of text, responses 32; groups of 8 unless said.
 """
 
+import argparse
 import json
 import statistics
 import sys
@@ -239,6 +240,7 @@ def draw(rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     record = Run.collect(settings_of("papo_g", 8), into=OUT)
     table = [variants_row(method, 8, 32, VARIANTS, counted=True) for method in ("grpo", "papo_g")]
     points = [(1, 32), (2, 32), (4, 32), (8, 32), (16, 32), (8, 8), (8, 64), (8, 128)]

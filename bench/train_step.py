@@ -4,6 +4,7 @@ Each row is one real run of the tiny model (20 steps of 24 prompts x 8 responses
 own, one after the other; medians over steps 6 to 20. Writes bench/train_step.json.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -49,6 +50,7 @@ def measure(options: list[str], folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     check_clean()
     results = {}
     for name, options in KINDS.items():

@@ -1,54 +1,32 @@
-"""Why responses are wrong, by a language model that sees picture, question, gold and response: two blinded passes.
-
-    python -m analysis.judge eval=runs/mini/base/eval/mini items=300 balanced=true out=build/judge/mini
-    python -m analysis.judge eval=runs/a/eval/mmk12 calibration=build/judge/mini out=runs/a/judge
+"""Ask a judge twice why responses are wrong, write its labels and what they say together.
 
 Both passes ask about the same responses, each in an order of its own and with the classes listed in another order, so
-that what a judge says twice was not said because of a place in a list. The first command
-measures the judge where the truth is known, the second corrects its class rates elsewhere by that.
+that what a judge says twice was not said because of a place in a list.
 """
 
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from analysis.judge.prompt import CLASSIFY, case_of, label_of, quote_stands
+from analysis.judge.settings import JudgeClassesSettings
 from analysis.judge.wrong_items import WrongItem, draw, folders_of, pictures_of, told
 from analysis.taxonomy import CLASSES
 from common import UserError, atomic_write_text, read_jsonl, sha256_of, write_jsonl
 from common.progress import progress
-from configs import Run, command, setting
+from configs import Run
 from verify.judge_prompts import Judgement
-from verify.llm_judge import JudgeSettings, LlmJudge
+from verify.llm_judge import LlmJudge
 
 PASSES = 2
 NO_PICTURE = "no_picture"
 Value = TypeVar("Value")
 LABELS, RECORD, PAGE = "labels.jsonl", "judge_classes.json", "judge_classes.md"
-
-
-@dataclass(frozen=True)
-class JudgeClassesSettings:
-    """One classification of wrong responses by a judge."""
-
-    eval: str = setting(help="folder of an evaluation; several with commas are drawn from together")
-    out: str = setting(help="folder of the labels and their summary")
-    items: int = setting(200, "wrong responses to classify, drawn at random; 0 = all")
-    verdict: str = setting("correct", "column of the predictions that says which responses are wrong")
-    balanced: bool = setting(False, "mini world: as many responses of every true class, for a calibration")
-    seed: int = setting(0, "seed of the draw, of both orders and of the resampling")
-    picture_side: int = setting(
-        1024,
-        "longest side of a picture for the judge, in pixels; 0 = a judge of text alone",
-        bounds="[0, inf)",
-    )
-    calibration: str = setting("", "folder of a result on the mini world by the same judge; corrects the class rates")
-    judge: JudgeSettings = setting(factory=JudgeSettings, help="the judge")
 
 
 def two_orders(values: Sequence[Value], name: str) -> list[list[Value]]:
@@ -173,9 +151,3 @@ def judge_classes(settings: JudgeClassesSettings) -> None:
     atomic_write_text(out / PAGE, text)
     atomic_write_text(out / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     print(text, end="")
-
-
-def main(argv: list[str]) -> int:
-    prog = "python -m analysis.judge"
-    run = "analysis.judge.classes:judge_classes"
-    return command(JudgeClassesSettings, run, argv, prog=prog, summary=str(__doc__))

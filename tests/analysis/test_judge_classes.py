@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from analysis.judge import classes, prompt
-from analysis.judge.classes import main, read_labels, two_orders
+from analysis.judge.__main__ import main
+from analysis.judge.classes import read_labels, two_orders
 from analysis.judge.prompt import CLASSIFY, Label, case_of, read_label
 from analysis.judge.wrong_items import WrongItem, draw
 from analysis.taxonomy import CLASSES, GRADER

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.judge.classes import main, read_labels
+from analysis.judge.__main__ import main
+from analysis.judge.classes import read_labels
 from analysis.taxonomy import CLASSES
 from common import read_jsonl
 from common.endpoint import SERVER_KEY

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.judge.classes import NO_PICTURE, main, read_labels
+from analysis.judge.__main__ import main
+from analysis.judge.classes import NO_PICTURE, read_labels
 from common import read_jsonl
 from common.endpoint import SERVER_KEY, Endpoint
 from configs import compose, save_resolved

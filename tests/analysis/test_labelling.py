@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from analysis.judge.labelling import FORMAT, UNSURE, main, page_data, render
+from analysis.judge.labelling import main
+from analysis.judge.labels import FORMAT, UNSURE, page_data, render
 from analysis.judge.wrong_items import WrongItem, draw
 from analysis.taxonomy import CLASSES, TAXONOMY, VERSION
 from data import Sample

@@ -6,7 +6,8 @@ from configs import compose
 from data.mini.demonstrations import CLEAN
 from data.mini.lessons import lesson
 from models.loader import load
-from models.tiny.teach import COURSES, BaseSettings, make_base
+from models.tiny.settings import BaseSettings
+from models.tiny.teacher import COURSES, make_base
 from tests.conftest import tiny_settings
 
 
