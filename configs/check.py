@@ -118,6 +118,8 @@ class _Checker:
             return value
         if bare is float and type(value) is int:
             return float(value)
+        if bare in (bool, int, float):  # OmegaConf would take the texts "nan" and "3" for numbers, with a warning
+            raise self._wrong(value, kind, dotted)
         holder = OmegaConf.structured(_holder(kind))
         try:
             holder.value = value

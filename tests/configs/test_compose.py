@@ -215,6 +215,8 @@ def test_two_compositions_share_no_mutable_default(root: Path) -> None:
         ("seed=abc", "'seed' must be int, not \"abc\" (on the command line)"),
         ("seed=true", "'seed' must be int, not true (on the command line)"),
         ("seed=null", "'seed' must be int, not null (on the command line)"),
+        ("learning_rate=nan", "'learning_rate' must be float, not \"nan\" (on the command line)"),
+        ("seed='3'", "'seed' must be int, not \"3\" (on the command line)"),
         ("sizes=[1, x]", "'sizes[1]' must be int, not \"x\" (on the command line)"),
         ("sizes=3", "'sizes' must be list[int], not 3 (on the command line)"),
         ("rewards=3", "'rewards' must be dict[str, float], not 3 (on the command line)"),
