@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +80,16 @@ def write_lock(root: Path, name: str, pinned: Pinned) -> None:
     atomic_write_text(root / LOCK, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
+def connection_errors() -> list[type[Exception]]:
+    """Return what a failed connection raises in the HTTP client of huggingface_hub, which has had two."""
+    return [import_module(name).HTTPError for name in ("httpx", "httpx2") if find_spec(name)]
+
+
 def asked_hub(what: str, ask: Any, *arguments: Any, **options: Any) -> Any:
     """Return what a call of huggingface_hub returns; its errors become one sentence."""
-    import httpx
-
     try:
         return ask(*arguments, **options)
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except (OSError, ValueError, *connection_errors()) as error:
         said = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UserError(
             f"{what} cannot be read from the hub: {said}; check name, revision, connection and HF_TOKEN, and start "

@@ -33,7 +33,7 @@ from analysis.claims.verdicts import (
     judge,
     remark,
 )
-from common import atomic_write_text
+from common import UserError, atomic_write_text
 from configs.run import check_clean, in_results
 from eval.estimate import number_text
 from eval.output import MISSING, markdown
@@ -188,6 +188,8 @@ def run(settings: ClaimsSettings) -> None:
     for name in settings.claims:
         known(name, claims, "id", "claims=")
     wanted = {name: claim for name, claim in claims.items() if not settings.claims or name in settings.claims}
+    if settings.runs and not Path(settings.runs).is_dir():
+        raise UserError(f"there is no folder runs={settings.runs}; give the one that holds {settings.scale}/<method>")
     out = Path(settings.out)
     if settings.out and in_results(out):
         check_clean()

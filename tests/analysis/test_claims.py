@@ -29,7 +29,8 @@ from analysis.claims.ledger import (
     TokenScore,
     read_ledger,
 )
-from analysis.claims.run import page, record
+from analysis.claims.run import page, record, run
+from analysis.claims.settings import ClaimsSettings
 from analysis.claims.statistics import NotRun, over_seeds, token_auc, values_of
 from analysis.claims.verdicts import Judged, Sources, holm_by_claim, judge, remark, verdict
 from analysis.experiments import Experiment, read_table_file, rows_of, suite_of
@@ -367,3 +368,8 @@ def test_a_single_value_has_no_test() -> None:
     found = over_seeds({0: 0.5}, 0.0, "percent")
     assert isnan(found.p_value) and not found.estimate.has_interval
     assert verdict(claim(TokenScore(score="k3")), found, nan) == "inconclusive"
+
+
+def test_a_folder_of_runs_that_is_not_there_is_no_ledger_of_claims_that_did_not_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"there is no folder runs={tmp_path}/gone; give the one that holds mini/<"):
+        run(compose(ClaimsSettings, [f"runs={tmp_path}/gone"]))

@@ -1,5 +1,6 @@
 """Weights and data of a scale from a hub on this machine: pinned, resumed, checked, found by the other commands."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -8,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import get_session
 
 import data.hub
 from analysis.fetch import FetchSettings, repos_of
 from common import UserError
 from configs import compose
-from data.hub import HubFile, Pinned, asked_hub, check_disk, read_lock, write_lock
+from data.hub import HubFile, Pinned, asked_hub, check_disk, connection_errors, read_lock, write_lock
 from data.sources import DataSettings, Samples, source_digest
 from eval.settings import EvalSettings
 from eval.tasks import tasks_of
@@ -153,7 +155,12 @@ def test_what_cannot_be_fetched_is_refused(changes: list[str], sentence: str) ->
         repos_of(asked(*changes))
 
 
-@pytest.mark.parametrize("error", [OSError("404: no such repository\nmore"), ValueError("a bad name"), OSError()])
+CONNECTION = [error("no connection") for error in connection_errors()]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("404: no such repository\nmore"), ValueError("a bad name"), OSError(), *CONNECTION]
+)
 def test_a_hub_that_does_not_answer_gets_one_sentence(error: Exception) -> None:
     def ask() -> None:
         raise error
@@ -163,6 +170,12 @@ def test_a_hub_that_does_not_answer_gets_one_sentence(error: Exception) -> None:
         UserError, match=f"^owner/name cannot be read from the hub: {said}; check name, revision, .*it resumes$"
     ):
         asked_hub("owner/name", ask)
+
+
+def test_the_errors_of_the_hubs_own_client_are_known() -> None:
+    """Its client changed with a version, and a machine without a connection answered with a traceback."""
+    client = importlib.import_module(type(get_session()).__module__.partition(".")[0])
+    assert client.HTTPError in connection_errors()
 
 
 def test_a_full_disk_is_refused_before_the_download(tmp_path: Path) -> None:
