@@ -80,16 +80,17 @@ def write_lock(root: Path, name: str, pinned: Pinned) -> None:
     atomic_write_text(root / LOCK, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
-def connection_errors() -> list[type[Exception]]:
-    """Return what a failed connection raises in the HTTP client of huggingface_hub, which has had two."""
-    return [import_module(name).HTTPError for name in ("httpx", "httpx2") if find_spec(name)]
+def connection_errors() -> tuple[type[Exception], ...]:
+    """Return what a failed connection raises: in huggingface_hub, which has had two HTTP clients, or below it."""
+    clients = [import_module(name) for name in ("httpx", "httpx2") if find_spec(name)]
+    return (OSError, ValueError, *(client.HTTPError for client in clients))
 
 
 def asked_hub(what: str, ask: Any, *arguments: Any, **options: Any) -> Any:
     """Return what a call of huggingface_hub returns; its errors become one sentence."""
     try:
         return ask(*arguments, **options)
-    except (OSError, ValueError, *connection_errors()) as error:
+    except connection_errors() as error:
         said = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UserError(
             f"{what} cannot be read from the hub: {said}; check name, revision, connection and HF_TOKEN, and start "
