@@ -9,24 +9,34 @@ python -m analysis table=1             a table of the paper at our scale, as Mar
 python -m analysis errors              the classes of error of the table's runs
 
 `python -m analysis <task> --help` lists the settings of a task: table (where none is named), errors, report or demo.
+Other parts have folders of their own, and answer to either name: `python -m analysis claims` or `analysis.claims`.
 """
 
+import runpy
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from analysis.settings import TASKS, RowsSettings
-from common import did_you_mean
+from common import UserError, did_you_mean
 from configs import command
 from configs.command import USAGE_ERROR
 
+PARTS = [path.parent.name for path in sorted(Path(__file__).parent.glob("*/__main__.py"))]
+
 
 def start(settings: RowsSettings) -> None:
-    """Do a task; a table or scale that is not there is refused before what draws and scores is loaded."""
-    from analysis.experiments import read_table_file, suite_of
+    """Do a task; what is not there is refused before what draws and scores is loaded."""
+    from analysis.experiments import read_table_file, rows_of, suite_of
 
     table = read_table_file(settings.table)
     if table["scales"]:
         suite_of(table, settings.scale)
+        rows_of(table, settings.methods)
+    named = [one for one in getattr(settings, "runs", "").split(",") if one]
+    for folder in named:
+        if not Path(folder).is_dir():
+            raise UserError(f"there is no folder {folder}; runs= takes folders of runs or of evaluations")
     from analysis.outputs import run
 
     run(settings)
@@ -36,12 +46,13 @@ def main(argv: Sequence[str]) -> int:
     """Run the task that the first bare word, or task=, names."""
     named = [one for one in argv if one.startswith("task=") or ("=" not in one and not one.startswith("-"))][:1]
     task = named[0].removeprefix("task=") if named else "table"
+    left = [one for one in argv if one not in named]
+    if (part := task.replace("-", "_")) in PARTS:
+        sys.argv = [f"analysis {task}", *left]
+        runpy.run_module(f"analysis.{part}", run_name="__main__", alter_sys=True)
     if task not in TASKS:
-        print(f"error: no analysis task '{task}'; {did_you_mean(task, TASKS)}", file=sys.stderr)
+        print(f"error: no analysis task '{task}'; {did_you_mean(task, [*TASKS, *PARTS])}", file=sys.stderr)
         return USAGE_ERROR
-    left = list(argv)
-    for one in named:
-        left.remove(one)
     prog = f"python -m analysis {task}"
     return command(TASKS[task], start, left, prog=prog, summary=str(__doc__))
 

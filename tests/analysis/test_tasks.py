@@ -32,8 +32,19 @@ def test_settings_that_make_no_sense_are_refused(arguments, sentence, capsys):
 def test_a_scale_is_refused_before_the_outputs_are_loaded(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "analysis.outputs", None)  # an import of it fails
     assert main(["scale=4b"]) == 2 and "no scale=4b" in capsys.readouterr().err
+    assert main(["methods=[papo_x]"]) == 2 and "no row papo_x" in capsys.readouterr().err
+    assert main(["report", "runs=runs/none,runs/nor_this"]) == 2
+    assert "there is no folder runs/none;" in capsys.readouterr().err
     with pytest.raises(ImportError):
         main(["scale=mini"])
+
+
+@pytest.mark.parametrize(("word", "part"), [("claims", "claims"), ("verify-results", "verify_results")])
+def test_a_part_of_the_room_answers_to_its_bare_name(word, part, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["analysis"])
+    with pytest.raises(SystemExit) as end:
+        main([word, "--help"])
+    assert end.value.code == 0 and f"python -m analysis.{part}" in capsys.readouterr().out
 
 
 def test_a_task_shows_its_own_settings_and_the_table_is_the_task_without_a_name(capsys):
