@@ -7,9 +7,9 @@
     sequence_token   value s, gradient of token t alone: exp(stop(mean d) + logp_t - stop(logp_t))
 
 `sequence_token` has the gradient of `sequence` where advantage and weights are constant within a response, and unlike
-it lets token weights act: with `sequence` they only rescale a response by their mean. The log-ratio is clamped to +-20
-and c = 3 as in the code that produced PAPO's numbers (arXiv 2507.06448; the paper mentions neither). verl has no dual
-clip for GSPO, EasyR1 keeps it: `dual_clip: 0` switches it off.
+it lets token weights act: with `sequence` they only rescale a response by their mean. Every token's log-ratio d_t is
+clamped to +-20, before the mean, and c = 3 as in the code that produced PAPO's numbers (arXiv 2507.06448; the paper
+mentions neither). verl has no dual clip for GSPO, EasyR1 keeps it: `dual_clip: 0` switches it off.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ LOG_RATIO_BOUND = 20.0
 
 
 def log_ratio(logp_NT: Tensor, old_logp_NT: Tensor, mask_NT: Tensor, kind: str) -> Tensor:
-    """Log of the importance ratio that each token uses, clamped."""
-    d_NT = logp_NT - old_logp_NT
+    """Log of the importance ratio that each token uses; every token is clamped, before any mean."""
+    d_NT = (logp_NT - old_logp_NT).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
     if kind != "token":
         valid = mask_NT > 0
         length_N1 = valid.sum(1, keepdim=True).clamp(min=1)
         mean_N1 = torch.where(valid, d_NT, 0.0).sum(1, keepdim=True) / length_N1
         d_NT = mean_N1.expand_as(d_NT) if kind == "sequence" else mean_N1.detach() + (logp_NT - logp_NT.detach())
-    return d_NT.clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
+    return d_NT
 
 
 def ppo_loss(
