@@ -110,6 +110,27 @@ def test_cppo_contrasts_two_views_on_the_tokens_that_lose_certainty():
     assert out["grad_logp_keep"][chosen == 0].abs().max() == 0 < out["grad_logp_keep"][0, 0].abs()
 
 
+def test_cppos_verl_recipe_keeps_every_token_that_ties_with_the_last():
+    given = step("remove") | {"logp_keep": torch.tensor(KEEP, dtype=torch.float64)}
+    given["old_entropy"] = rows("0 0 0 1; 1 1 1 1; 1 1 1 1; 0 1 1")
+    given["entropy_remove"] = rows("1 1 1 1; 2 2 2 2; 2 2 2 2; 0 1.5 1.5")
+    plain = ["method=cppo", "losses.reference_kl=null"]
+    exact = run(given, *plain)["weights/mask"]
+    assert torch.equal(exact, rows("1 1 0 0; 0 0 0 0; 0 0 0 0; 0 1 0"))  # two of three and one of two, in token order
+    tied = run(given, *plain, "weights.mask.count=floor", "losses.terms.contrast.distance=k3")["weights/mask"]
+    assert torch.equal(tied, rows("1 1 1 0; 0 0 0 0; 0 0 0 0; 0 1 1"))
+
+
+def test_cppos_distances_are_cut_before_they_are_compared():
+    given = step("remove") | {"logp_keep": torch.tensor(KEEP, dtype=torch.float64)}
+    given["logp_keep"][0, 1] = given["logp"][0, 1] - 25.0
+    out = run(given, "method=cppo", "losses.reference_kl=null")
+    # Of the tokens kept, number 2 of the first response: k+ = 25 becomes 20, k- = 1.95, so softplus is 180.5.
+    softplus = [math.log1p(math.exp(d / 0.1)) for d in (0.1 - 0.15, 20 - 1.95, 0.2 - 1.1)]
+    assert out["loss/contrast"].item() == pytest.approx(0.01 * sum(softplus) / 3, rel=1e-9)
+    assert out["grad_logp_keep"][0, 1] == 0 > out["grad_logp_keep"][0, 0]
+
+
 def test_roma_imitates_the_worst_view_on_right_answers_and_replays_their_advantages():
     views = {"blurred": VIEW, "compressed": KEEP, "coarse": OLD}
     given = step() | {f"logp_{name}": torch.tensor(value, dtype=torch.float64) for name, value in views.items()}

@@ -3,14 +3,14 @@
     k+ = distance to the preserving view, k- = to the removing view;  value = coef softplus((k+ - k-) / tau)
 
 averaged over the perception mask: a weight `entropy_gain` on this term with losses.denominator=selected. Both views
-carry gradient. `distance`: AReaL's trainer uses k1 (log p - log p_view), with which the clean view cancels; the verl
-recipe uses k3 with its bounds.
+carry gradient. `distance`: AReaL's trainer uses k1 (log p - log p_view), with which the clean view cancels where no
+distance is cut; the verl recipe uses k3 with its bounds. Its bound on k1 is not known to us: 20 here, as for k3's.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from common.lazy import torch
+from common.lazy import Tensor, torch
 from configs import setting
 from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
@@ -32,11 +32,17 @@ class Contrast(Term):
     def live(self) -> set[str]:
         return {f"logp@{self.keep}", f"logp@{self.remove}"}
 
+    def apart(self, batch: ScoredBatch, view: str) -> Tensor:
+        """Return the distance of a view [N, T], cut at its bounds."""
+        from models.kl import LOG_RATIO_BOUND, k1, k3
+
+        logp_NT, other_NT = batch.logp_NT, batch.score(f"logp@{view}")
+        if self.distance == "k3":
+            return k3(logp_NT, other_NT)
+        return k1(logp_NT, other_NT).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
+
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return coef x softplus((k+ - k-) / tau)."""
-        from models.kl import k1, k3
-
-        distance = k1 if self.distance == "k1" else k3
-        near_NT, far_NT = (distance(batch.logp_NT, batch.score(f"logp@{view}")) for view in (self.keep, self.remove))
+        near_NT, far_NT = (self.apart(batch, view) for view in (self.keep, self.remove))
         value_NT = torch.nn.functional.softplus((near_NT - far_NT) / self.tau)
         return TermLoss({"contrast": self.coef * value_NT} if self.coef else {}, {"actor/contrast": value_NT})

@@ -3,7 +3,8 @@
     dH = H(removing view) - H(clean);  among tokens with dH > 0, the highest half by dH / (H(removing) + 1e-6)
     W = 1 on them in responses of positive advantage, 0 elsewhere
 
-`count`: AReaL's trainer keeps ceil(share n), the verl recipe max(1, floor(share n)) of a response's n tokens.
+`count`: of a response's n tokens AReaL's trainer keeps ceil(share n), ties in token order; the verl recipe keeps
+max(1, floor(share n)), and every token that ties with the last of them.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class EntropyGain(Weight):
             rising = ((gain_NT[n] > 0) & good_NT[n]).nonzero()[:, 0]
             size = self.share * len(rising)
             kept = ceil(size - 1e-6) if self.count == "ceil" else max(1, int(size + 1e-6))
-            order = ratio_NT[n, rising].argsort(descending=True, stable=True)[:kept]
-            weight_NT[n, rising[order]] = 1.0
+            ranked, order = ratio_NT[n, rising].sort(descending=True, stable=True)
+            if self.count == "floor" and len(rising):
+                kept = int((ranked >= ranked[kept - 1]).sum())
+            weight_NT[n, rising[order[:kept]]] = 1.0
         return weight_NT
