@@ -14,10 +14,19 @@ def top_tokens(score_NT: Tensor, mask_NT: Tensor, share: float) -> Tensor:
     return valid_NT & (order_NT.argsort(dim=1) < count_N1)
 
 
-def top_overall(score_NT: Tensor, mask_NT: Tensor, share: float) -> Tensor:
-    """Return where a token is among the ceil(share sum T) of highest score over all responses together."""
-    chosen_1M = top_tokens(score_NT.reshape(1, -1), mask_NT.reshape(1, -1), share)
-    return chosen_1M.reshape(score_NT.shape)
+def top_overall(score_NT: Tensor, mask_NT: Tensor, share: float, seed: int | None = None) -> Tensor:
+    """Return where a token is among the ceil(share sum T) of highest score over all responses together; ties in
+    order, or drawn where there is a seed. The draw does not depend on the width of the padding.
+    """
+    chosen_NT = mask_NT > 0
+    score_1M = score_NT[chosen_NT][None]
+    if seed is None:
+        order_M = torch.arange(score_1M.shape[1])
+    else:
+        order_M = torch.randperm(score_1M.shape[1], generator=torch.Generator().manual_seed(seed))
+    best_1M = top_tokens(score_1M[:, order_M], torch.ones_like(score_1M), share)
+    chosen_NT[chosen_NT.clone()] = torch.zeros_like(best_1M[0]).index_copy(0, order_M, best_1M[0])
+    return chosen_NT
 
 
 def masked_mean(value_NT: Tensor, mask_NT: Tensor) -> Tensor:

@@ -131,6 +131,19 @@ def test_cppos_distances_are_cut_before_they_are_compared():
     assert out["grad_logp_keep"][0, 1] == 0 > out["grad_logp_keep"][0, 0]
 
 
+def test_tors_ties_are_drawn_and_padding_does_not_change_the_draw():
+    given = step("none")
+    given["old_entropy"] = rows("2 0 0 0; 0 0 0 0; 0 0 0 0; 0 0 0")  # one token of fifteen, and fourteen that tie
+    given["logp_none"] = given["old_logp"]
+    draws = [run(given, "method=tor_d", f"seed={seed}")["weights/levels"] for seed in range(8)]
+    for draw in draws:
+        assert draw[0, 0] == 1 and (draw == 1).sum() == 5 and (draw == 0.5).sum() <= 5  # ceil(0.3 x 15)
+    assert torch.equal(draws[0], run(given, "method=tor_d", "seed=0")["weights/levels"])
+    assert torch.stack(draws)[:, 1:].eq(1).any() and len({tuple(draw.flatten().tolist()) for draw in draws}) > 4
+    wide = {n: torch.cat([v, v.new_zeros(4, 3)], 1) if v.ndim == 2 else v for n, v in given.items()}
+    assert torch.equal(run(wide, "method=tor_d", "seed=0")["weights/levels"][:, :4], draws[0])
+
+
 def test_roma_imitates_the_worst_view_on_right_answers_and_replays_their_advantages():
     views = {"blurred": VIEW, "compressed": KEEP, "coarse": OLD}
     given = step() | {f"logp_{name}": torch.tensor(value, dtype=torch.float64) for name, value in views.items()}

@@ -4,7 +4,8 @@
     w = reasoning on R, perception on P alone, 0 elsewhere
 
 Entropies on the 0.95 nucleus are often exactly 0, so a threshold would keep every token of entropy 0: the share is
-exact here, ties in token order. The re-implementation that we read takes the nucleus; ours is the whole entropy.
+exact here, and ties are drawn by the step's seed, as in token order they would all fall to the first responses. The
+re-implementation that we read takes the nucleus; ours is the whole entropy.
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ class Levels(Weight):
 
     def weigh(self, table: Table) -> Tensor:
         """Return the level of every token [N, T]."""
-        reasoning_NT = top_overall(table.score(self.entropy), table.mask_NT, self.share)
-        perception_NT = top_overall(table.score(self.score).abs(), table.mask_NT, self.share)
+        reasoning_NT = top_overall(table.score(self.entropy), table.mask_NT, self.share, table.seed)
+        perception_NT = top_overall(table.score(self.score).abs(), table.mask_NT, self.share, table.seed)
         weight_NT = torch.zeros_like(table.advantage_NT)
         weight_NT = torch.where(perception_NT, self.perception, weight_NT)
         return torch.where(reasoning_NT, self.reasoning, weight_NT)
