@@ -16,8 +16,8 @@ what a term compares over the vocabulary with a teacher, with gradient: kl_teach
 kl_sharpened, jsd_teacher [N,T].
 
 It writes loss; grad_logp, grad_logp_<view>, grad_entropy [N,T], 0 where a branch is frozen; advantage [N] (the mean
-over a response's tokens) and advantage_tokens [N,T]; weights [N,T], what multiplies the clipped loss; loss/<term> and
-one scalar per metric, a mean over tokens.
+over a response's tokens) and advantage_tokens [N,T]; weights [N,T], what multiplies the clipped loss (distillation has
+none: its own), denominator included; weights/<piece> [N,T]; loss/<term> and one scalar per metric, a mean over tokens.
 
 The file is one mini-batch, the coefficients are those of the first step. reward is taken as it stands, so an overlong
 penalty is yours to add. Where the method filters groups (DAPO) and accuracy is given, groups outside the bounds are

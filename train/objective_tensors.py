@@ -181,10 +181,13 @@ def objective(settings: ObjectiveCommand, given: dict[str, Tensor]) -> dict[str,
 
 
 def shown_weights(measure: Measure, table: Table) -> Tensor:
-    """Return W of the policy term, or of the only weighted term, denominator included; 1 where there is none."""
-    name = "ppo" if "ppo" in measure.weights or not measure.weights else next(iter(measure.weights))
-    weight_NT = measure.weights.get(name)
-    return torch.ones_like(table.advantage_NT) if weight_NT is None else weight_NT
+    """Return W of the clipped loss, or of the weighted term of a method without one, denominator included.
+
+    It is 1 where that has no weight, and 0 at padding.
+    """
+    name = "ppo" if "ppo" in measure.shares else next(iter(measure.weights), "")
+    ones_NT = (table.mask_NT > 0).to(table.advantage_NT.dtype)
+    return ones_NT * measure.weights.get(name, ones_NT)
 
 
 def scattered(value: Tensor, kept: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def test_a_method_on_fixed_tensors_gives_the_formulas_loss_and_gradient(tmp_path
     torch.testing.assert_close(out["loss"], loss, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(out["grad_logp"], gradient, atol=1e-7, rtol=1e-5)
     assert out["grad_logp_masked"].abs().max() == 0  # PAPO as released: the masked branch is frozen
-    assert torch.equal(out["weights"], torch.ones(4, 5))
+    assert torch.equal(out["weights"], tensors["mask"])
     expected = torch.tensor([1.0, -1.0, -1.0, 1.0]) * (0.45 / (0.9 / 2**0.5 + 1e-6))
     torch.testing.assert_close(out["advantage"], expected)
     torch.testing.assert_close(out["advantage_tokens"], expected[:, None] * tensors["mask"])
@@ -101,6 +101,13 @@ def test_every_method_runs_on_the_command_line(tmp_path, method):
     assert any(out[name].abs().max() > 0 for name in learns) and out["advantage"].shape == (4,)
     frozen = method != "papo_g_both"
     assert (out["grad_logp_masked"].abs().max() == 0) == frozen
+
+
+@pytest.mark.parametrize("method", ["cppo", "roma", "rapo"])
+def test_weights_are_those_of_the_clipped_loss_and_not_of_another_term(tmp_path, method):
+    given = whatever_a_method_asks_for(method)
+    out = run_on(given, tmp_path, f"method={method}")
+    assert torch.equal(out["weights"], given["mask"]) and any(name.startswith("weights/") for name in out)
 
 
 def test_averages_reach_the_command_line(tmp_path):
