@@ -16,7 +16,7 @@ from train.needs import Needs, check_pieces, needs_of
 from train.objective import Measure, measured, row_shares, token_losses, token_mean, total_loss
 from train.objective_command import ObjectiveCommand
 from train.scoring.weighing import channels, weigh
-from train.table.columns import CLEAN, ENGINE, REFERENCE, TEACHER, ScoreName, summed
+from train.table.columns import CLEAN, ENGINE, POLICY, REFERENCE, TEACHER, ScoreName, summed
 from train.table.step_table import Table
 from train.tensor_file import read_tensors
 
@@ -33,10 +33,28 @@ def tensor_name(score: ScoreName, live: bool) -> str:
     return f"{score.quantity}{view}"
 
 
+def live_names(needs: Needs) -> set[str]:
+    """Return the names of the tensors through which a method may learn."""
+    return {"logp", *(tensor_name(score, live=True) for score in needs.live)}
+
+
+def fixed_name(score: ScoreName, needs: Needs) -> str:
+    """Return the name of a score from before the step, apart from that of the live one."""
+    name = tensor_name(score, live=False)
+    return f"old_{name}" if name in live_names(needs) else name
+
+
+def stand_ins(needs: Needs) -> dict[str, str]:
+    """Return under which second name a file may hold a score from before the step: with or without `old_`."""
+    names = [fixed_name(score, needs) for score in needs.fixed if score.model == POLICY]
+    other = {name: name.removeprefix("old_") if name.startswith("old_") else f"old_{name}" for name in names}
+    return {name: second for name, second in other.items() if second not in live_names(needs)}
+
+
 def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
     """Return the names of all tensors that a method needs."""
     names = ["logp", "old_logp", "mask", "reward", "group"]
-    names += [tensor_name(score, live=False) for score in sorted(needs.fixed)]
+    names += [fixed_name(score, needs) for score in sorted(needs.fixed)]
     names += [tensor_name(score, live=True) for score in sorted(needs.live)]
     names += sorted(needs.divergences)
     by_term = [term.needs_accuracy() for term in settings.losses.enabled()]
@@ -97,11 +115,11 @@ def scores_of(needs: Needs, given: dict[str, Tensor]) -> tuple[dict[str, Tensor]
         for name in given
         if name in ("logp", "entropy", "prior", *needs.divergences) or name.startswith("logp_")
     }
-    fixed = {}
+    fixed, second = {}, stand_ins(needs)
     for score in needs.fixed:
-        name = tensor_name(score, live=False)
-        old = f"old_{name}" if f"old_{name}" in given else name
-        fixed[str(score)] = given[old]
+        name = fixed_name(score, needs)
+        names = sorted({name, second.get(name, name)}, key=lambda name: not name.startswith("old_"))
+        fixed[str(score)] = next(given[name] for name in names if name in given)
     shown = {f"logp@{name.removeprefix('logp_')}": value for name, value in given.items() if name.startswith("logp_")}
     return {**shown, **fixed, "logp": given["old_logp"]}, leaves
 
@@ -208,7 +226,8 @@ def run(settings: ObjectiveCommand) -> None:
     if Path(settings.out).resolve() == Path(settings.tensors).resolve():
         raise UserError("out= is the file of tensors= itself; name another file to write")
     needs = needs_of(settings)
-    given = read_tensors(Path(settings.tensors), wanted_tensors(settings, needs), settings.method)
+    wanted = wanted_tensors(settings, needs)
+    given = read_tensors(Path(settings.tensors), wanted, settings.method, stand_ins(needs))
     result = objective(settings, given)
     try:
         with atomic_path(Path(settings.out)) as path:

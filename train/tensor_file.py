@@ -1,6 +1,6 @@
 """Tensors of an objective from a file: read, named, checked, made zero at padding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -18,13 +18,15 @@ def is_per_response(name: str) -> bool:
     return name in PER_RESPONSE or name.startswith("reward_")
 
 
-def read_tensors(path: Path, wanted: Sequence[str], method: str) -> dict[str, Tensor]:
+def read_tensors(
+    path: Path, wanted: Sequence[str], method: str, stand_ins: Mapping[str, str] | None = None
+) -> dict[str, Tensor]:
     """Return the given tensors, checked; 0 at padding, so that whatever stands there cannot spread.
 
-    `prompt` is `group` and `role` is 0 where the file has none.
+    `prompt` is `group` and `role` is 0 where the file has none. `stand_ins` names a second name of a wanted tensor.
     """
     given = load(path)
-    missing = [name for name in wanted if name not in given and not has_other_form(name, given)]
+    missing = [name for name in wanted if name not in given and (stand_ins or {}).get(name) not in given]
     if missing:
         raise UserError(f"{path} lacks {', '.join(missing)}, which method {method} asks for")
     shape = given["logp"].shape
@@ -44,11 +46,6 @@ def read_tensors(path: Path, wanted: Sequence[str], method: str) -> dict[str, Te
         name: value if is_per_response(name) or name in SCALARS else torch.where(valid, value, 0.0)
         for name, value in given.items()
     }
-
-
-def has_other_form(name: str, given: dict[str, Tensor]) -> bool:
-    """Return whether a fixed score is given as the live one of the same name, or as the one before the step."""
-    return f"old_{name}" in given or (name.startswith("old_") and name.removeprefix("old_") in given)
 
 
 def load(path: Path) -> dict[str, Tensor]:

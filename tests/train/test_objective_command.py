@@ -252,6 +252,32 @@ def test_values_that_no_run_could_produce_are_refused_by_tensor_and_row(tmp_path
     assert all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("grpo", "logp"),
+        ("grpo", "old_logp"),
+        ("vepo", "entropy"),
+        ("vepo", "old_entropy"),
+        ("roma", "logp_blurred"),
+        ("roma", "old_logp_blurred"),
+        ("papo_g_both", "logp_masked"),
+    ],
+)
+def test_no_tensor_stands_in_for_one_that_learns(tmp_path, method, name):
+    given = whatever_a_method_asks_for(method) | {"old_logp_masked": fixed_tensors()["logp_masked"]}
+    del given[name]
+    with pytest.raises(UserError, match=f"lacks {name}, which method {method} asks for"):
+        run_on(given, tmp_path, f"method={method}")
+
+
+def test_a_score_from_before_the_step_may_be_named_with_or_without_old(tmp_path):
+    given = whatever_a_method_asks_for("cppo")
+    wanted = run_on(given, tmp_path, "method=cppo")
+    found = run_on(given | {"entropy": given.pop("old_entropy")}, tmp_path, "method=cppo")
+    assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
+
+
 def test_an_undefined_group_and_no_responses_are_refused(tmp_path):
     tensors = fixed_tensors() | {"group": torch.tensor([0.0, 0.0, NAN, 1.0])}
     with pytest.raises(UserError, match="group"):
