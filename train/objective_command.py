@@ -13,7 +13,11 @@ tokens: logp, old_logp, mask [N,T], reward, group [N]; and what the method asks 
 engine_logp (losses.ppo.importance_cap), entropy (losses.entropy.kind=full) [N,T], accuracy [N] (losses.nll,
 a weight of kind correct), mark_<span> [N,T], reward_<term> [N], teacher_logp_<view> and teacher_kl_<view> (data), and
 what a term compares over the vocabulary with a teacher, with gradient: kl_teacher, kl_teacher_steered, kl_prior,
-kl_sharpened, jsd_teacher [N,T].
+kl_sharpened, jsd_teacher [N,T]. A score from before the step may be named with or without old_. You may add accuracy
+[N], for the filter; prompt [N], else group; role [N], else 0; progress, the share of the run that is over, else 0.
+
+Padding comes last in a row and may hold anything; log-probs are float32 or float64. A group of one response keeps its
+reward as its advantage.
 
 It writes loss; grad_logp, grad_logp_<view>, grad_entropy [N,T], 0 where a branch is frozen; advantage [N] (the mean
 over a response's tokens) and advantage_tokens [N,T]; weights [N,T], what multiplies the clipped loss (distillation has

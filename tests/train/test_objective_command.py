@@ -89,7 +89,7 @@ def whatever_a_method_asks_for(method: str) -> dict[str, torch.Tensor]:
     for name in wanted_tensors(settings, needs_of(settings)):
         if name not in given:
             value = torch.rand(4 if is_per_response(name) else (4, 5), generator=draw)
-            given[name] = -value if "logp" in name else value
+            given[name] = -value if "logp" in name else value.round() if name.startswith("mark_") else value
     return given
 
 
@@ -276,6 +276,33 @@ def test_a_score_from_before_the_step_may_be_named_with_or_without_old(tmp_path)
     wanted = run_on(given, tmp_path, "method=cppo")
     found = run_on(given | {"entropy": given.pop("old_entropy")}, tmp_path, "method=cppo")
     assert torch.equal(found["loss"], wanted["loss"]) and torch.equal(found["grad_logp"], wanted["grad_logp"])
+
+
+def test_a_misspelt_tensor_is_refused_and_not_taken_for_a_missing_one(tmp_path):
+    tensors = fixed_tensors() | {"acuracy": torch.ones(4)}
+    with pytest.raises(UserError, match="acuracy, which no method reads; did you mean 'accuracy'"):
+        run_on(tensors, tmp_path, "method=dapo")
+
+
+WHOLE = torch.tensor([0, 0, 1, 1])
+REFUSED = {
+    "whole log-probs": ("papo_g", {"logp": -torch.ones(4, 5, dtype=torch.long)}, "logp .* torch.int64"),
+    "half a group": ("grpo", {"group": torch.tensor([0.0, 0.0, 0.5, 0.5])}, "group .* whole number in row 2"),
+    "half a role": ("grpo", {"role": torch.tensor([0.0, 0.0, 0.5, 0.5])}, "role .* whole number in row 2"),
+    "role below 0": ("grpo", {"role": WHOLE - 1}, "role .* below 0 in row 0"),
+    "padding first": ("vgpo", {"mask": torch.tensor([[1.0] * 5] * 3 + [[0.0, 1, 1, 1, 1]])}, "mask .* row 3"),
+    "no token": ("grpo", {"mask": torch.tensor([[1.0] * 5] * 3 + [[0.0] * 5])}, "mask .* no token in row 3"),
+    "half a mark": ("srpo", {"mark_perception": torch.full((4, 5), 0.5)}, "mark_perception .* row 0"),
+    "accuracy above 1": ("dapo", {"accuracy": torch.tensor([1.0, 0, 7, 0])}, r"accuracy .* \[0, 1\] in row 2"),
+    "progress above 1": ("pepo_g", {"progress": torch.tensor(2.0)}, r"progress .* \[0, 1\]"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_tensors_that_would_be_misread_are_refused_by_name_and_row(tmp_path, case):
+    method, change, said = REFUSED[case]
+    with pytest.raises(UserError, match=said):
+        run_on(whatever_a_method_asks_for(method) | change, tmp_path, f"method={method}")
 
 
 def test_an_undefined_group_and_no_responses_are_refused(tmp_path):
