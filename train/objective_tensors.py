@@ -100,7 +100,8 @@ def token_advantages(settings: ObjectiveCommand, given: dict[str, Tensor]) -> tu
     terms = {name: given.get(f"reward_{name}", given["reward"]) for name in settings.rewards}
     found = []
     for reward_N in channels(settings, given["reward"], terms):
-        rows = advantages(settings.advantage.kind, reward_N, given["group"], valid_NT.sum(1), kl_rows, coef)
+        rules, lengths_N = settings.advantage, valid_NT.sum(1)
+        rows = advantages(rules.kind, reward_N, given["group"], lengths_N, kl_rows, coef, rules.epsilon)
         advantage_NT = torch.zeros_like(given["logp"])
         for row, value in enumerate(rows):
             advantage_NT[row, valid_NT[row]] = value.to(advantage_NT.dtype)

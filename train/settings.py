@@ -85,6 +85,9 @@ class AdvantageSettings:
     channels: Literal["sum", "per_term"] = setting(
         "sum", "standardise the sum of all reward terms, or each term apart and add their clipped losses"
     )
+    epsilon: float = setting(
+        1e-6, "added to a group's std (grpo); 1e-4 in TRL and what is built on it", bounds="[0, inf)"
+    )
 
 
 @dataclass(frozen=True)

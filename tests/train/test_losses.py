@@ -1,6 +1,7 @@
 """Every loss term against its formula, on hand-worked numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,10 +87,11 @@ def test_the_token_form_of_the_sequence_ratio_differs_only_under_weights():
     assert gspo_gradient("sequence", weights)[1][0, :3].tolist() == pytest.approx([-s] * 3, rel=1e-6)  # mean weight
 
 
-def test_a_token_far_off_is_cut_before_the_mean_of_its_response():
+@pytest.mark.parametrize("kind", ["sequence", "sequence_token"])
+def test_a_token_far_off_is_cut_before_the_mean_of_its_response(kind):
     logp = torch.tensor([[-1.0, -27.0]], requires_grad=True)
     old = torch.tensor([[-1.0, -1.0]])
-    loss, _ = ppo_loss(logp, old, torch.ones(1, 2), torch.ones(1, 2), GSPO)
+    loss, _ = ppo_loss(logp, old, torch.ones(1, 2), torch.ones(1, 2), replace(GSPO, ratio=kind))
     assert loss[0].tolist() == pytest.approx([-math.exp(-10)] * 2, rel=1e-6)  # mean of 0 and -20, not of 0 and -26
     loss.sum().backward()
     assert logp.grad[0].tolist() == pytest.approx([-math.exp(-10), 0.0], rel=1e-6)

@@ -270,6 +270,8 @@ def test_q_hawkeye_learns_less_from_problems_whose_scores_scatter():
     first, second = math.exp(-0.2), math.exp(-0.2 / 16)
     wanted = torch.tensor([[first]] * 2 + [[second]] * 2, dtype=torch.float64) * given["mask"]
     torch.testing.assert_close(out["weights/unsure"], wanted, atol=1e-12, rtol=0)
+    gain = 0.5 / (0.5**0.5 + 1e-4)  # its code adds 1e-4 to the std, not 1e-6
+    assert out["advantage"].tolist() == pytest.approx([gain, -gain, -gain, gain], rel=1e-12)
     lone = given | {"reward_place": torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)}  # one number, then none
     assert run(lone, "method=q_hawkeye", "losses.reference_kl=null")["weights/unsure"][
         given["mask"] > 0
@@ -283,7 +285,10 @@ NEUTRAL = {
     "pepo_d": ([], [], "dapo", None),  # progress 0
     "cppo": (["losses.terms.contrast.coef=0", "losses.denominator=all"], ["keep", "remove"], "grpo", None),
     "q_hawkeye": (
-        ["weights.unsure.alpha=0", "losses.perception_kl.coef=0", "losses.average=token"],
+        [
+            *("weights.unsure.alpha=0", "losses.perception_kl.coef=0", "losses.average=token"),
+            "advantage.epsilon=0.000001",
+        ],
         ["masked"],
         "grpo",
         None,

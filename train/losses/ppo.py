@@ -34,7 +34,7 @@ def log_ratio(logp_NT: Tensor, old_logp_NT: Tensor, mask_NT: Tensor, kind: str) 
         valid = mask_NT > 0
         length_N1 = valid.sum(1, keepdim=True).clamp(min=1)
         mean_N1 = torch.where(valid, d_NT, 0.0).sum(1, keepdim=True) / length_N1
-        d_NT = mean_N1.expand_as(d_NT) if kind == "sequence" else mean_N1.detach() + (logp_NT - logp_NT.detach())
+        d_NT = mean_N1.expand_as(d_NT) if kind == "sequence" else mean_N1.detach() + (d_NT - d_NT.detach())
     return d_NT
 
 

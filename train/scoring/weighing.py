@@ -62,8 +62,8 @@ def step_advantages(
         [k1(old, ref) for old, ref in zip(scores["logp"], scores["reference.logp"], strict=True)] if coef else None
     )
     rewards = channels(settings, experience.reward_N, experience.reward_terms)
-    kind = settings.advantage.kind
-    return [advantages(kind, reward_N, experience.group_N, lengths, kl_rows, coef) for reward_N in rewards]
+    kind, epsilon = settings.advantage.kind, settings.advantage.epsilon
+    return [advantages(kind, reward_N, experience.group_N, lengths, kl_rows, coef, epsilon) for reward_N in rewards]
 
 
 def weighed(
