@@ -93,6 +93,14 @@ def test_weights_and_loss_are_those_worked_out_apart(name):
     assert out["loss"].dtype == torch.float64
 
 
+def test_pgpo_gives_a_response_whose_tokens_score_alike_no_weight():
+    given = step("blind")
+    given["logp_blind"] = torch.where(torch.arange(4)[:, None] == 1, given["old_logp"], given["logp_blind"])
+    out = run(given, "method=pgpo")
+    assert out["weights"][1].abs().max() == 0 == out["grad_logp"][1].abs().max()
+    torch.testing.assert_close(out["weights"].sum(1)[[0, 2, 3]], torch.tensor([4.0, 4, 3], dtype=torch.float64))
+
+
 def test_vppos_gradient_of_the_first_response_is_that_worked_out():
     out = run(step("masked"), "method=vppo")
     wanted = torch.tensor([-0.0040, -0.0601, -0.0692, -0.0040], dtype=torch.float64)

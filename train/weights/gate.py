@@ -3,6 +3,8 @@
     x = log(1 + score), I = min-max of x within the response
     w = I / tau where I < tau, else 1 + beta (I - tau) / (1 - tau)
 
+A response whose tokens all score alike, one of a single token among them, has I = 0 and so no weight: its mass of 0
+cannot be kept. Uniform weights would be the other reading; no source says which.
 The paper's text keeps a response's mass, w T / sum w: that is losses.denominator=mass. The authors' development code
 takes tau as a quantile of I within the response, lifts weights below it to `least`, and keeps no mass; the paper does
 not say which of the two its numbers come from (`form`).
