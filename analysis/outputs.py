@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import hints
@@ -31,6 +32,7 @@ from common import UserError, atomic_write_bytes, atomic_write_text
 from configs import Run
 from configs.run import check_clean, in_results
 from eval.output import markdown
+from eval.statistics import holm
 
 
 def table_data(gathered: Gathered, settings: RowsSettings) -> TableData:
@@ -55,8 +57,8 @@ def write_table(gathered: Gathered, settings: RowsSettings, out: Path) -> list[C
         refuse_dirty(records)
     data.write(out)
     write_runs(gathered.experiments, gathered.classified, out)
-    ours = our_rows(gathered.items, gathered.paper, gathered.methods)
-    atomic_write_bytes(out / "table.png", png(table_figure(ours, ordered(gathered.paper))))
+    found = comparisons(gathered.items, gathered.paper, gathered.methods)
+    atomic_write_bytes(out / "table.png", png(table_picture(gathered, found)))
     if data.errors is not None:
         atomic_write_bytes(out / "errors.png", png(errors_figure(data.errors)))
     if data.has_suggestions:
@@ -67,7 +69,26 @@ def write_table(gathered: Gathered, settings: RowsSettings, out: Path) -> list[C
     if gathered.curves:
         atomic_write_bytes(out / "curves.png", png(table_curves(gathered)))
     atomic_write_text(out / "provenance.json", json.dumps(records, indent=2) + "\n")
-    return comparisons(gathered.items, gathered.paper, gathered.methods)
+    return found
+
+
+def table_picture(gathered: Gathered, found: Sequence[Comparison]) -> Figure:
+    """Draw every row in every column or, of many rows, what each gains on its baseline over all columns."""
+    if len(gathered.methods) <= MOST_LINES:
+        return table_figure(our_rows(gathered.items, gathered.paper, gathered.methods), ordered(gathered.paper))
+    overall = [one for one in found if one.group == "overall"]
+    gains = pd.DataFrame(
+        {
+            "label": f"{one.method} \u2212 {one.baseline}",
+            "difference": 100 * one.over_items.value,
+            "low": 100 * one.over_items.low,
+            "high": 100 * one.over_items.high,
+        }
+        for one in overall
+    ).assign(p=holm([one.p_value for one in overall]))
+    return forest_figure(
+        gains, "accuracy over all columns: difference in points, 95 % over problems; filled: p < 0.05"
+    )
 
 
 def table_curves(gathered: Gathered) -> Figure:
