@@ -86,9 +86,7 @@ def table_picture(gathered: Gathered, found: Sequence[Comparison]) -> Figure:
         }
         for one in overall
     ).assign(p=holm([one.p_value for one in overall]))
-    return forest_figure(
-        gains, "accuracy over all columns: difference in points, 95 % over problems; filled: p < 0.05"
-    )
+    return forest_figure(gains, "accuracy over all columns: difference in points, 95 % over problems")
 
 
 def table_curves(gathered: Gathered) -> Figure:
