@@ -251,7 +251,7 @@ def check_source(settings: DataSettings) -> None:
         return
     elif names_file and not path.is_file():
         wrong = "is no file" if path.exists() else "does not exist"
-        raise UserError(f"the data file {path} {wrong}; check data.source")
+        raise UserError(f"the data file {path} {wrong}; check the path")
     elif not names_file and (settings.source.count("/") != 1 or path.exists()):
         raise UserError(
             f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id"

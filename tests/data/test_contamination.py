@@ -226,4 +226,7 @@ def test_the_command_says_what_it_cannot_do_and_a_dry_run_reads_nothing(tmp_path
     done = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "distance: 24" in done.stdout and not (tmp_path / "out").exists()
     missing = subprocess.run([*line, "train=nowhere.jsonl", "test=mini"], cwd=ROOT, capture_output=True, text=True)
-    assert missing.returncode == 2 and missing.stderr == "error: nowhere.jsonl does not exist\n"
+    assert (
+        missing.returncode == 2
+        and missing.stderr == "error: the data file nowhere.jsonl does not exist; check the path\n"
+    )

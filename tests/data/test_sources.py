@@ -291,14 +291,11 @@ def test_a_bad_source_is_named(tmp_path: Path) -> None:
     assert refusal(f"{tmp_path}/empty.parquet").endswith("empty.parquet' has no rows; there is nothing to learn from")
     row = {"problem": "?", "answer": "1", "id": "one"}
     assert "repeats 2 id(s); ids must be unique" in refusal(jsonl(tmp_path, row, row, row))
-    assert (
-        refusal(f"{tmp_path}/none.jsonl") == f"the data file {tmp_path}/none.jsonl does not exist; check data.source"
-    )
+    assert refusal(f"{tmp_path}/none.jsonl") == f"the data file {tmp_path}/none.jsonl does not exist; check the path"
     (tmp_path / "folder.jsonl").mkdir()
-    assert refusal(f"{tmp_path}/folder.jsonl").endswith("folder.jsonl is no file; check data.source")
+    assert refusal(f"{tmp_path}/folder.jsonl").endswith("folder.jsonl is no file; check the path")
     assert (
-        refusal(f"{tmp_path}/none.parquet")
-        == f"the data file {tmp_path}/none.parquet does not exist; check data.source"
+        refusal(f"{tmp_path}/none.parquet") == f"the data file {tmp_path}/none.parquet does not exist; check the path"
     )
     assert "'train.csv' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id" in refusal("train.csv")
     assert "holds no train-*.parquet; check data.source and data.split" in refusal(str(tmp_path))

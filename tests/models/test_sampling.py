@@ -189,7 +189,6 @@ def test_what_is_saved_is_what_plain_transformers_loads(random_tiny, tmp_path):
     [
         ({"path": ""}, "has no path"),
         ({"path": "models/none"}, "does not exist"),
-        ({"dtype": "int3"}, "use float32 or"),
     ],
 )
 def test_wrong_model_settings_get_a_sentence(random_tiny_folder, change, said):
