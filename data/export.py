@@ -16,7 +16,7 @@ from common import UserError, atomic_write_text, write_jsonl
 from common.progress import progress
 from configs import command, setting
 from data.mini.columns import COLUMNS
-from data.mini.world import HELD_OUT, WORLD_VERSION, samples
+from data.mini.world import HELD_OUT, WORLD_VERSION, find_problem, samples
 from data.sample import Sample
 
 SPEC = "http://mlcommons.org/croissant/1.0"
@@ -125,6 +125,7 @@ def run(settings: ExportSettings) -> None:
             f"the mini world has no column '{unknown[0]}'; {known}" if unknown else "count must be at least 1"
         )
     columns, folder = settings.columns or list(COLUMNS), Path(settings.out)
+    find_problem(settings.split, columns[0], settings.count - 1)  # refuses split or count before anything is drawn
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with progress(f"export {settings.split}", len(columns)) as advance:

@@ -82,6 +82,8 @@ def run(settings: RewardsCommand) -> None:
     if not settings.rows or not settings.out:
         raise UserError("name both files: rows=in.jsonl out=out.jsonl")
     given = read_jsonl(Path(settings.rows))
+    if not given:
+        raise UserError(f"{settings.rows} has no rows; there is nothing to reward")
     rows, readings = rows_of(given, settings.rows, settings.grader)
     for name, piece in settings.rewards.items():
         for column in sorted(piece.columns()):

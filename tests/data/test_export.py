@@ -45,8 +45,14 @@ def test_the_card_names_files_by_their_hash_and_every_field(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("option", "sentence"),
-    [("split=tests", "no split 'tests'"), ("columns=[colour]", "no column 'colour'"), ("count=0", "at least 1")],
+    [
+        ("split=tests", "no split 'tests'"),
+        ("columns=[colour]", "no column 'colour'"),
+        ("count=0", "at least 1"),
+        ("count=401", "400 problems"),
+    ],
 )
 def test_what_cannot_be_written_is_one_sentence(tmp_path: Path, option: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         export(tmp_path, option)
+    assert not list(tmp_path.rglob("*.png"))

@@ -40,6 +40,8 @@ def test_ticks_that_a_judge_left_out_count_as_facts_not_stated(tmp_path):
 
 
 def test_mistakes_are_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="has no rows"):
+        rewarded(tmp_path, [], "method=grpo")
     with pytest.raises(UserError, match="column 'visual_facts'"):
         rewarded(tmp_path, [RIGHT | {"columns": {}}], "method=perception_r1")
     with pytest.raises(UserError, match="'answr'"):
