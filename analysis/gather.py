@@ -24,7 +24,7 @@ from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.outside import refuse_other_benchmark, refuse_other_verdicts
 from analysis.plan import lacking, plan_lines
-from analysis.reuse import read_origin
+from analysis.reuse import read_origin, refuse_wrong_options
 from analysis.settings import RowsSettings, TableSettings
 from common import UserError
 from configs.run import Run, check_clean
@@ -76,6 +76,8 @@ def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) ->
     `clean` refuses a tree with changes before anything is run.
     """
     experiments = experiments_of(settings, table)
+    for options in experiments[0].evaluations().values():
+        refuse_wrong_options([*options, *experiments[0].eval_options])
     plan = plan_lines(title_of(settings.table, table), table, experiments)
     if settings.plan:
         print("\n".join(plan))

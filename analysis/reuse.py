@@ -114,6 +114,11 @@ def refuse_other_evaluation(folder: Path, overrides: Sequence[str]) -> None:
     refuse(difference(to_dict(with_items(before)), to_dict(with_items(now)), EVALUATION_PLACE), folder)
 
 
+def refuse_wrong_options(overrides: Sequence[str]) -> None:
+    """Refuse settings that no evaluation has, before a command with them is shown or run."""
+    compose(EvalSettings, overrides)
+
+
 def refuse(found: str, folder: Path) -> None:
     if found:
         raise UserError(

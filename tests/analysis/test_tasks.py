@@ -20,6 +20,7 @@ from analysis.__main__ import main
         (["scale=4b"], "the table has no scale=4b; it has mini,"),
         (["report", "table=99"], "there is no table=99; configs/tables has table=1,"),
         (["seeds=0"], "seeds is 0; it must lie in [1, inf)"),
+        (["plan=true", "eval=[itmes=5]"], "itmes"),
         (["errors", "table=figure12"], "is made by python -m analysis table=figure12"),
     ],
 )
