@@ -42,7 +42,7 @@ def measure(runs: list[Path], options: list[str], out: Path) -> dict[str, Any]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    load_before, run = os.getloadavg()[0], Run.collect(EvalSettings(), into=OUT)
+    load_before, own = os.getloadavg()[0], Run.collect(EvalSettings(), into=OUT)
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder) / name for name in ("base", "again")]
         for seed, run in enumerate(runs):
@@ -57,7 +57,7 @@ def main() -> None:
         "responses_per_sample": K,
         "load_average_1_min_before": load_before,
         "results": results,
-        "provenance": run.provenance(),
+        "provenance": own.provenance(),
     }
     OUT.write_text(json.dumps(record, indent=2) + "\n")
     print(json.dumps(results, indent=2))
