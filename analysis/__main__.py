@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.settings import TASKS, RowsSettings
+from analysis.settings import TASKS, ReportSettings, RowsSettings
 from common import UserError, did_you_mean
 from configs import command
 from configs.command import USAGE_ERROR
@@ -33,10 +33,9 @@ def start(settings: RowsSettings) -> None:
     if table["scales"]:
         suite_of(table, settings.scale)
         rows_of(table, settings.methods)
-    named = [one for one in getattr(settings, "runs", "").split(",") if one]
-    for folder in named:
-        if not Path(folder).is_dir():
-            raise UserError(f"there is no folder {folder}; runs= takes folders of runs or of evaluations")
+    for one in settings.runs.split(",") if isinstance(settings, ReportSettings) else ():
+        if not Path(one.strip()).exists():
+            raise UserError(f"there is no folder {one}; runs= takes runs, evaluations or a training step")
     from analysis.outputs import run
 
     run(settings)
@@ -49,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     left = [one for one in argv if one not in named]
     if (part := task.replace("-", "_")) in PARTS:
         sys.argv = [f"analysis {task}", *left]
-        runpy.run_module(f"analysis.{part}", run_name="__main__", alter_sys=True)
+        runpy.run_module(f"analysis.{part}", run_name="__main__", alter_sys=True)  # it ends this process itself
     if task not in TASKS:
         print(f"error: no analysis task '{task}'; {did_you_mean(task, [*TASKS, *PARTS])}", file=sys.stderr)
         return USAGE_ERROR

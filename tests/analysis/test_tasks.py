@@ -30,14 +30,17 @@ def test_settings_that_make_no_sense_are_refused(arguments, sentence, capsys):
     assert said.startswith("error: ") and said.count("\n") == 1 and sentence in said
 
 
-def test_a_scale_is_refused_before_the_outputs_are_loaded(monkeypatch, capsys):
+def test_a_scale_is_refused_before_the_outputs_are_loaded(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "analysis.outputs", None)  # an import of it fails
     assert main(["scale=4b"]) == 2 and "no scale=4b" in capsys.readouterr().err
     assert main(["methods=[papo_x]"]) == 2 and "no row papo_x" in capsys.readouterr().err
     assert main(["report", "runs=runs/none,runs/nor_this"]) == 2
     assert "there is no folder runs/none;" in capsys.readouterr().err
-    with pytest.raises(ImportError):
-        main(["scale=mini"])
+    step = tmp_path / "step_000010.parquet"
+    step.touch()
+    for there in (["scale=mini"], ["report"], ["report", f"runs={tmp_path}, {step}"]):
+        with pytest.raises(ImportError):
+            main(there)
 
 
 @pytest.mark.parametrize(("word", "part"), [("claims", "claims"), ("verify-results", "verify_results")])
