@@ -24,10 +24,12 @@ from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.outside import refuse_other_benchmark, refuse_other_verdicts
 from analysis.plan import lacking, plan_lines
-from analysis.reuse import read_origin, refuse_wrong_options
+from analysis.reuse import read_origin
 from analysis.settings import RowsSettings, TableSettings
 from common import UserError
+from configs import compose
 from configs.run import Run, check_clean
+from eval.settings import EvalSettings
 
 SETTINGS = ("items", "k", "split", "sampling", "grader")  # of an evaluation, in a table's provenance
 
@@ -76,8 +78,8 @@ def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) ->
     `clean` refuses a tree with changes before anything is run.
     """
     experiments = experiments_of(settings, table)
-    for options in experiments[0].evaluations().values():
-        refuse_wrong_options([*options, *experiments[0].eval_options])
+    for options in experiments[0].evaluations().values():  # a setting that none has, before a command shows it
+        compose(EvalSettings, [*options, *experiments[0].eval_options])
     plan = plan_lines(title_of(settings.table, table), table, experiments)
     if settings.plan:
         print("\n".join(plan))

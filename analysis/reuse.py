@@ -39,11 +39,8 @@ def read_origin(folder: Path) -> dict[str, str]:
 
 def refuse_other_model(evaluation: Path, overrides: list[str]) -> None:
     """Refuse answers to other pictures or prompts than the table's: size and template are settings of the model."""
-    before, now = (
-        {name: value for name, value in to_dict(one)["model"].items() if name not in ITS_OWN}
-        for one in (load_resolved(EvalSettings, evaluation / "config.yaml"), compose(EvalSettings, overrides))
-    )
-    if found := difference(before, now):
+    before, now = load_resolved(EvalSettings, evaluation / "config.yaml"), compose(EvalSettings, overrides)
+    if found := difference(to_dict(before)["model"], to_dict(now)["model"], ITS_OWN):
         raise UserError(f"{evaluation} was made with model.{found} as the table asks; evaluate its weights again")
 
 
@@ -112,11 +109,6 @@ def refuse_other_evaluation(folder: Path, overrides: Sequence[str]) -> None:
     """Refuse an evaluation of other items, responses, views or graders than those of the table."""
     before, now = load_resolved(EvalSettings, folder / "config.yaml"), compose(EvalSettings, overrides)
     refuse(difference(to_dict(with_items(before)), to_dict(with_items(now)), EVALUATION_PLACE), folder)
-
-
-def refuse_wrong_options(overrides: Sequence[str]) -> None:
-    """Refuse settings that no evaluation has, before a command with them is shown or run."""
-    compose(EvalSettings, overrides)
 
 
 def refuse(found: str, folder: Path) -> None:

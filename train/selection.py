@@ -18,15 +18,14 @@ def top_overall(score_NT: Tensor, mask_NT: Tensor, share: float, seed: int | Non
     """Return where a token is among the ceil(share sum T) of highest score over all responses together; ties in
     order, or drawn where there is a seed. The draw does not depend on the width of the padding.
     """
-    chosen_NT = mask_NT > 0
-    score_1M = score_NT[chosen_NT][None]
-    if seed is None:
-        order_M = torch.arange(score_1M.shape[1])
-    else:
-        order_M = torch.randperm(score_1M.shape[1], generator=torch.Generator().manual_seed(seed))
-    best_1M = top_tokens(score_1M[:, order_M], torch.ones_like(score_1M), share)
-    chosen_NT[chosen_NT.clone()] = torch.zeros_like(best_1M[0]).index_copy(0, order_M, best_1M[0])
-    return chosen_NT
+    valid_NT = mask_NT > 0
+    score_M = score_NT[valid_NT]
+    order_M = torch.arange(len(score_M))
+    if seed is not None:
+        order_M = torch.randperm(len(score_M), generator=torch.Generator().manual_seed(seed))
+    best_M = torch.zeros(len(score_M), dtype=torch.bool)
+    best_M[order_M] = top_tokens(score_M[order_M][None], torch.ones(1, len(score_M)), share)[0]
+    return torch.zeros_like(valid_NT).masked_scatter(valid_NT, best_M)
 
 
 def masked_mean(value_NT: Tensor, mask_NT: Tensor) -> Tensor:

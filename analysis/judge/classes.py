@@ -1,8 +1,4 @@
-"""Ask a judge twice why responses are wrong, write its labels and what they say together.
-
-Both passes ask about the same responses, each in an order of its own and with the classes listed in another order, so
-that what a judge says twice was not said because of a place in a list.
-"""
+"""Ask a judge twice why responses are wrong, and write its labels and what they say together: see __main__.py."""
 
 import json
 import random
