@@ -37,6 +37,7 @@ class Row:
     id: str
     name: str
     set: Sequence[str] = ()
+    teacher: str = ""  # another row of the table: under each seed its final policy is this row's teacher
     run: str = ""  # folder of a run made elsewhere, with a folder seed<n> for each seed (docs/record.md)
     eval: Sequence[str] = ()  # further settings of `python -m eval`, for a row that is not trained
     here: bool = True  # False: a row of the paper alone, what it needs is not built (`left_out` says why)
@@ -69,6 +70,7 @@ class Experiment:
     train_options: Sequence[str] = ()  # further settings of a missing training
     eval_options: Sequence[str] = ()
     is_evaluated: bool = True  # False: a figure of training curves needs no answers
+    teacher: "Experiment | None" = None  # the training whose final policy is the teacher, under the same seed
     twin: Path | None = None  # where an equal training of an earlier row will lie
 
     @property
@@ -95,8 +97,16 @@ class Experiment:
         return self.twin or finished_training(self.own_folder, self.training) if self.is_trained else self.own_folder
 
     @property
+    def recipe(self) -> list[str]:
+        """Return the row's settings of `python -m train`, its teacher's weights among them."""
+        if self.teacher is None:
+            return list(self.row.set)
+        weights = self.teacher.folder / "final"
+        return [*self.row.set, f"teacher={self.suite.model}", f"teacher.path={weights}"]
+
+    @property
     def training(self) -> TrainSettings:
-        settings = composed((*self.row.set, f"scale={self.suite.scale}", *self.train_options))
+        settings = composed((*self.recipe, f"scale={self.suite.scale}", *self.train_options))
         return replace(settings, seed=self.seed, run=str(self.own_folder))
 
     @cached_property
@@ -123,7 +133,7 @@ class Experiment:
             refuse_other_training(self.folder, self.training)
         elif self.is_trained and not self.twin:
             own = [f"scale={self.suite.scale}", f"seed={self.seed}", f"run={self.folder}"]
-            todo.append(["train", *self.row.set, *own, *self.train_options])
+            todo.append(["train", *self.recipe, *own, *self.train_options])
         for folder, options in self.evaluations().items():
             evaluation = [*options, f"seed={self.seed}", *self.eval_options]
             if not (folder / "scores.json").exists():
@@ -170,6 +180,15 @@ def shown(command: Sequence[str]) -> str:
     return " ".join(["python", "-m", *command])
 
 
+def with_teachers(table: Mapping[str, Any], experiments: Sequence[Experiment]) -> list[Experiment]:
+    """Return the experiments, each with the training of the row that it learns from."""
+    rows = {row.id: row for row in rows_of(table)}
+    return [
+        replace(one, teacher=replace(one, row=rows[one.row.teacher])) if one.row.teacher else one
+        for one in experiments
+    ]
+
+
 def sharing(experiments: Sequence[Experiment]) -> list[Experiment]:
     """Return the experiments; of missing trainings with equal settings only the first is made, for all of them."""
     first: dict[str, Path] = {}
@@ -212,7 +231,7 @@ def table_names() -> list[str]:
 def read_table_file(name: str) -> dict[str, Any]:
     """Read a table: its rows, scales, columns and published values."""
     path = table_file(name)
-    if not path.exists():
+    if name not in table_names():
         known = ", ".join(f"table={one}" for one in table_names())
         raise UserError(f"there is no table={name}; configs/tables has {known}")
     found = read_yaml(path, f"configs/tables/{path.name}")
@@ -258,7 +277,11 @@ def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     unknown = [name for name in wanted if name not in rows]
     if unknown:
         raise UserError(f"the table has no row {unknown[0]}; it has {', '.join(rows)}")
-    return [rows[name] for name in wanted or rows]
+    found = [rows[name] for name in wanted or rows]
+    for row in found:
+        if row.teacher and rows[row.teacher] not in found:
+            raise UserError(f"row {row.id} learns from row {row.teacher}; name that row too")
+    return found
 
 
 def suite_of(table: dict[str, Any], scale: str) -> Suite:

@@ -38,12 +38,12 @@ def fill(experiments: Sequence[Experiment], parallel: int = 1) -> None:
 
 
 def jobs_of(experiments: Sequence[Experiment]) -> list[list[Job]]:
-    """Return the missing work in two waves: a row that uses the training of another waits until that is made."""
+    """Return the missing work in two waves: a row that uses the training or the policy of another waits for it."""
     waves: list[list[Job]] = [[], []]
     for experiment, commands in remaining(experiments):
         name, log = f"{experiment.row.id} seed {experiment.seed}", experiment.own_folder.with_suffix(".log")
         if commands:
-            waves[experiment.twin is not None].append(Job(name=name, commands=commands, log=log))
+            waves[bool(experiment.twin or experiment.teacher)].append(Job(name=name, commands=commands, log=log))
     return waves
 
 

@@ -18,6 +18,7 @@ from analysis.experiments import (
     suite_of,
     table_file,
     title_of,
+    with_teachers,
 )
 from analysis.filling import fill
 from analysis.items import Items, collect_items
@@ -55,21 +56,20 @@ def experiments_of(settings: RowsSettings, table: dict[str, Any]) -> list[Experi
     """Return the trainings and the untrained model that a table needs."""
     short = [] if isinstance(settings, TableSettings) else table.get("demo", [])
     suite, runs = suite_of(table, settings.scale), Path(settings.folder)
-    return sharing(
-        [
-            Experiment(
-                row=row,
-                suite=suite,
-                seed=seed,
-                runs=runs,
-                train_options=settings.train,
-                eval_options=settings.eval,
-                is_evaluated="curves" not in table,
-            )
-            for row in rows_of(table, settings.methods or short)
-            for seed in range(settings.seeds if row.set or row.run else 1)
-        ]
-    )
+    found = [
+        Experiment(
+            row=row,
+            suite=suite,
+            seed=seed,
+            runs=runs,
+            train_options=settings.train,
+            eval_options=settings.eval,
+            is_evaluated="curves" not in table,
+        )
+        for row in rows_of(table, settings.methods or short)
+        for seed in range(settings.seeds if row.set or row.run else 1)
+    ]
+    return sharing(with_teachers(table, found))
 
 
 def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) -> list[Experiment]:

@@ -39,9 +39,11 @@ def write_jobs(experiments: Sequence[Experiment], last: Sequence[str], folder: P
     `options` are further settings of train.slurm for every job, `last` the arguments of `python -m analysis`.
     """
     suite = experiments[0].suite
-    lines, waited = [], []
+    lines, waited, trains = [], [], dict[Path, str]()
     for number, (experiment, commands) in enumerate(remaining(experiments)):
-        stem, after = folder / f"{experiment.row.id}_seed{experiment.seed}", ""
+        stem = folder / f"{experiment.row.id}_seed{experiment.seed}"
+        teacher = trains.get(experiment.teacher.folder) if experiment.teacher else None
+        after = f"--dependency=afterok:${teacher} " if teacher else ""
         for room in ("train", "eval"):
             wanted = [one for one in commands if one[0] == room]
             if not wanted:
@@ -49,6 +51,7 @@ def write_jobs(experiments: Sequence[Experiment], last: Sequence[str], folder: P
             path = stem.with_name(f"{stem.name}.{room}.sbatch")
             if room == "train":
                 write_training(wanted[0][1:], path, options)
+                trains[experiment.folder] = f"{room}{number}"
             else:
                 write_simple(wanted, path, [f"scale={suite.scale}", *options])
             lines.append(f"{room}{number}=$(job {after}{path.as_posix()})")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import known_classes
-from analysis.experiments import REPOSITORY, Experiment, read_table_file, rows_of, suite_of, table_file
+from analysis.experiments import REPOSITORY, Experiment, read_table_file, rows_of, suite_of, table_file, with_teachers
 from analysis.items import Items, collect_items
 from analysis.measuring import measured
 from analysis.run_files import classes_table, curves_table, read_classes, read_curves
@@ -86,8 +86,9 @@ def on_disk(table: dict[str, Any], scale: str, runs: Path) -> list[Experiment]:
     """Return the experiments of a table under every seed that has a training at its scale."""
     suite, folders = suite_of(table, scale), (runs / scale).glob("*/seed*")
     seeds = sorted({int(match[1]) for path in folders if (match := SEED_FOLDER.fullmatch(path.name))})
-    return [
+    found = [
         Experiment(row=row, suite=suite, seed=seed, runs=runs)
         for row in rows_of(table)
         for seed in (seeds if row.set else [0])
     ]
+    return with_teachers(table, found)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from common import UserError
 from configs import setting
-from data.mini.scene import GRID
+from data.mini.scene import GRID, PAPER
 from data.parts import Part, Span, part_spans
 from data.views.base import Draw, Look, ResizedView, View
 
@@ -184,7 +184,8 @@ class Evidence(View):
     """A control that only the mini world allows: the cells that the answer rests on, kept alone or masked alone."""
 
     kind: Literal["evidence"] = "evidence"
-    show: bool = setting(False, "false: black cells hide the evidence; true: all other cells are black")
+    show: bool = setting(False, "false: the evidence is covered; true: all other cells are")
+    cover: Literal["black", "paper"] = setting("black", "covered cells: black, or as the world leaves an empty one")
 
     def columns(self) -> set[str]:
         return super().columns() | {"evidence"}
@@ -197,5 +198,5 @@ class Evidence(View):
         for row, column in look.sample.columns["evidence"]:
             hidden[row, column] = not self.show
         rows, columns = (np.arange(side) * GRID // side for side in pixels.shape[:2])
-        pixels[hidden[rows][:, columns]] = 0
+        pixels[hidden[rows][:, columns]] = 0 if self.cover == "black" else PAPER
         return Image.fromarray(pixels)

@@ -137,3 +137,33 @@ def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second
     fill(shared)
     assert ran == ["train", "eval"] * 4
     assert [one.commands()[0][0] for one in shared] == ["eval"] * 6 and len(missing(shared)) == 4
+
+
+def teachers(runs: Path, *options: str) -> list[Experiment]:
+    asked = compose(TableSettings, ["table=teachers", "scale=mini", "seeds=2", f"folder={runs}", *options])
+    return experiments_of(asked, read_table_file("teachers"))
+
+
+def test_a_row_learns_from_the_final_policy_of_its_teacher_under_the_same_seed(tmp_path: Path) -> None:
+    found = teachers(tmp_path)
+    (student,) = [one for one in found if (one.row.id, one.seed) == ("opd", 1)]
+    teacher = tmp_path / "mini" / "grpo" / "seed1" / "final"
+    assert student.commands()[0][:4] == ["train", "method=opd", "teacher=tiny", f"teacher.path={teacher}"]
+    assert student.training.teacher_model is not None and student.training.teacher_model.path == str(teacher)
+    first, second = jobs_of(found)
+    assert {job.name.split()[0] for job in first} == {"base", "grpo"}
+    assert {job.name.split()[0] for job in second} == {"opd", "va_opd", "vgs"}
+    with pytest.raises(UserError, match="row opd learns from row grpo; name that row too"):
+        teachers(tmp_path, "methods=[opd]")
+
+
+def test_a_students_job_waits_for_its_teachers_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = (
+        write_jobs(teachers(tmp_path / "runs"), ["table=teachers"], tmp_path / "jobs", ["gpus=1"])
+        .read_text()
+        .splitlines()
+    )
+    (teacher,) = [line.split("=")[0] for line in lines if "grpo_seed1.train" in line]
+    (student,) = [line for line in lines if "/opd_seed1.train" in line]
+    assert f"--dependency=afterok:${teacher} " in student

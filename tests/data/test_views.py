@@ -12,6 +12,7 @@ from configs.settings import options_of
 from data import Sample
 from data.__main__ import DataCommand
 from data.images import PillowImage
+from data.mini.scene import PAPER
 from data.mini.world import sample
 from data.views import (
     VIEWS,
@@ -248,6 +249,9 @@ def test_evidence_is_masked_or_kept_alone() -> None:
     assert (hidden == expected).all()
     shown = (pixels(apply_view(white(40, 80), Evidence(show=True), 0, SAMPLE)) == 0).all(axis=2)
     assert (shown == ~expected).all()
+    picture = coloured(40, 80)
+    kept = pixels(apply_view(picture, Evidence(show=True, cover="paper"), 0, SAMPLE))
+    assert (kept[expected] == pixels(picture)[expected]).all() and (kept[~expected] == PAPER).all()
     with pytest.raises(UserError, match="column 'evidence'"):
         apply_view(white(4, 4), Evidence(), 0)
 
