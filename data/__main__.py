@@ -25,7 +25,9 @@ class DataCommand:
     out: str = setting("build/contact_sheet.png", "PNG to write")
     seed: int = setting(0, "seed of the corruption and of the samples drawn")
     columns: list[str] = setting(factory=list, help="columns of the mini world; none = all")
-    count: int = setting(6, "samples per column on the sheet; of a folder, pictures per row and rows")
+    count: int = setting(
+        6, "samples per column on the sheet; of a folder, pictures per row and rows", bounds="[1, inf)"
+    )
 
 
 def run(settings: DataCommand) -> None:

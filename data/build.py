@@ -22,7 +22,7 @@ class BuildSettings:
     column: str = setting("visual_facts", "the column to build, see data/columns.py", group=False)
     data: DataSettings = setting(factory=DataSettings, help="the rows")
     values: str = setting("", "JSONL file of {id, <column>}; empty = the source knows the column itself")
-    count: int = setting(100, "rows of an endless source")
+    count: int = setting(100, "rows of an endless source", bounds="[1, inf)")
     out: str = setting("build/column.jsonl", "JSONL file to write: id, problem, answer, the column")
 
 

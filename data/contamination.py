@@ -53,7 +53,7 @@ class ContaminationSettings:
     test_split: str = setting("test", "split of the mini world or of a hub data set")
     train_images: str | None = setting(None, "where relative image paths of train start; None = beside the file")
     test_images: str | None = setting(None, "where relative image paths of test start; None = beside the file")
-    mini_samples: int = setting(2000, "samples taken from the endless mini world")
+    mini_samples: int = setting(2000, "samples taken from the endless mini world", bounds="[0, inf)")
     distance: int = setting(24, f"of {BITS} gradient bits that may differ before pictures are compared closely")
     difference: float = setting(0.12, "share of contrast that may stay unexplained in a near picture")
     out: str = setting("build/contamination", "folder for summary.json, pairs.jsonl and sheet.png")

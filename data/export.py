@@ -46,7 +46,7 @@ class ExportSettings:
     """One split as files."""
 
     split: str = setting("test", "test, validation, train (or train~0.5 for tau), twin or near")
-    count: int = setting(HELD_OUT, f"problems of each column; test and validation have {HELD_OUT}")
+    count: int = setting(HELD_OUT, f"problems of each column; test and validation have {HELD_OUT}", bounds="[1, inf)")
     columns: list[str] = setting(factory=list, help="columns of the mini world; none = all")
     out: str = setting("build/mini_world", "folder to write")
 

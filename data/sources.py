@@ -41,7 +41,7 @@ BLANK = b"-"  # stands for a picture where only their number counts
 class StageSettings:
     """A part of the training that learns from some of the samples."""
 
-    until: float = setting(1.0, "progress at which it ends: 0.3 = after three tenths of the steps")
+    until: float = setting(1.0, "progress at which it ends: 0.3 = after three tenths of the steps", bounds="(0, 1]")
     where: dict[str, str] = setting(factory=dict, help="what samples must have: a tag, column, answer_type or source")
 
 

@@ -12,6 +12,6 @@ class ServerSettings:
 
     base_url: str = setting(LOCAL_URL, "address of a vLLM server for the model that is evaluated")
     model: str = setting("", "name of the model there; empty = the only one it serves")
-    workers: int = setting(32, "requests under way at the same time")
-    timeout_s: float = setting(600.0, "limit of one try")
-    total_s: float = setting(1800.0, "limit of one request with all its tries and waits")
+    workers: int = setting(32, "requests under way at the same time", bounds="[1, inf)")
+    timeout_s: float = setting(600.0, "limit of one try", bounds="(0, inf)")
+    total_s: float = setting(1800.0, "limit of one request with all its tries and waits", bounds="(0, inf)")

@@ -95,8 +95,8 @@ class FilterSettings:
     """DAPO's dynamic sampling: keep prompts whose accuracy is mixed, sample more until the step is full."""
 
     by: list[str] = setting(["accuracy"], "reward terms of which one must be mixed within the prompt's rows")
-    low: float = setting(0.01, "a group is kept when its mean accuracy lies above")
-    high: float = setting(0.99, "and below; PAPO and VPPO: 0.01 and 0.99")
+    low: float = setting(0.01, "a group is kept when its mean accuracy lies above", bounds="[0, 1]")
+    high: float = setting(0.99, "and below; PAPO and VPPO: 0.01 and 0.99", bounds="[0, 1]")
     prompts: int = setting(128, "prompts sampled per round; PAPO: 128", bounds="[1, inf)")
     rounds: int = setting(20, "rounds before the run stops and says so", bounds="[1, inf)")
 

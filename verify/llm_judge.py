@@ -37,10 +37,14 @@ class JudgeSettings:
     workers: int = setting(8, "requests under way at the same time")
     timeout_s: float = setting(120.0, "limit of one try")
     total_s: float = setting(600.0, "limit of one request with all its tries and waits")
-    max_calls: int = setting(20_000, "requests per run; cases beyond are unscored (cached ones are free)")
-    max_tokens: int = setting(20_000_000, "tokens per run as the server counts them; requests under way still end")
-    max_reply_tokens: int = setting(512, "limit of one reply; a cut reply is unscored")
-    max_characters: int = setting(40_000, "longer cases are unscored")
+    max_calls: int = setting(
+        20_000, "requests per run; cases beyond are unscored (cached ones are free)", bounds="[0, inf)"
+    )
+    max_tokens: int = setting(
+        20_000_000, "tokens per run as the server counts them; requests under way still end", bounds="[0, inf)"
+    )
+    max_reply_tokens: int = setting(512, "limit of one reply; a cut reply is unscored", bounds="[1, inf)")
+    max_characters: int = setting(40_000, "longer cases are unscored", bounds="[1, inf)")
     vllm_fields: bool = setting(True, "send top_k and repetition_penalty too; off for OpenAI's own service")
 
 

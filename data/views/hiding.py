@@ -92,7 +92,9 @@ class AverageValues(View):
 
     kind: Literal["average_values"] = "average_values"
     draw: Draw = setting("per_response", "per_response, as it depends on what the response attends to")
-    sigmas: float = setting(2.0, "attention above its mean by so many standard deviations is strong; CFPO: 2")
+    sigmas: float = setting(
+        2.0, "attention above its mean by so many standard deviations is strong; CFPO: 2", bounds="[0, inf)"
+    )
     mean: Literal["scalar", "vector"] = setting(
         "scalar", "average over tokens and dimensions (code) or tokens (paper)"
     )

@@ -26,7 +26,7 @@ class Contrast(Term):
     coef: float = setting(0.01, "weight of the term")
     keep: str = setting("keep", "view that preserves information")
     remove: str = setting("remove", "view that takes information away")
-    tau: float = setting(0.1, "temperature")
+    tau: float = setting(0.1, "temperature", bounds="(0, inf)")
     distance: Literal["k1", "k3"] = setting("k1", "estimate of the divergence of a view")
 
     def live(self) -> set[str]:

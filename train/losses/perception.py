@@ -65,12 +65,12 @@ class PerceptionKlSettings(Term):
     view: str = setting("masked", "the corrupted view, a name under `views`")
     coef: float = setting(0.02, "gamma")
     end_coef: float | None = setting(None, "gamma falls linearly to this value; null = constant")
-    anneal_share: float = setting(0.5, "share of the run's steps over which gamma falls")
+    anneal_share: float = setting(0.5, "share of the run's steps over which gamma falls", bounds="(0, 1]")
     gradient: Literal["clean", "masked", "both"] = setting("clean", "which branch learns: clean is PAPO as released")
     ratio: Literal["masked_over_clean", "clean_over_masked"] = setting(
         "masked_over_clean", "k3's ratio: as the released code computes it, or as the paper prints it"
     )
-    bound: float = setting(10.0, "k3 of a token is cut here, and its gradient with it")
+    bound: float = setting(10.0, "k3 of a token is cut here, and its gradient with it", bounds="(0, inf)")
 
     @property
     def score(self) -> str:

@@ -69,14 +69,18 @@ class PpoSettings(Term):
     shown: ClassVar[dict[str, str]] = {"ppo": "actor/pg_loss"}
     every_role: ClassVar[bool] = True
 
-    clip_low: float = setting(0.2, "ratio clip below 1")
-    clip_high: float = setting(0.3, "ratio clip above 1; 0.3 is what PAPO's released GRPO scripts run")
-    dual_clip: float = setting(3.0, "bound on the loss of negative advantages; 0 = off")
+    clip_low: float = setting(0.2, "ratio clip below 1", bounds="[0, 1]")
+    clip_high: float = setting(
+        0.3, "ratio clip above 1; 0.3 is what PAPO's released GRPO scripts run", bounds="[0, inf)"
+    )
+    dual_clip: float = setting(3.0, "bound on the loss of negative advantages; 0 = off", bounds="[0, inf)")
     ratio: Literal["token", "sequence", "sequence_token"] = setting(
         "token", "importance ratio of a token: its own, or its response's (GSPO; sequence_token lets weights act)"
     )
     importance_cap: float = setting(
-        0.0, "weigh tokens by min(trainer / sampler probability, cap), which corrects the engine gap; 0 = off"
+        0.0,
+        "weigh tokens by min(trainer / sampler probability, cap), which corrects the engine gap; 0 = off",
+        bounds="[0, inf)",
     )
 
     def fixed(self) -> set[str]:

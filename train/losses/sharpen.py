@@ -52,7 +52,9 @@ class Sharpen(Term):
     kind: Literal["sharpen"] = "sharpen"
     coef: float = setting(1.0, "weight of the term")
     view: str = setting("black", "view that hides the picture from the teacher, a name under `views`")
-    alpha: float = setting(1.0, "how much of the gain from the picture is added; 0 = plain self-distillation")
+    alpha: float = setting(
+        1.0, "how much of the gain from the picture is added; 0 = plain self-distillation", bounds="[0, inf)"
+    )
     beta: float = setting(0.1, "least probability in the target as a share of the highest; 0 = all", bounds="[0, 1]")
     temperature: float = setting(2.0, "divides all logits; its square multiplies the loss", bounds="(0, inf)")
     soften: bool = setting(True, "false: the temperature multiplies the loss alone, as the code was released")

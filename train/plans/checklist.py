@@ -36,7 +36,7 @@ class Checklist(Plan):
 
     kind: Literal["checklist"] = "checklist"
     gate: float = setting(0.01, "least mean score of the checklist above which the problem is asked; below 0 = always")
-    bypass: float = setting(0.3, "probability that a problem behind the gate is asked all the same")
+    bypass: float = setting(0.3, "probability that a problem behind the gate is asked all the same", bounds="[0, 1]")
     coef: float = setting(0.1, "of the checklist's branch of the loss; 0 = asked and not trained")
     train_gated: bool = setting(False, "the checklist of a problem behind the gate is trained")
     ask: Literal["together", "apart"] = setting(

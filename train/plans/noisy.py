@@ -21,7 +21,9 @@ class Noisy(Plan):
 
     kind: Literal["noisy"] = "noisy"
     view: str = setting("noisy", "the noisy picture, a name under `views`")
-    share: float = setting(0.5, "share of rollouts.group that is sampled behind it; NoisyRollout: 6 of 12")
+    share: float = setting(
+        0.5, "share of rollouts.group that is sampled behind it; NoisyRollout: 6 of 12", bounds="[0, 1]"
+    )
 
     def views(self) -> set[str]:
         return {self.view}

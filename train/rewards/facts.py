@@ -39,7 +39,7 @@ class Facts(Reward):
     by: Literal["judge", "rule", "simulated"] = setting(
         "judge", "who ticks: the judge of the run, the mini world's rule, or the rule with errors"
     )
-    wrong: float = setting(0.1, "simulated: share of ticks that are turned over")
+    wrong: float = setting(0.1, "simulated: share of ticks that are turned over", bounds="[0, 1]")
 
     def columns(self) -> set[str]:
         return {"visual_facts"}

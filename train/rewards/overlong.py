@@ -9,8 +9,10 @@ from configs import setting
 class OverlongSettings:
     """DAPO's soft penalty on long responses, added to the reward."""
 
-    buffer: int = setting(512, "the penalty grows over the last so many tokens before max_new_tokens")
-    factor: float = setting(1.0, "penalty of a response that reaches max_new_tokens")
+    buffer: int = setting(
+        512, "the penalty grows over the last so many tokens before max_new_tokens", bounds="[1, inf)"
+    )
+    factor: float = setting(1.0, "penalty of a response that reaches max_new_tokens", bounds="[0, inf)")
 
 
 def overlong_penalty(length: int, limit: int, settings: OverlongSettings) -> float:

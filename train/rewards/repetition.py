@@ -27,8 +27,8 @@ class Repetition(Reward):
     """Penalty on word sequences that occur again."""
 
     kind: Literal["repetition"] = "repetition"
-    length: int = setting(20, "words of one sequence")
-    most: float = setting(2.0, "the penalty of endless repetition")
+    length: int = setting(20, "words of one sequence", bounds="[1, inf)")
+    most: float = setting(2.0, "the penalty of endless repetition", bounds="[0, inf)")
 
     def score(self, rows: Sequence[Row], tools: Tools) -> list[float | None]:
         """Return the penalty of every response."""

@@ -24,9 +24,9 @@ class Anchors(Weight):
     kind: Literal["anchors"] = "anchors"
     on: str = setting("perception_kl", "loss term that the weight multiplies")
     score: str = setting("entropy", "score whose highest tokens are anchors")
-    share: float = setting(0.05, "share of a response's tokens that may be anchors, at least one")
-    apart: int = setting(16, "tokens between two anchors at least")
-    window: int = setting(32, "tokens behind an anchor that are kept")
+    share: float = setting(0.05, "share of a response's tokens that may be anchors, at least one", bounds="(0, 1]")
+    apart: int = setting(16, "tokens between two anchors at least", bounds="[0, inf)")
+    window: int = setting(32, "tokens behind an anchor that are kept", bounds="[0, inf)")
 
     def needs(self) -> set[str]:
         return {self.score}

@@ -25,8 +25,8 @@ class Cgpo(Weight):
 
     kind: Literal["cgpo"] = "cgpo"
     view: str = setting("evidence", "view without the evidence")
-    share: float = setting(0.3, "share of the step's tokens in either set")
-    size: float = setting(0.1, "lambda: largest change of a response's factor")
+    share: float = setting(0.3, "share of the step's tokens in either set", bounds="(0, 1]")
+    size: float = setting(0.1, "lambda: largest change of a response's factor", bounds="[0, 1]")
 
     def needs(self) -> set[str]:
         return {f"k3@{self.view}", "entropy"}

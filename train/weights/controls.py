@@ -29,7 +29,7 @@ class Random(Weight):
     """1 on a random share of each response's tokens, 0 elsewhere."""
 
     kind: Literal["random"] = "random"
-    share: float = setting(0.4, "share of tokens that are kept, at least one")
+    share: float = setting(0.4, "share of tokens that are kept, at least one", bounds="(0, 1]")
 
     def weigh(self, table: Table) -> Tensor:
         """Return 1 where a token is kept."""
@@ -41,7 +41,7 @@ class Uniform(Weight):
     """One weight for every token: the mean weight of the method that it controls for."""
 
     kind: Literal["uniform"] = "uniform"
-    weight: float = setting(0.4, "the weight")
+    weight: float = setting(0.4, "the weight", bounds="[0, inf)")
 
     def weigh(self, table: Table) -> Tensor:
         """Return the weight everywhere."""
@@ -53,8 +53,8 @@ class Position(Weight):
     """A weight that depends on a token's place in its response alone."""
 
     kind: Literal["position"] = "position"
-    first: float = setting(1.5, "weight of a response's first token")
-    last: float = setting(0.5, "weight of its last token")
+    first: float = setting(1.5, "weight of a response's first token", bounds="[0, inf)")
+    last: float = setting(0.5, "weight of its last token", bounds="[0, inf)")
 
     def weigh(self, table: Table) -> Tensor:
         """Return the line from `first` to `last`."""
@@ -68,7 +68,7 @@ class Shuffled(Weight):
 
     kind: Literal["shuffled"] = "shuffled"
     score: str = setting("k3@masked", "score whose values are moved")
-    share: float = setting(0.4, "share of tokens that are kept, at least one")
+    share: float = setting(0.4, "share of tokens that are kept, at least one", bounds="(0, 1]")
 
     def needs(self) -> set[str]:
         return {self.score}

@@ -24,7 +24,7 @@ class Dependence(Weight):
 
     kind: Literal["dependence"] = "dependence"
     score: str = setting("k3@masked", "token score whose mean ranks responses")
-    low: float = setting(0.9, "factor of the response that depends least; 1 = no weighting")
+    low: float = setting(0.9, "factor of the response that depends least; 1 = no weighting", bounds="[0, 1]")
 
     def needs(self) -> set[str]:
         return {self.score}

@@ -24,7 +24,7 @@ class EntropyGain(Weight):
     kind: Literal["entropy_gain"] = "entropy_gain"
     on: str = setting("contrast", "loss term that the weight multiplies")
     view: str = setting("remove", "view that takes information away")
-    share: float = setting(0.5, "share of the tokens of rising entropy that are kept")
+    share: float = setting(0.5, "share of the tokens of rising entropy that are kept", bounds="(0, 1]")
     count: Literal["ceil", "floor"] = setting("ceil", "how the share is rounded")
 
     def needs(self) -> set[str]:

@@ -26,10 +26,12 @@ class Gate(Weight):
 
     kind: Literal["gate"] = "gate"
     score: str = setting("k3@blind", "score of dependence on the picture, at least 0")
-    tau: float = setting(0.4, "threshold on the scaled score (paper) or share of tokens below it (code)")
-    beta: float = setting(2.0, "what the highest token gets above 1")
+    tau: float = setting(
+        0.4, "threshold on the scaled score (paper) or share of tokens below it (code)", bounds="[0, 1]"
+    )
+    beta: float = setting(2.0, "what the highest token gets above 1", bounds="[0, inf)")
     form: Literal["paper", "code"] = setting("paper", "as the paper's text or as the development code has it")
-    least: float = setting(0.1, "least weight of the development code")
+    least: float = setting(0.1, "least weight of the development code", bounds="[0, 1]")
 
     def needs(self) -> set[str]:
         return {self.score}

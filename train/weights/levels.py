@@ -25,9 +25,9 @@ class Levels(Weight):
     kind: Literal["levels"] = "levels"
     entropy: str = setting("entropy", "score of reasoning tokens")
     score: str = setting("k1@none", "score of perception tokens; its size counts")
-    share: float = setting(0.3, "share of the step's tokens in either set")
-    reasoning: float = setting(1.0, "weight of reasoning tokens, those in both sets included")
-    perception: float = setting(0.5, "weight of tokens of perception alone")
+    share: float = setting(0.3, "share of the step's tokens in either set", bounds="(0, 1]")
+    reasoning: float = setting(1.0, "weight of reasoning tokens, those in both sets included", bounds="[0, inf)")
+    perception: float = setting(0.5, "weight of tokens of perception alone", bounds="[0, inf)")
 
     def needs(self) -> set[str]:
         return {self.entropy, self.score}

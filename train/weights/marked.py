@@ -25,8 +25,8 @@ class Marked(Weight):
 
     kind: Literal["marked"] = "marked"
     mark: Literal["fact", "false"] = setting("fact", "true statements of facts of the picture, or false ones")
-    inside: float = setting(1.0, "weight of marked tokens")
-    outside: float = setting(0.0, "weight of the others")
+    inside: float = setting(1.0, "weight of marked tokens", bounds="[0, inf)")
+    outside: float = setting(0.0, "weight of the others", bounds="[0, inf)")
 
     def marks(self) -> set[str]:
         return {self.mark}
@@ -42,7 +42,7 @@ class Penalty(Weight):
 
     kind: Literal["penalty"] = "penalty"
     mark: Literal["fact", "false"] = setting("false", "tokens that are penalised; fact is the control that must hurt")
-    size: float = setting(0.1, "share of the advantage that a marked token loses; Perceval: 0.1")
+    size: float = setting(0.1, "share of the advantage that a marked token loses; Perceval: 0.1", bounds="[0, 1]")
 
     def marks(self) -> set[str]:
         return {self.mark}

@@ -23,8 +23,8 @@ class Pepo(Weight):
 
     kind: Literal["pepo"] = "pepo"
     score: str = setting("prior", "nearness of a token's states to the picture's")
-    alpha: float = setting(0.05, "size of the gate")
-    tau: float = setting(1.8, "temperature of the softmax")
+    alpha: float = setting(0.05, "size of the gate", bounds="[0, 1]")
+    tau: float = setting(1.8, "temperature of the softmax", bounds="(0, inf)")
 
     def needs(self) -> set[str]:
         return {self.score, "entropy"}

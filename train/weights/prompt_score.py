@@ -19,7 +19,7 @@ class PromptScore(Weight):
 
     kind: Literal["prompt_score"] = "prompt_score"
     term: str = setting("checklist", "reward term whose mean is taken")
-    floor: float = setting(0.5, "least factor; 1 = no weighting")
+    floor: float = setting(0.5, "least factor; 1 = no weighting", bounds="[0, 1]")
 
     def terms(self) -> set[str]:
         return {self.term}

@@ -22,8 +22,8 @@ class Smooth(Weight):
 
     kind: Literal["smooth"] = "smooth"
     score: str = setting("k3@masked", "score that ranks tokens, see train/table/columns.py")
-    share: float = setting(0.4, "share of tokens that are chosen, at least one")
-    reach: int = setting(2, "tokens to either side that a weight is spread over; 0 = none")
+    share: float = setting(0.4, "share of tokens that are chosen, at least one", bounds="(0, 1]")
+    reach: int = setting(2, "tokens to either side that a weight is spread over; 0 = none", bounds="[0, inf)")
 
     def needs(self) -> set[str]:
         return {self.score}

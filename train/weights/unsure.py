@@ -22,7 +22,7 @@ class Unsure(Weight):
 
     kind: Literal["unsure"] = "unsure"
     term: str = setting("place", "reward term that holds each answer's place on the scale")
-    alpha: float = setting(0.2, "how much the widest scatter takes; 0 = no weighting")
+    alpha: float = setting(0.2, "how much the widest scatter takes; 0 = no weighting", bounds="[0, 1]")
 
     def terms(self) -> set[str]:
         return {self.term}

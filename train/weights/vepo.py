@@ -24,8 +24,8 @@ class Vepo(Weight):
 
     kind: Literal["vepo"] = "vepo"
     view: str = setting("noisy", "view with noise on the picture's features")
-    share: float = setting(0.2, "share of a response's tokens that are kept, at least one")
-    mix: float = setting(0.7, "a: exponent of the divergence against that of the entropy's change")
+    share: float = setting(0.2, "share of a response's tokens that are kept, at least one", bounds="(0, 1]")
+    mix: float = setting(0.7, "a: exponent of the divergence against that of the entropy's change", bounds="[0, 1]")
 
     def needs(self) -> set[str]:
         return {f"js@{self.view}", "entropy", f"entropy@{self.view}"}

@@ -26,9 +26,9 @@ class Vgpo(Weight):
 
     kind: Literal["vgpo"] = "vgpo"
     score: str = setting("focus", "cosine of a token's last state with the picture's mean state")
-    tail: float = setting(0.5, "last share of a response in which tokens may be boosted")
-    top: float = setting(0.2, "share of the tail that is boosted, at least one token")
-    strength: float = setting(0.3, "boost of the last token")
+    tail: float = setting(0.5, "last share of a response in which tokens may be boosted", bounds="[0, 1]")
+    top: float = setting(0.2, "share of the tail that is boosted, at least one token", bounds="(0, 1]")
+    strength: float = setting(0.3, "boost of the last token", bounds="[0, inf)")
     form: Literal["paper", "code"] = setting("paper", "formulas of the paper or of the released code")
 
     def needs(self) -> set[str]:

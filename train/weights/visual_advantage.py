@@ -25,9 +25,9 @@ class VisualAdvantage(Weight):
     kind: Literal["visual_advantage"] = "visual_advantage"
     on: str = setting("distill", "loss term that the weight multiplies")
     score: str = setting("teacher.k1@coarse", "the teacher's gain of a token from the whole picture")
-    tau: float = setting(1.0, "temperature among the answers to one prompt")
-    share: float = setting(0.2, "share of tokens that count as visual")
-    mix: float = setting(0.5, "part of a response's weight that its visual tokens get")
+    tau: float = setting(1.0, "temperature among the answers to one prompt", bounds="(0, inf)")
+    share: float = setting(0.2, "share of tokens that count as visual", bounds="[0, 1]")
+    mix: float = setting(0.5, "part of a response's weight that its visual tokens get", bounds="[0, 1]")
 
     def needs(self) -> set[str]:
         return {self.score}
