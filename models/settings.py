@@ -1,11 +1,15 @@
 """What is said of a model: where it lies and how its prompts and pictures are made."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from common import UserError, did_you_mean
 from configs import setting
 from data.prompts import TEMPLATES
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,17 @@ class ModelSettings:
     freeze_vision: bool = setting(False, "the vision tower does not learn; its features are kept within a step")
     lora: LoraSettings | None = setting(None, "train adapters instead of the weights")
 
-    def check(self) -> None:
-        """Refuse a prompt template that is not there, and bounds that no picture can meet."""
+    def check(self, name: str = "model") -> None:
+        """Refuse weights and a prompt template that are not there, and bounds that no picture can meet."""
+        if Path(self.path).is_file():
+            raise UserError(f"{name}.path={self.path} is a file; give the folder that holds it")
+        if self.path and not Path(self.path).is_dir() and not HUB_ID.fullmatch(self.path):
+            raise UserError(f"there is no folder {self.path}; check {name}.path")
         if self.prompt not in TEMPLATES:
-            raise UserError(f"model.prompt={self.prompt} is no template; {did_you_mean(self.prompt, TEMPLATES)}")
+            raise UserError(f"{name}.prompt={self.prompt} is no template; {did_you_mean(self.prompt, TEMPLATES)}")
         if self.min_pixels > self.max_pixels:
             raise UserError(
-                f"model.min_pixels={self.min_pixels} is above model.max_pixels={self.max_pixels}; lower the first "
+                f"{name}.min_pixels={self.min_pixels} is above {name}.max_pixels={self.max_pixels}; lower the first "
                 "or raise the second"
             )
 

@@ -93,6 +93,8 @@ def check(settings: TrainSettings) -> None:
     check_teacher(settings)
     check_sharding(settings)
     settings.model.check()
+    if settings.teacher_model:
+        settings.teacher_model.check("teacher")
     if settings.parallel.offload != "none" and settings.parallel.backend == "torch":
         raise UserError(f"parallel.offload={settings.parallel.offload} is DeepSpeed's: set parallel.backend=deepspeed")
     if settings.rollouts.prompts % settings.optimiser.minibatch_prompts:

@@ -35,13 +35,16 @@ def test_a_training_is_refused_before_torch_is_imported(override: str) -> None:
     [
         ("grader=papa", "no grader 'papa'; did you mean 'papo'"),
         ("model.prompt=papa", "model.prompt=papa is no template; did you mean 'papo'"),
+        ("model.path=README.md", "model.path=README.md is a file; give the folder that holds it"),
+        ("model.path=runs/mini/grpo/seed7/final", "there is no folder runs/mini/grpo/seed7/final; check model.path"),
+        ("teacher=tiny teacher.path=/nowhere", "there is no folder /nowhere; check teacher.path"),
         ("losses.constant=[mask_entropy]", "names 'mask_entropy', which is no loss term; use ppo, reference_kl"),
         ("validate.view=masked", "validate.view is 'masked', which `views` lacks; give views.<name>.kind="),
     ],
 )
 def test_names_that_are_not_there_are_refused_with_the_settings(override: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        check(compose(TrainSettings, ["scale=mini", override]))
+        check(compose(TrainSettings, ["scale=mini", *override.split()]))
 
 
 def test_another_dtype_is_refused_as_it_is_read() -> None:
