@@ -13,7 +13,7 @@ from train.page_results import results_of
 from train.settings import TrainSettings
 
 FOLDER = ROOT.parent / "docs" / "methods"
-HEAD = "<!-- written by python -m train.pages from configs/methods, the pieces and results/family_mini -->\n"
+HEAD = "<!-- written by python -m train.pages from configs/methods, the pieces and the results of studies -->\n"
 
 
 def yaml_parts(name: str) -> tuple[str, str]:
