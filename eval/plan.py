@@ -5,7 +5,7 @@ from math import ceil
 from pathlib import Path
 
 from eval.folder import check_folder, checked, record_of
-from eval.sampling import AHEAD, store_file
+from eval.sampling import store_file
 from eval.settings import EvalSettings
 from eval.store import parsed, whole_lines
 from eval.tasks import Task, tasks_of
@@ -23,14 +23,13 @@ def answered(task: Task, settings: EvalSettings, revision: str, out: Path) -> in
 
 
 def hours(settings: EvalSettings, shape: Shape, prompts: int, responses: int) -> float:
-    """Return the time of sampling; a block of prompts lasts at least as long as its longest response."""
+    """Return the time of sampling; transformers answers batch by batch, each as long as its longest response."""
     longest, batch = settings.sampling.max_new_tokens, settings.sampling.batch
     head = shape.vocabulary * shape.width
     rate = sampled_per_second(shape.language, head, settings.model.dtype, settings.engine)
-    block = max(1, AHEAD[settings.engine] * batch // settings.k)
-    blocks = ceil(ceil(prompts / settings.gpus) / block)
+    batches = ceil(ceil(prompts / settings.gpus) / max(1, batch // settings.k)) if settings.engine == "hf" else 1
     tokens = responses * min(longest, ASSUMED.response_tokens) / settings.gpus
-    return max(tokens / rate, blocks * longest * ASSUMED.decode_s) / 3600
+    return max(tokens / rate, batches * longest * ASSUMED.decode_s) / 3600
 
 
 def memory_bytes(settings: EvalSettings, shape: Shape) -> float:

@@ -1,25 +1,24 @@
 """Answer all tasks in one stream of batches, write every response down, and skip those that are there already."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from common import sha256_of
+from common.parallel import one_ahead
 from data import Sample
 from eval.settings import EvalSettings
 from eval.store import ResponseStore, key_of
-from eval.tasks import Task
+from eval.tasks import Missing, Task
 from models.encode import Encoded, Encoder
-from models.engine import forward
+from models.engine import Engine
 from models.engines import HfEngine
 from models.loader import VisionLanguageModel, load
 from models.settings import EngineSettings
 
 Advance = Callable[[int, str], None]
-AHEAD = {"hf": 1, "server": 4, "vllm": 8}  # batches that are encoded at a time
 
 
 @dataclass
@@ -27,24 +26,23 @@ class Sampler:
     """A model with whatever samples from it."""
 
     model: VisionLanguageModel
-    engine: Any
-    ahead: int
+    engine: Engine
 
 
 def make_sampler(settings: EvalSettings) -> Sampler:
     """Return weights are loaded only where this process samples with transformers."""
     if settings.engine == "hf":
         model = load(settings.model)
-        return Sampler(model, HfEngine(model), AHEAD["hf"])
+        return Sampler(model, HfEngine(model))
     from models.server_engine import ServerEngine, load_front
 
     front = load_front(settings.model)
     if settings.engine == "server":
-        return Sampler(front, ServerEngine(front, settings.server), AHEAD["server"])
+        return Sampler(front, ServerEngine(front, settings.server))
     from models.vllm_engine import VllmEngine
 
     engine = EngineSettings(kind="vllm", memory_share=settings.memory_share)
-    return Sampler(front, VllmEngine(front, engine, settings.sampling), AHEAD["vllm"])
+    return Sampler(front, VllmEngine(front, engine, settings.sampling))
 
 
 def made_by(task: Task, settings: EvalSettings, revision: str) -> dict[str, Any]:
@@ -76,75 +74,78 @@ def open_stores(tasks: Sequence[Task], settings: EvalSettings, revision: str, ou
     return {task.name: ResponseStore(store_file(task, settings, revision, out)) for task in tasks}
 
 
-def missing_of(tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int) -> list[tuple[Task, Sample, int]]:
+def missing_of(tasks: Sequence[Task], stores: dict[str, ResponseStore], count: int) -> Missing:
     """Return samples that lack responses, and how many."""
     found = [(task, sample, stores[task.name].lacks(sample.id, count)) for task in tasks for sample in task.samples]
     return [(task, sample, lack) for task, sample, lack in found if lack]
+
+
+@dataclass
+class Prompts:
+    """The prompts of an evaluation as they are made, and which of its samples are too long to be asked."""
+
+    front: VisionLanguageModel
+    settings: EvalSettings
+    encoders: dict[str, Encoder]
+    stores: dict[str, ResponseStore]
+    too_long: dict[str, list[str]]
+    left_out: int = 0  # responses that those samples lack
+    store_of: dict[str, ResponseStore] = field(default_factory=dict)  # by sample
+
+    def parts(self, missing: Missing) -> Iterator[list[Encoded]]:
+        """Yield a batch's worth at a time; the next one is encoded while the last one is answered."""
+        width = max(1, self.settings.sampling.batch // self.settings.k)
+        batches = (missing[start : start + width] for start in range(0, len(missing), width))
+        for batch, prompts in one_ahead(self.encoded, batches):
+            yield [prompt for one, prompt in zip(batch, prompts, strict=True) if self.asked(one, prompt)]
+            self.front.forget_pictures()
+
+    def encoded(self, part: Missing) -> list[Encoded]:
+        """Return the prompts of some samples, those of one task after another encoded together."""
+        return [
+            prompt
+            for name, own in groupby(part, key=lambda one: one[0].name)
+            for prompt in self.encoders[name].encode_all(
+                [sample for _, sample, _ in own], self.settings.view, self.settings.seed
+            )
+        ]
+
+    def asked(self, one: tuple[Task, Sample, int], prompt: Encoded) -> bool:
+        """Note where a sample's responses go, or that it is too long."""
+        task, sample, lack = one
+        store = self.store_of.setdefault(sample.id, self.stores[task.name])
+        assert store is self.stores[task.name], f"two tasks have a sample {sample.id}"
+        fits = self.encoders[task.name].fits(prompt)
+        if not fits:
+            self.too_long[task.name].append(sample.id)
+            self.left_out += lack
+        return fits
 
 
 def sample_tasks(
     sampler: Sampler, tasks: Sequence[Task], stores: dict[str, ResponseStore], settings: EvalSettings, advance: Advance
 ) -> dict[str, list[str]]:
     """Fill the stores; returns, per task, the samples whose prompt is too long to be asked."""
+    front, missing = sampler.model, missing_of(tasks, stores, settings.k)
     encoders = {
-        task.name: Encoder(
-            sampler.model.processor, replace(settings.model, prompt=task.template), sampler.model.image_token_id
-        )
+        task.name: Encoder(front.processor, replace(settings.model, prompt=task.template), front.image_token_id)
         for task in tasks
     }
-    too_long: dict[str, list[str]] = {task.name: [] for task in tasks}
-    missing = missing_of(tasks, stores, settings.k)
-    done = sum(len(task.samples) for task in tasks) * settings.k - sum(lack for *_, lack in missing)
-    advance(done, "")
-    width = max(1, sampler.ahead * settings.sampling.batch // settings.k)
-    for start in range(0, len(missing), width):
-        part = missing[start : start + width]
-        prompts: list[tuple[str, Encoded]] = []
-        for (task, sample, lack), prompt in zip(part, encoded(encoders, part, settings), strict=True):
-            if encoders[task.name].fits(prompt):
-                prompts.append((task.name, prompt))
-            else:
-                too_long[task.name].append(sample.id)
-                done += lack
-        answer(sampler, prompts, stores, settings, partial(forward, advance, done))
-        done += sum(lack for task, sample, lack in part if sample.id not in too_long[task.name])
-        advance(done, "")
-        sampler.model.forget_pictures()
-    return too_long
-
-
-def encoded(
-    encoders: dict[str, Encoder], part: Sequence[tuple[Task, Sample, int]], settings: EvalSettings
-) -> list[Encoded]:
-    """Return the prompts of some samples, those of one task after another encoded together."""
-    return [
-        prompt
-        for name, own in groupby(part, key=lambda one: one[0].name)
-        for prompt in encoders[name].encode_all([sample for _, sample, _ in own], settings.view, settings.seed)
-    ]
-
-
-def answer(
-    sampler: Sampler,
-    prompts: Sequence[tuple[str, Encoded]],
-    stores: dict[str, ResponseStore],
-    settings: EvalSettings,
-    advance: Advance,
-) -> None:
-    """Sample the missing responses to some prompts and store each as it arrives."""
-    store_of = {prompt.sample_id: stores[name] for name, prompt in prompts}
-    asked = ((name, k) for name in store_of for k in range(settings.k))
-    known = {(name, k) for name, k in asked if (name, k) in store_of[name].responses}
-    sampler.engine.sample(
-        [prompt for _, prompt in prompts],
+    prompts = Prompts(front, settings, encoders, stores, {task.name: [] for task in tasks})
+    there = sum(len(task.samples) for task in tasks) * settings.k - sum(lack for *_, lack in missing)
+    advance(there, "")
+    answered = sampler.engine.sample_parts(
+        prompts.parts(missing),
         settings.k,
         settings.sampling,
         settings.seed,
         view_name(settings),
-        advance,
-        finished=lambda response: store_of[response.sample_id].add(response),
-        skip=known,
+        progress=lambda number, note: advance(there + prompts.left_out + number, note),
+        finished=lambda response: prompts.store_of[response.sample_id].add(response),
+        skip={name for store in stores.values() for name in store.responses},
     )
+    advance(there + prompts.left_out + answered, "")
+    return prompts.too_long
 
 
 def view_name(settings: EvalSettings) -> str:

@@ -1,6 +1,6 @@
 """Turn `bench=` and `data=` into tasks: checked samples with the rule and template that belong to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,6 +50,9 @@ class Task:
     def cluster(self, sample: Sample) -> str:
         """Return what the items of one problem share."""
         return cluster_of(self.benchmark, sample)
+
+
+Missing = Sequence[tuple[Task, Sample, int]]  # samples that lack responses, and how many
 
 
 def names_of(bench: str) -> list[str]:

@@ -19,11 +19,10 @@ from data import Sample
 from eval.checks import gpu_ids
 from eval.settings import EvalSettings
 from eval.store import ResponseStore
-from eval.tasks import Task
+from eval.tasks import Missing, Task
 from models.engine import Progress
 
 POLL_S = 0.5
-Missing = Sequence[tuple[Task, Sample, int]]
 
 
 def shares(missing: Missing, batch: int, workers: int) -> list[list[tuple[Task, Sample, int]]]:

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 from torch import Tensor
 
@@ -40,27 +42,27 @@ class EnginePrompt:
 
 @dataclass(frozen=True)
 class Asked:
-    """Prompts with the numbers of the responses that each of them lacks, how they are drawn, and who hears of it."""
+    """Prompts with the numbers of the responses that each of them lacks, how they are drawn, and who hears of it.
 
-    prompts: list[tuple[Encoded, list[int]]]
+    The prompts come once, in order, and may be made only as they are taken.
+    """
+
+    prompts: Iterable[tuple[Encoded, list[int]]]
     settings: SamplingSettings
     seed: int
     view: str
     progress: Progress
     finished: Finished
 
-    @property
-    def rows(self) -> list[tuple[Encoded, int]]:
-        """Return every response that is asked for, prompt by prompt."""
-        return [(prompt, k) for prompt, numbers in self.prompts for k in numbers]
-
 
 class Engine(ABC):
     """A sampler with weights that follow the policy's."""
 
+    streams = False  # whether it begins the next prompts while the last ones are still answered
+
     def sample(
         self,
-        prompts: Sequence[Encoded],
+        prompts: Iterable[Encoded],
         count: int,
         settings: SamplingSettings,
         seed: int,
@@ -73,9 +75,30 @@ class Engine(ABC):
 
         `finished` is called with each response as soon as it ends, so that a caller can store it and resume.
         """
-        lacking = [(prompt, [k for k in range(count) if (prompt.sample_id, k) not in skip]) for prompt in prompts]
-        asked = [(prompt, numbers) for prompt, numbers in lacking if numbers]
+        lacking = ((prompt, [k for k in range(count) if (prompt.sample_id, k) not in skip]) for prompt in prompts)
+        asked = ((prompt, numbers) for prompt, numbers in lacking if numbers)
         return self.answer(Asked(asked, settings, seed, view, progress, finished))
+
+    def sample_parts(
+        self,
+        parts: Iterable[Sequence[Encoded]],
+        count: int,
+        settings: SamplingSettings,
+        seed: int,
+        view: str,
+        progress: Progress,
+        finished: Finished,
+        skip: Names = frozenset(),
+    ) -> int:
+        """Answer prompts that are made part by part, one after another or, where an engine can, as one stream.
+
+        Returns the number of responses, each of which `finished` has heard of.
+        """
+        before = 0
+        for part in [chain.from_iterable(parts)] if self.streams else parts:
+            onward = partial(forward, progress, before)
+            before += len(self.sample(part, count, settings, seed, view, onward, finished, skip))
+        return before
 
     @abstractmethod
     def answer(self, asked: Asked) -> list[Response]:

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,8 +87,9 @@ class Template:
 
 @dataclass(frozen=True)
 class Job:
-    """One response to be sampled."""
+    """One response to be sampled; `row` is its place among all that are asked for."""
 
+    row: int
     prompt: Encoded
     content: list[dict[str, Any]]
     k: int
@@ -95,6 +97,8 @@ class Job:
 
 class ServerEngine(Engine):
     """`sample` as all engines have it; the weights are the server's, so nothing is synchronised."""
+
+    streams = True
 
     def __init__(self, front: ModelFrontend, settings: ServerSettings, **clock: Any) -> None:
         if settings.workers < 1 or settings.timeout_s <= 0 or settings.total_s <= 0:
@@ -117,21 +121,22 @@ class ServerEngine(Engine):
 
         A request that comes to nothing ends the call, once the others under way are handed over.
         """
-        check_sampled([prompt for prompt, _ in asked.prompts], pixels=False)
         self.endpoint.start()
         workers = min(self.settings.workers, asked.settings.batch)
-        found: dict[tuple[str, int], Response] = {}
-        for _, response in as_finished(partial(self.respond, asked), self.jobs(asked), workers, self.endpoint.stop):
-            found[response.sample_id, response.k] = response
+        found: dict[int, Response] = {}
+        for job, response in as_finished(partial(self.respond, asked), self.jobs(asked), workers, self.endpoint.stop):
+            found[job.row] = response
             asked.finished(response)
             asked.progress(len(found), "")
-        return [found[prompt.sample_id, k] for prompt, k in asked.rows]
+        return [found[row] for row in range(len(found))]
 
     def jobs(self, asked: Asked) -> Iterator[Job]:
         """Yield requests as workers become free, so that the pictures of few prompts are held as text."""
+        row = count()
         for prompt, numbers in asked.prompts:
+            check_sampled([prompt], pixels=False)
             content = with_pictures(self.template.content(prompt), prompt.images)
-            yield from (Job(prompt, content, k) for k in numbers)
+            yield from (Job(next(row), prompt, content, k) for k in numbers)
 
     def body(self, job: Job, settings: SamplingSettings, seed: int) -> dict[str, Any]:
         """Return a request that writes out all that could change the draw; nothing is left to a server's defaults."""

@@ -23,10 +23,10 @@ KEY = "percept_row"  # where a request's sampling parameters say which row of th
 class SamplingPlan:
     """What one call of `sample` asks for, and the log-probs found so far."""
 
-    names: list[tuple[str, int]] = field(default_factory=list)  # sample id and k of every row
     settings: SamplingSettings = field(default_factory=SamplingSettings)
     seed: int = 0
     forbidden_ids: list[int] = field(default_factory=list)
+    names: list[tuple[str, int]] = field(default_factory=list)  # sample id and k of every row so far
     found: list[tuple[list[int], list[int], Tensor]] = field(default_factory=list)  # rows, steps, log-probs
     known: dict[int, dict[int, float]] = field(default_factory=dict)  # row -> step -> log-prob
 

@@ -6,8 +6,9 @@
 import atexit
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import torch
@@ -96,6 +97,8 @@ def engine_options(model: VisionLanguageModel, settings: EngineSettings, samplin
 class VllmEngine(Engine):
     """Samples with vLLM; drawn tokens and log-probs are those of `models.sampling` on vLLM's logits."""
 
+    streams = True
+
     def __init__(self, model: VisionLanguageModel, settings: EngineSettings, sampling: SamplingSettings):
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
         assert distributed.is_initialized() or not several, "start torch.distributed first, or vLLM takes its place"
@@ -127,25 +130,23 @@ class VllmEngine(Engine):
     def answer(self, asked: Asked) -> list[Response]:
         from models.vllm_draw import SamplingPlan
 
-        settings, rows = asked.settings, asked.rows
-        check_sampled([prompt for prompt, _ in asked.prompts], pixels=False)
+        settings = asked.settings
         if settings.max_new_tokens > self.limit.max_new_tokens:
             raise UserError(
                 f"sampling.max_new_tokens is {settings.max_new_tokens}, but the engine was started for "
                 f"{self.limit.max_new_tokens}; start it with the larger number"
             )
-        names = [(prompt.sample_id, k) for prompt, k in rows]
-        self.sheet = SamplingPlan(names, settings, asked.seed, self.model.forbidden_ids)
+        self.sheet = SamplingPlan(settings, asked.seed, self.model.forbidden_ids)
         found: dict[int, Response] = {}
         with undisturbed(), self.alive():
-            for row, tokens in self.run([prompt for prompt, _ in rows], settings):
+            for row, tokens in self.run(asked.prompts, settings):
                 logprobs = self.sheet.take(row)
                 found[row] = finished_response(
-                    self.model, tokens, [logprobs[t] for t in range(len(tokens))], *names[row], asked.view
+                    self.model, tokens, [logprobs[t] for t in range(len(tokens))], *self.sheet.names[row], asked.view
                 )
                 asked.finished(found[row])
                 asked.progress(len(found), "")
-        return [found[row] for row in range(len(rows))]
+        return [found[row] for row in range(len(found))]
 
     def rendered(self, prompt: Encoded) -> dict[str, Any]:
         """Return the prompt as vLLM's own processor makes it: expanded token ids, pixels, where the pictures lie."""
@@ -182,18 +183,32 @@ class VllmEngine(Engine):
         }
         return EnginePrompt(ids, vision, positions)
 
-    def run(self, prompts: Sequence[Encoded], settings: SamplingSettings) -> Iterator[tuple[int, list[int]]]:
-        """Yield rows and their token ids as they end; vLLM fills its batch with the next."""
-        engine = self.llm.llm_engine
-        inputs: dict[int, dict[str, Any]] = {}  # a prompt stands there once for each of its responses
-        for number, prompt in enumerate(prompts):
-            if id(prompt) not in inputs:
-                inputs[id(prompt)] = self.rendered(prompt)
-            engine.add_request(str(number), dict(inputs[id(prompt)]), self.parameters(number, settings))
-        while engine.has_unfinished_requests():
+    def run(
+        self, prompts: Iterable[tuple[Encoded, list[int]]], settings: SamplingSettings
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Yield rows and their token ids as they end; new prompts are taken while others are answered.
+
+        A batch's worth waits inside vLLM, so that no place of its batch stays empty.
+        """
+        engine, requests = self.llm.llm_engine, self.requests(prompts)
+        while True:
+            room = 2 * self.limit.batch - engine.get_num_unfinished_requests()
+            for row, inputs in islice(requests, max(0, room)):
+                engine.add_request(str(row), inputs, self.parameters(row, settings))
+            if not engine.has_unfinished_requests():
+                return
             for output in engine.step():
                 if output.finished:
                     yield int(output.request_id), list(output.outputs[0].token_ids)
+
+    def requests(self, prompts: Iterable[tuple[Encoded, list[int]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield each response that is asked for, with vLLM's form of its prompt, and write its name on the sheet."""
+        for prompt, numbers in prompts:
+            check_sampled([prompt], pixels=False)
+            inputs = self.rendered(prompt)
+            for k in numbers:
+                self.sheet.names.append((prompt.sample_id, k))
+                yield len(self.sheet.names) - 1, dict(inputs)
 
     def parameters(self, row: int, settings: SamplingSettings) -> Any:
         """Greedy, as the draw leaves one token; all that could change the logits is written out as nothing."""

@@ -106,6 +106,30 @@ def test_prompts_in_pieces_and_preempted_requests_change_nothing(model, monkeypa
 
 @pytest.mark.slow
 @needs_vllm
+def test_parts_flow_without_waiting_for_the_longest_response_of_each(model, monkeypatch):
+    settings = dataclasses.replace(SETTINGS, max_new_tokens=40, batch=8)
+    engine = make_engine(model, EngineSettings(kind="vllm"), settings)
+    core, steps, drawn, heard = engine.llm.llm_engine, [], [], []
+    step = core.step
+    monkeypatch.setattr(core, "step", lambda: steps.append(1) or step())
+    parts = [model.encode([sample("train", column, n) for column in ("chart", "relay")]) for n in range(6)]
+    apart = [one for part in parts for one in engine.sample(part, 4, settings, seed=2)]
+    steps_apart = len(steps)
+
+    def asked():
+        for part in parts:
+            drawn.append(len(heard))
+            yield part
+
+    count = engine.sample_parts(asked(), 4, settings, 2, "clean", lambda done, note: None, heard.append)
+    assert count == len(heard) == 48 and drawn[:2] == [0, 0] and 0 < drawn[2] < 8 < drawn[-1]  # two batches at first
+    by_name = {(one.sample_id, one.k): one for one in heard}
+    assert [by_name[one.sample_id, one.k].token_ids for one in apart] == [one.token_ids for one in apart]
+    assert len(steps) - steps_apart < 0.95 * steps_apart
+
+
+@pytest.mark.slow
+@needs_vllm
 def test_new_weights_arrive_only_by_sync(model, engine):
     before = engine.sample(prompts(model), 2, SETTINGS, seed=3)
     kept = {name: tensor.clone() for name, tensor in named_weights(model.module)}
