@@ -1,10 +1,11 @@
 """Train and evaluate what a table lacks, one run after another or several side by side."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,26 @@ class Job:
 def fill(experiments: Sequence[Experiment], parallel: int = 1) -> None:
     """Run what is missing in processes of their own, `parallel` rows at a time."""
     waves = jobs_of(experiments)
-    if parallel == 1:
+    places = shares_of_machine(parallel)
+    with ending_at_once():
+        if parallel > 1:
+            for jobs in waves:
+                side_by_side(jobs, places)
+            return
         commands = [command for jobs in waves for job in jobs for command in job.commands]
         for number, command in enumerate(commands, start=1):
             print(f"[{number}/{len(commands)}] {shown(command)}", flush=True)
             run(command)
-        return
-    places = shares_of_machine(parallel)
-    for jobs in waves:
-        side_by_side(jobs, places)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """End, when this process is asked to, as the keyboard would end it: with what it has started."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def jobs_of(experiments: Sequence[Experiment]) -> list[list[Job]]:
@@ -64,6 +76,7 @@ def side_by_side(jobs: Sequence[Job], places: Sequence[Mapping[str, str]]) -> No
     """
     free = list(places)
     failed: list[str] = []
+    running: set[subprocess.Popen[bytes]] = set()
 
     def work(job: Job) -> None:
         if failed:
@@ -71,32 +84,56 @@ def side_by_side(jobs: Sequence[Job], places: Sequence[Mapping[str, str]]) -> No
         place = free.pop()
         try:
             for command in job.commands:
-                run(command, place, job.log)
+                run(command, place, job.log, running)
         except UserError as error:
             failed.append(str(error))
         finally:
             free.append(place)
 
-    for number, (job, _) in enumerate(as_finished(work, jobs, len(places)), start=1):
+    def stop() -> None:
+        failed.append("stopped")
+        for process in list(running):
+            process.terminate()
+
+    for number, (job, _) in enumerate(as_finished(work, jobs, len(places), stop), start=1):
         print(f"[{number}/{len(jobs)}] {job.name}: {'stopped' if failed else 'done'}, log {job.log}", flush=True)
     if failed:
         raise UserError("; ".join(failed))
 
 
-def run(command: Sequence[str], place: Mapping[str, str] | None = None, log: Path | None = None) -> None:
+def run(
+    command: Sequence[str],
+    place: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    running: set[subprocess.Popen[bytes]] | None = None,
+) -> None:
     """Run one command of the project; a failure names it, and its log where it has one."""
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") if log else nullcontext() as file:
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=REPOSITORY,
-            env=os.environ | dict(place or {}),
-            stdout=file,
-            stderr=subprocess.STDOUT if file else None,
+        status = wait_for(
+            subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=REPOSITORY,
+                env=os.environ | dict(place or {}),
+                stdout=file,
+                stderr=subprocess.STDOUT if file else None,
+            ),
+            running if running is not None else set(),
         )
-    if done.returncode:
+    if status:
         where = f" (its output: {log})" if log else ""
-        raise UserError(
-            f"'{shown(command)}' ended with status {done.returncode}{where}; mend it and start again, it resumes"
-        )
+        raise UserError(f"'{shown(command)}' ended with status {status}{where}; mend it and start again, it resumes")
+
+
+def wait_for(process: subprocess.Popen[bytes], running: set[subprocess.Popen[bytes]]) -> int:
+    """Return how a process ended; where this one ends first it takes the other along."""
+    running.add(process)
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        running.discard(process)

@@ -1,10 +1,16 @@
 """Missing work side by side: every job has a place of its own, and a failure stops what has not begun."""
 
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from analysis.filling import Job, shares_of_machine, side_by_side
+from analysis import filling
+from analysis.filling import Job, ending_at_once, run, shares_of_machine, side_by_side
 from common import UserError
 from common.parallel import own_cores
 
@@ -32,6 +38,32 @@ def test_a_failure_names_command_and_log_and_nothing_further_begins(tmp_path: Pa
     assert "no_such_module" in str(error.value) and "bad/seed0.log" in str(error.value)
     assert "Beautiful" not in (tmp_path / "bad" / "seed0.log").read_text()
     assert not any((tmp_path / name).exists() for name in "abcd")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "start", [lambda one: run(one.commands[0]), lambda one: side_by_side([one], PLACES)], ids=["one", "side by side"]
+)
+def test_what_was_started_ends_with_what_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Job], None]
+) -> None:
+    """A training that went on alone would hold its folder against the next start."""
+    (tmp_path / "sleeper.py").write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    )
+    monkeypatch.setattr(filling, "REPOSITORY", tmp_path)
+
+    def ask_to_end() -> None:
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=ask_to_end, daemon=True).start()
+    with pytest.raises(SystemExit) as ended, ending_at_once():
+        start(job(tmp_path, "row", "sleeper"))
+    assert ended.value.code == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_places_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
