@@ -17,7 +17,8 @@ from analysis.reuse import (
     refuse_other_model,
     refuse_other_training,
 )
-from common import UserError, did_you_mean
+from analysis.table_schema import check_keys, check_rows, check_table
+from common import UserError
 from configs import Run, compose
 from configs.groups import read_yaml
 from configs.layout import base_folder, evaluation_folder, run_folder
@@ -232,23 +233,19 @@ def read_table_file(name: str) -> dict[str, Any]:
     """Read a table: its rows, scales, columns and published values."""
     path = table_file(name)
     if name not in table_names():
-        known = ", ".join(f"table={one}" for one in table_names())
-        raise UserError(f"there is no table={name}; configs/tables has {known}")
+        there = ", ".join(f"table={one}" for one in table_names())
+        raise UserError(f"there is no table={name}; configs/tables has {there}")
     found = read_yaml(path, f"configs/tables/{path.name}")
     if "based_on" in found:  # its columns and scales are those of another table
         base = read_table_file(str(found["based_on"]))
         found = {name: base[name] for name in SHARED if name in base} | found
+    check_rows(f"configs/tables/{path.name}", found.get("rows", []))
     rows = [row_of_table(row["of"], row["id"]) if "of" in row else row for row in found.get("rows", [])]
-    return {"scales": {}, "published": [], "baselines": {}, **found, "rows": rows}
-
-
-def row_from(given: Mapping[str, Any]) -> Row:
-    """Return a row of a table's file; an unknown key is refused with the nearest one."""
-    known = [one.name for one in fields(Row)]
-    for name in given:
-        if name not in known:
-            raise UserError(f"row {given.get('id', given)} has no setting '{name}'; {did_you_mean(name, known)}")
-    return Row(**given)
+    table = {"scales": {}, "published": [], "baselines": {}, **found, "rows": rows}
+    for row in rows:
+        check_keys(f"row {row['id']}", row, [one.name for one in fields(Row)], ("id", "name"))
+    check_table(f"configs/tables/{path.name}", table, name.isdigit())
+    return table
 
 
 def row_of_table(name: int | str, row_id: str) -> dict[str, Any]:
@@ -272,7 +269,7 @@ def notes_of(table: Mapping[str, Any]) -> list[str]:
 
 def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     """Return the wanted rows of a table in their order; all without a wish."""
-    rows = {row["id"]: row_from(row) for row in table["rows"]}
+    rows = {row["id"]: Row(**row) for row in table["rows"]}
     rows = {name: row for name, row in rows.items() if row.here}
     unknown = [name for name in wanted if name not in rows]
     if unknown:

@@ -131,9 +131,8 @@ def wait_for(process: subprocess.Popen[bytes], running: set[subprocess.Popen[byt
     running.add(process)
     try:
         return process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
     finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
         running.discard(process)

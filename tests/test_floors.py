@@ -25,7 +25,7 @@ FLOORS = {
 }
 # The parts of `analysis`, lowest first; parts on one line do not import each other.
 ORDER = (
-    ("taxonomy", "settings", "recipes"),
+    ("taxonomy", "settings", "recipes", "table_schema"),
     ("errors", "rollouts", "reuse"),
     ("protocol", "dependency", "experiments", "items"),
     ("runs", "fetch", "table", "hints", "measures"),
