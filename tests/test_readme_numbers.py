@@ -123,6 +123,18 @@ def test_the_family_is_the_committed_one():
     assert all(f"{name} {found[name]}" in studies for name in lost) and f"{best}'s, {found[best]}" in studies
 
 
+def test_what_lost_again_and_what_students_keep_is_in_the_committed_tables():
+    losers, teachers = (pd.read_csv(ROOT / f"results/{name}_mini/table.csv") for name in ("losers", "teachers"))
+    right = losers[losers.heading == "overall"].set_index("method").value
+    over = {"noisyrollout": "grpo_no_kl", "vcsd": "grpo", "racro": "grpo", "vision_opd_empty": "grpo"}
+    assert sum(right[row] - right[base] <= -2 for row, base in over.items()) == 3 and "3 of them [again]" in README
+    right = teachers[teachers.heading == "overall"].set_index("method").value
+    kept = (right - right.base) / (right.grpo - right.base)
+    shares = [round(100 * kept[row]) for row in ("opd", "va_opd", "vgs")]
+    assert shares == [96, 95, 95] and "keep [95 % of its gain]" in README
+    assert "so 96, 95 and 95 % of" in (ROOT / "docs/studies.md").read_text()
+
+
 def test_the_ledger_is_the_committed_one():
     counts = {"supported": 12, "contradicted": 3, "inconclusive": 41, "not testable": 4}
     ledger = (ROOT / "results/claims/claims.md").read_text()
