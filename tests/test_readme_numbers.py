@@ -97,6 +97,8 @@ def test_tables_3_to_5_and_10_and_the_corruptions_are_the_committed_ones():
     entropy = (ROOT / "results/table10_mini/table.md").read_text()
     for row, gap in (("DAPO + entropy - DAPO", "+3.2 [+1.7, +4.7]"), ("PAPO_D - DAPO + entropy", "-0.5 [-3.2, +2.1]")):
         assert f"| {row} | {gap} |" in entropy and gap in README
+    in_grpo = (ROOT / "results/entropy_mini/table.md").read_text()
+    assert "| GRPO + entropy - GRPO | -0.2 [-2.0, +1.5] |" in in_grpo and "-0.2 [-2.0, +1.5]" in README
     assert "| +7.26 (7B) |" in entropy and "| +0.89 (7B) |" in entropy and "has +7.3 and +0.9" in README
     corruptions = (ROOT / "results/corruptions_mini/table.md").read_text()
     studies = " ".join((ROOT / "docs/studies.md").read_text().split()).replace(" points [", " [")
