@@ -23,7 +23,7 @@ class DataCommand:
         None, "an image to corrupt, or a folder to draw on a sheet; None = a sheet of the mini world"
     )
     out: str = setting("build/contact_sheet.png", "PNG to write")
-    seed: int = setting(0, "seed of the corruption and of the samples drawn")
+    seed: int = setting(0, "seed of the corruption and of the samples drawn", bounds="[0, inf)")
     columns: list[str] = setting(factory=list, help="columns of the mini world; none = all")
     count: int = setting(
         6, "samples per column on the sheet; of a folder, pictures per row and rows", bounds="[1, inf)"
@@ -34,8 +34,6 @@ def run(settings: DataCommand) -> None:
     from data.contact_sheet import check_views
 
     check_views({"view": settings.view, **settings.views})
-    if settings.count < 1 or settings.seed < 0:
-        raise UserError(f"count must be at least 1 and seed at least 0, not {settings.count} and {settings.seed}")
     drawn = drawing(settings)
     out = Path(settings.out)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -119,11 +119,8 @@ def card(split: str, rows: list[dict[str, Any]], table: Path, pictures: str) -> 
 def run(settings: ExportSettings) -> None:
     """Write rows, pictures and card."""
     unknown = [name for name in settings.columns if name not in COLUMNS]
-    if unknown or settings.count < 1:
-        known = f"use some of {', '.join(COLUMNS)}"
-        raise UserError(
-            f"the mini world has no column '{unknown[0]}'; {known}" if unknown else "count must be at least 1"
-        )
+    if unknown:
+        raise UserError(f"the mini world has no column '{unknown[0]}'; use some of {', '.join(COLUMNS)}")
     columns, folder = settings.columns or list(COLUMNS), Path(settings.out)
     find_problem(settings.split, columns[0], settings.count - 1)  # refuses split or count before anything is drawn
     (folder / "images").mkdir(parents=True, exist_ok=True)

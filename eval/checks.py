@@ -30,6 +30,7 @@ def check_names(settings: EvalSettings) -> list[str]:
 def check_sampling(settings: EvalSettings) -> None:
     """Refuse what no engine can draw, before anything is loaded."""
     settings.model.check()
+    settings.model.check_place()
     if settings.prompt not in (AUTO, *TEMPLATES):
         raise UserError(
             f"prompt={settings.prompt} is no template; {did_you_mean(settings.prompt, (AUTO, *TEMPLATES))}"

@@ -48,11 +48,7 @@ class ModelSettings:
     lora: LoraSettings | None = setting(None, "train adapters instead of the weights")
 
     def check(self, name: str = "model") -> None:
-        """Refuse weights and a prompt template that are not there, and bounds that no picture can meet."""
-        if Path(self.path).is_file():
-            raise UserError(f"{name}.path={self.path} is a file; give the folder that holds it")
-        if self.path and not Path(self.path).is_dir() and not HUB_ID.fullmatch(self.path):
-            raise UserError(f"there is no folder {self.path}; check {name}.path")
+        """Refuse a prompt template that is not there, and bounds that no picture can meet."""
         if self.prompt not in TEMPLATES:
             raise UserError(f"{name}.prompt={self.prompt} is no template; {did_you_mean(self.prompt, TEMPLATES)}")
         if self.min_pixels > self.max_pixels:
@@ -60,6 +56,13 @@ class ModelSettings:
                 f"{name}.min_pixels={self.min_pixels} is above {name}.max_pixels={self.max_pixels}; lower the first "
                 "or raise the second"
             )
+
+    def check_place(self, name: str = "model") -> None:
+        """Refuse weights that do not lie where they should, before a hub is asked for them."""
+        if Path(self.path).is_file():
+            raise UserError(f"{name}.path={self.path} is a file; give the folder that holds it")
+        if self.path and not Path(self.path).is_dir() and not HUB_ID.fullmatch(self.path):
+            raise UserError(f"there is no folder {self.path}; check {name}.path")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,13 @@ def check(settings: TrainSettings) -> None:
         raise UserError("rollouts.prompts must be a multiple of optimiser.minibatch_prompts")
 
 
+def check_places(settings: TrainSettings) -> None:
+    """Refuse weights that do not lie where they should; a job script is written where they may not lie yet."""
+    settings.model.check_place()
+    if settings.teacher_model:
+        settings.teacher_model.check_place("teacher")
+
+
 def check_families(settings: TrainSettings) -> None:
     """Refuse a model from whose layers a piece or a view cannot read what it asks; its configuration tells."""
     needs, views = needs_of(settings), settings.views.values()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from models.assumed import ASSUMED, GIB, SMALL
 from models.shape import read_shape
-from train.checks import check, check_families
+from train.checks import check, check_families, check_places
 from train.estimate import GPU_COUNTS, STAGES, Estimate, Memory, estimate
 from train.settings import TrainSettings
 
@@ -124,6 +124,7 @@ def chosen(estimates: Sequence[Estimate]) -> Estimate:
 def print_estimate(settings: TrainSettings) -> None:
     """Print as YAML comments, so that a dry run's output can still be read back as settings."""
     check(settings)
+    check_places(settings)
     check_families(settings)
     if os.environ.get("RANK", "0") != "0":
         return

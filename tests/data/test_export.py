@@ -48,7 +48,7 @@ def test_the_card_names_files_by_their_hash_and_every_field(tmp_path: Path) -> N
     [
         ("split=tests", "no split 'tests'"),
         ("columns=[colour]", "no column 'colour'"),
-        ("count=0", "at least 1"),
+        ("count=0", r"count is 0; it must lie in \[1, inf\)"),
         ("count=401", "400 problems"),
     ],
 )

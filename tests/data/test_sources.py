@@ -406,7 +406,7 @@ def test_the_command_draws_a_contact_sheet(tmp_path: Path) -> None:
         (["view=sharpen"], "kind of view 'sharpen'"),
         (["columns=[colours]"], "no column 'colours'; use some of geometry"),
         (["image=none.png"], "none.png does not exist"),
-        (["count=0"], "count must be at least 1"),
+        (["count=0"], "count is 0; it must lie in [1, inf)"),
         (["image=none", "views.b=blank"], "views are drawn on the sheet of a folder"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from common import UserError
 from configs import compose
 from configs.compose import ROOT
-from train.checks import check
+from train.checks import check, check_places
 from train.settings import TrainSettings
 
 REFUSED = (
@@ -44,7 +44,9 @@ def test_a_training_is_refused_before_torch_is_imported(override: str) -> None:
 )
 def test_names_that_are_not_there_are_refused_with_the_settings(override: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        check(compose(TrainSettings, ["scale=mini", *override.split()]))
+        settings = compose(TrainSettings, ["scale=mini", *override.split()])
+        check(settings)
+        check_places(settings)
 
 
 def test_another_dtype_is_refused_as_it_is_read() -> None:
