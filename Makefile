@@ -96,7 +96,7 @@ dashboard-local: $(READY) ## write training curves and rollouts as one HTML page
 notebooks: $(READY) ## execute the notebooks of perception errors on the runs of the demo (RUNS=a,b)
 	$(PYTHON) -m notebooks html=true $(if $(RUNS),runs=$(RUNS))
 
-test: $(READY) ## run the tests that guard a change, whole runs included (two cores, a quarter of an hour)
+test: $(READY) ## run the tests that guard a change, whole runs included (two cores, about 10 minutes)
 	$(PYTHON) -m pytest $(PYTEST) -m "not nightly"
 
 test-unit: $(READY) ## run the tests that start no process and train nothing (three minutes)

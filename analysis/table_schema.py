@@ -51,6 +51,10 @@ def check_table(file: str, table: Mapping[str, Any], is_papers: bool) -> None:
 def check_rows_named(file: str, table: Mapping[str, Any], rows: Sequence[str]) -> None:
     """Refuse names of rows that the table does not have."""
     named = {what: [*table.get(what, {}), *table.get(what, {}).values()] for what in ("baselines", "printed_against")}
+    trained = [row["id"] for row in table["rows"] if row.get("set")]
+    for row in table["rows"]:
+        if (teacher := row.get("teacher")) and teacher in rows and (teacher not in trained or teacher == row["id"]):
+            raise UserError(f"{file}: row {row['id']} learns from {teacher}; name another row, one that is trained")
     named["demo"] = table.get("demo", [])
     named["teacher"] = [row["teacher"] for row in table["rows"] if row.get("teacher")]
     named["a curve"] = [row for curve in table.get("curves", []) for row in curve.get("rows", [])]

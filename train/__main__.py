@@ -12,9 +12,14 @@ LIST = "method=list"
 
 if __name__ == "__main__":
     if LIST in sys.argv[1:]:
+        from common import UserError
         from train.listing import list_methods
 
-        sys.exit(list_methods())
+        try:
+            sys.exit(list_methods())
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
     sys.exit(
         command(
             TrainSettings,

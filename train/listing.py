@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common import UserError, did_you_mean
 from configs import compose
 from configs.compose import ROOT
 from configs.groups import ABOUT, read_yaml
@@ -22,6 +23,7 @@ TRUTHS = {
 }
 HEADER = ("method", "paper", "pieces", "extra passes", "cost", "truth", "engages")
 VERDICTS = ROOT.parent / "bench" / "engages"  # written by bench.engages
+ABOUT_KEYS = ("paper", "truth", "left_out", "engages")
 COSTS = ROOT.parent / "bench" / "cost.json"  # written by bench.cost
 ENGAGES = (
     "engages: does the metric that its YAML names go the meant way in every seed, and the other way with the sign "
@@ -49,7 +51,7 @@ def methods() -> list[Listed]:
     """Return all methods in the order of their names."""
     found = []
     for path in sorted((ROOT / "methods").glob("*.yaml")):
-        about = read_yaml(path, path.name).get(ABOUT) or {}
+        about = about_of(path)
         settings = compose(TrainSettings, [f"method={path.stem}", "scale=3b", "teacher=tiny"])
         found.append(
             Listed(
@@ -64,6 +66,20 @@ def methods() -> list[Listed]:
             )
         )
     return found
+
+
+def about_of(path: Path) -> dict[str, Any]:
+    """Return what a method's file says of itself; refuse what the list could not show."""
+    about: dict[str, Any] = read_yaml(path, path.name).get(ABOUT) or {}
+    for name in about:
+        if name not in ABOUT_KEYS:
+            raise UserError(f"about of {path.name} has no '{name}'; {did_you_mean(name, ABOUT_KEYS)}")
+    if (truth := about.get("truth")) and truth not in TRUTHS:
+        raise UserError(f"about.truth of {path.name} is '{truth}'; use one of {', '.join(TRUTHS)}")
+    claim = about.get("engages")
+    if claim and (set(claim) != {"metric", "way", "coef"} or claim["way"] not in ("up", "down")):
+        raise UserError(f"about.engages of {path.name} needs metric, way (up or down) and coef, and nothing else")
+    return about
 
 
 def cost_of(method: str, path: Path = COSTS) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from common import UserError
 from configs import compose
 from configs.compose import ROOT
 from train.listing import COST, ENGAGES, HEADER, PASSES, TRUTHS, Listed, cells, methods
@@ -103,4 +104,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -55,6 +55,11 @@ def test_a_table_of_ones_own_is_one_file(folder: Path) -> None:
         ({"rows": [{"id": "grpo", "nam": "x"}]}, "row grpo has no setting 'nam'; did you mean 'name'"),
         ({"rows": [{"id": "grpo"}]}, "row grpo lacks 'name'"),
         ({"rows": [*GOOD["rows"], GRPO | {"id": "opd", "teacher": "grop"}]}, "teacher names 'grop'"),
+        (
+            {"rows": [*GOOD["rows"], GRPO | {"id": "opd", "teacher": "opd"}]},
+            "row opd learns from opd; name another row",
+        ),
+        ({"rows": [*GOOD["rows"], GRPO | {"id": "opd", "teacher": "base"}]}, "row opd learns from base; name another"),
         ({"scales": {}}, "has no scales; add based_on: 1"),
         ({"scales": {"mini": {"model": "tiny", "bench": "mini"}}}, "scale mini lacks 'preset'"),
         ({"curves": [{"metric": "a", "label": "b", "row": ["grpo"]}]}, "a curve has no setting 'row'; did you mean"),

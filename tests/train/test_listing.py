@@ -5,7 +5,10 @@ import json
 import re
 from pathlib import Path
 
-from train.listing import HEADER, TRUTHS, cells, cost_of, engages_of, methods
+import pytest
+
+from common import UserError
+from train.listing import HEADER, TRUTHS, about_of, cells, cost_of, engages_of, methods
 
 ROOT = Path(__file__).resolve().parents[2]
 # Names that only a method has; base algorithms (grpo, rloo ...) are kinds of advantage.
@@ -69,3 +72,19 @@ def test_no_statement_of_the_trainer_the_models_or_the_loader_names_a_method():
         (path.relative_to(ROOT).as_posix(), word) for path in files for word in code_words(path) if NAMES.search(word)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ("{papr: none}", "has no 'papr'; did you mean 'paper'"),
+        ("{paper: none, truth: guess}", "is 'guess'; use one of code, paper"),
+        ("{paper: none, engages: {metric: a, way: sideways, coef: b}}", r"needs metric, way \(up or down\) and coef"),
+        ("{paper: none, engages: {metric: a, way: up}}", r"needs metric, way \(up or down\) and coef"),
+    ],
+)
+def test_what_a_method_says_of_itself_is_checked(tmp_path, about, sentence):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"about: {about}\nbased_on: grpo\n")
+    with pytest.raises(UserError, match=sentence):
+        about_of(path)
