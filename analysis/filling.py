@@ -27,9 +27,9 @@ class Job:
 def fill(experiments: Sequence[Experiment], parallel: int = 1) -> None:
     """Run what is missing in processes of their own, `parallel` rows at a time."""
     waves = jobs_of(experiments)
-    places = shares_of_machine(parallel)
     with ending_at_once():
         if parallel > 1:
+            places = shares_of_machine(parallel)
             for jobs in waves:
                 side_by_side(jobs, places)
             return

@@ -79,15 +79,15 @@ def check_measures(file: str, table: Mapping[str, Any]) -> None:
             check_keys(where, one, ("id", "name", *MEASURES, *(key for keys in MEASURES.values() for key in keys)))
             raise UserError(f"{where} needs one of {', '.join(MEASURES)}, which says what is measured")
         (source,) = sources
-        check_keys(where, one, ("id", "name", source, *MEASURES[source]), ("id", "name"))
+        needed = ("id", "name", "over") if source == "metric" else ("id", "name")
+        check_keys(where, one, ("id", "name", source, *MEASURES[source]), needed)
         if source == "metric":
-            check_keys(where, one, tuple(one), ("over",))
             check_names(f"{where}: over", [one["over"]], OVER)
         if source == "accuracy":
             names = [one["accuracy"]] if isinstance(one["accuracy"], str) else one["accuracy"]
             check_names(f"{where}: accuracy", names, also)
-    check_ids(file, "measures", [one["id"] for one in measures])
     ids = [one["id"] for one in measures]
+    check_ids(file, "measures", ids)
     for row in table.get("published_measures", []):
         check_names(f"{file}: published_measures", row["values"], ids)
 

@@ -18,8 +18,8 @@ from typing import Any
 from common import UserError, atomic_write_text, read_jsonl
 from configs import Run, command, setting
 from configs.compose import ROOT
-from configs.groups import ABOUT, read_yaml
 from configs.run import check_clean, in_results
+from train.listing import about_of
 from train.settings import TrainSettings
 
 STEPS = 20
@@ -49,8 +49,8 @@ class Claim:
 def claim_of(method: str) -> Claim:
     """Return a method's claim, or refuse a method without one."""
     name = f"configs/methods/{method}.yaml"
-    given = (read_yaml(ROOT / "methods" / f"{method}.yaml", name).get(ABOUT) or {}).get("engages")
-    if not given or given.keys() != {"metric", "way", "coef"} or given["way"] not in WAYS:
+    given = about_of(ROOT / "methods" / f"{method}.yaml").get("engages")
+    if not given:
         raise UserError(f"{name} says not what it moves; add engages: {{metric, way: up or down, coef}} to its about")
     return Claim(**given)
 
