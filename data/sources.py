@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,9 @@ class StageSettings:
     """A part of the training that learns from some of the samples."""
 
     until: float = setting(1.0, "progress at which it ends: 0.3 = after three tenths of the steps", bounds="(0, 1]")
-    where: dict[str, str] = setting(factory=dict, help="what samples must have: a tag, column, answer_type or source")
+    where: dict[str, str] = setting(
+        factory=dict, help="what samples must have: a tag, column, answer_type or source; `chart|word` is either"
+    )
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,11 @@ def sample_from_row(row: dict[str, Any], number: int, source: str, folder: Path)
         answer_type=row.get("answer_type"),
         columns=more,
     )
+
+
+def ways(where: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return every choice among the values of `where` that name several."""
+    return [dict(zip(where, values, strict=True)) for values in product(*(one.split("|") for one in where.values()))]
 
 
 def has(sample: Sample, where: Mapping[str, str]) -> bool:
@@ -310,7 +317,7 @@ class Samples:
             names.add(sample.id)
             self.with_column.update(sample.columns.keys())
             for stage, places in zip(self.settings.stages, self.staged, strict=True):
-                places += [len(self.usable)] if has(sample, stage.where) else []
+                places += [len(self.usable)] if any(has(sample, way) for way in ways(stage.where)) else []
             self.usable.append(number)
         for stage, places in zip(self.settings.stages, self.staged, strict=True):
             if not places:
@@ -375,9 +382,13 @@ class Samples:
                 position += 1
 
     def stretches(self, number: int, stage: int) -> Iterator[Sample]:
-        """Yield the first sample of a stage in each stretch of the mini world's stream, from stretch `number` on."""
-        where = self.settings.stages[stage].where
+        """Yield the first sample of a stage in each stretch of the mini world's stream, from stretch `number` on.
+
+        Where the stage names several values, stretches look for them in turn, so that all are equally common.
+        """
+        choices = ways(self.settings.stages[stage].where)
         while True:
+            where = choices[number % len(choices)]
             stretch = islice(world.stream(self.settings.split, number * STRETCH), STRETCH)
             found = next((sample for sample in stretch if has(sample, where)), None)
             if found is None:

@@ -466,3 +466,19 @@ def test_stages_of_the_mini_world_are_random_access() -> None:
     assert samples.take(0, 3, 0.7) == Samples(DataSettings(), seed=1).take(0, 3)
     with pytest.raises(UserError, match=r"data\.stages"):
         Samples(DataSettings(stages=[StageSettings(0.5, {"column": "poems"})]), seed=1).take(0, 1)
+
+
+def test_stages_with_several_values_take_the_mini_worlds_in_turn() -> None:
+    stage = StageSettings(1.0, {"column": "word|logic|chart", "hint": "broken"})
+    samples = Samples(DataSettings(stages=[stage]), seed=1)
+    columns = [sample.tags["column"] for sample in samples.take(0, 9, 0.5)]
+    assert columns[:3] * 3 == columns and sorted(columns[:3]) == ["chart", "logic", "word"]
+    assert [sample.tags["hint"] for sample in samples.take(4, 3, 0.99)] == ["broken"] * 3
+    with pytest.raises(UserError, match=r"'column': 'poems'"):
+        Samples(DataSettings(stages=[StageSettings(1.0, {"column": "word|poems"})]), seed=1).take(0, 2)
+
+
+def test_stages_with_several_values_take_the_rows_that_have_any(tmp_path: Path) -> None:
+    stages = [StageSettings(1.0, {"form": "yesno|open"})]
+    samples = Samples(DataSettings(source=facts_rows(tmp_path), stages=stages), seed=1)
+    assert sorted(sample.id for sample in samples.take(0, 6)) == list("012345")
