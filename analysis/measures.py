@@ -8,6 +8,7 @@ A table names them under `measures`, each with one source:
     {id: unseen, name: "blur and rotation, %", accuracy: [blur, rotate]}      the mean of several of them
     {id: fooled, name: "black pictures, wrong suggestion, %", accuracy: blank, hint: broken}    its problems so tagged
     {id: reading, name: "in-picture, %", accuracy: ocr, column: {mini: inpicture}}      one column of it at a scale
+    {id: hard, name: "word and logic, %", accuracy: bench, column: word|logic}      some columns of the table's own
     {id: spread, name: "entropy of attention", attention: entropy, column: {mini: geometry}, responses: 100}
 `analysis.measuring` reads them; what a paper prints of them stands under `published_measures`. Every number is of one
 training; a row of the table is their mean with Student's interval over trainings.

@@ -15,6 +15,8 @@ import pandas as pd
 
 from analysis.experiments import Experiment
 from analysis.runs import open_runs
+from analysis.table_schema import OWN
+from common import UserError
 from eval.output import read_predictions
 
 LAST = 10  # steps
@@ -37,12 +39,14 @@ def at_scale(value: str | Mapping[str, str] | None, scale: str) -> str | None:
 
 
 def share_right(evaluation: Path, column: str | None, hint: str | None) -> float:
-    """Return the share of right responses, of one column or of one state of the suggestion where these are given."""
+    """Return the share of right responses, of some columns or of one state of the suggestion where these are given."""
     wanted = {"column": column, "hint": hint}
     chosen = {name: value for name, value in wanted.items() if value is not None}
     frame = read_predictions(evaluation, ["score", *chosen])
     for name, value in chosen.items():
-        frame = frame[frame[name] == value]
+        frame = frame[frame[name].isin(value.split("|"))]
+    if frame.empty:
+        raise UserError(f"{evaluation} has no responses with {chosen}; mend the measure")
     return float(frame.score.mean())
 
 
@@ -69,7 +73,8 @@ def one_value(experiment: Experiment, measure: Mapping[str, Any]) -> float:
     column, hint = (at_scale(measure.get(name), experiment.suite.scale) for name in ("column", "hint"))
     if "accuracy" in measure:
         names = [measure["accuracy"]] if isinstance(measure["accuracy"], str) else measure["accuracy"]
-        return fmean(share_right(experiment.folder / "eval" / name, column, hint) for name in names)
+        folders = [experiment.evaluation if name == OWN else experiment.folder / "eval" / name for name in names]
+        return fmean(share_right(folder, column, hint) for folder in folders)
     if "attention" in measure:
         return attention_spread(experiment.evaluation, column, measure["responses"])
     if not experiment.is_trained:

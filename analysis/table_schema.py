@@ -16,6 +16,7 @@ KEYS = (
 SUITE = ("model", "bench", "preset", "eval", "also")
 CURVE = ("metric", "label", "title", "rows")
 PUBLISHED = ("model", "size", "method", "values", "averages", "relative_gains")
+OWN = "bench"  # as a measure's accuracy: the evaluation that the table itself is made of
 OVER = ("last", "median", "onset")
 MEASURES = {  # source of a measure -> what else it may say
     "metric": ("over",),
@@ -72,6 +73,8 @@ def check_measures(file: str, table: Mapping[str, Any]) -> None:
     """Refuse measures without one source, or of an evaluation that the table does not make."""
     measures = table.get("measures", [])
     also = {name for one in (table, *table["scales"].values()) for name in one.get("also", {})}
+    if OWN in also:
+        raise UserError(f"{file}: also has an evaluation called {OWN}, which means the table's own; rename it")
     for one in measures:
         where = f"{file}: measure {one.get('id', one)}"
         sources = [name for name in MEASURES if name in one]
@@ -85,7 +88,7 @@ def check_measures(file: str, table: Mapping[str, Any]) -> None:
             check_names(f"{where}: over", [one["over"]], OVER)
         if source == "accuracy":
             names = [one["accuracy"]] if isinstance(one["accuracy"], str) else one["accuracy"]
-            check_names(f"{where}: accuracy", names, also)
+            check_names(f"{where}: accuracy", names, {OWN, *also})
     ids = [one["id"] for one in measures]
     check_ids(file, "measures", ids)
     for row in table.get("published_measures", []):

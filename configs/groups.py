@@ -70,7 +70,10 @@ class GroupReader:
         self.groups = groups
 
     def layers(self, choices: Mapping[str, str], preset: Mapping[str, str]) -> list[Layer]:
-        """Return the layers of all chosen files in field order, then their `at` blocks for the chosen scale."""
+        """Return the layers of all chosen files in field order, then their `at` blocks for the chosen scale.
+
+        A scale that is based on another takes the blocks of both, its own last.
+        """
         layers: list[Layer] = []
         at_blocks: list[dict[str, Layer]] = []
         asked: dict[str, str] = {}
@@ -85,8 +88,15 @@ class GroupReader:
             asked |= self._later_choices(group, layer, settled)
             layers.append(layer)
             at_blocks.append(blocks)
-        scale = settled.get(SCALE, "")
-        return layers + [blocks[scale] for blocks in at_blocks if scale in blocks]
+        scales = self._chain(SCALE, settled[SCALE]) if settled.get(SCALE) else []
+        return layers + [blocks[scale] for scale in scales for blocks in at_blocks if scale in blocks]
+
+    def _chain(self, group: str, name: str) -> list[str]:
+        """Return a choice after those that it is based on."""
+        files, chain = self.groups[group].files(), [name]
+        while base := read_yaml(files[chain[0]], chain[0]).get("based_on"):
+            chain.insert(0, base)
+        return chain
 
     def _later_choices(self, group: Group, layer: Layer, settled: Mapping[str, str]) -> dict[str, str]:
         """Return the groups that a file chooses; those read before it cannot change any more."""

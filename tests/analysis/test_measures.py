@@ -10,6 +10,7 @@ import pytest
 from analysis.experiments import Experiment, Row, Suite
 from analysis.measures import measure_rows
 from analysis.measuring import measured, metric_value
+from common import UserError
 from configs.layout import PREDICTIONS
 
 TABLE = {
@@ -76,3 +77,14 @@ def test_an_accuracy_over_several_evaluations_is_their_mean(tmp_path: Path) -> N
 
 def test_a_metric_that_was_not_logged_is_no_number() -> None:
     assert isnan(metric_value(pd.DataFrame({"step": [1]}), "k3", "last"))
+
+
+def test_an_accuracy_of_the_tables_own_evaluation_takes_some_of_its_columns(tmp_path: Path) -> None:
+    one = experiment("base", 0, tmp_path, 0, 0, [True])
+    one.evaluation.mkdir(parents=True, exist_ok=True)
+    columns = ["word", "logic", "chart"]
+    pd.DataFrame({"score": [1.0, 0.0, 0.0], "column": columns}).to_parquet(one.evaluation / PREDICTIONS)
+    hard = {"id": "hard", "name": "hard, %", "accuracy": "bench", "column": "word|logic"}
+    assert measured([one], {"measures": [hard]}).value.tolist() == [0.5]
+    with pytest.raises(UserError, match=r"no responses with .*'wrod'"):
+        measured([one], {"measures": [hard | {"column": "wrod"}]})

@@ -107,6 +107,16 @@ def test_a_file_beats_the_at_block_of_its_base(root: Path) -> None:
     assert (settings.seed, settings.losses.perception_kl) == (8, Piece(coef=0.002))
 
 
+def test_a_scale_takes_the_blocks_of_the_scale_that_it_is_based_on(root: Path) -> None:
+    write(root, "scales/hard.yaml", "based_on: mini\nseed: 9\n")
+    settings = compose(Schema, ["method=papo", "scale=hard"], root=root)
+    assert (settings.learning_rate, settings.losses.perception_kl) == (5e-4, Piece(coef=0.002))
+    write(root, "methods/more.yaml", "based_on: papo\nat: {hard: {learning_rate: 6e-4}, mini: {seed: 8}}\n")
+    settings = compose(Schema, ["method=more", "scale=hard"], root=root)
+    assert (settings.learning_rate, settings.seed) == (6e-4, 8)
+    assert compose(Schema, ["method=more"], root=root).learning_rate == 5e-4
+
+
 def test_command_line_beats_everything_in_any_order(root: Path) -> None:
     settings = compose(Schema, ["learning_rate=7e-4", "losses.perception_kl.coef=3", "method=papo"], root=root)
     assert settings.learning_rate == 7e-4
