@@ -18,7 +18,7 @@ def check_names(settings: EvalSettings) -> list[str]:
     names = list(dict.fromkeys([settings.grader, *settings.scorers]))
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UserError(f"no scorer '{unknown[0]}'; use {', '.join(known)}")
+        raise UserError(f"no scorer '{unknown[0]}'; {did_you_mean(unknown[0], known)}")
     if settings.judge and OFFICIAL not in names:
         raise UserError(
             f"a judge decides what official rules leave open, and only {', '.join(names)} would score; add "
