@@ -140,11 +140,13 @@ def graded_note(frames: "tuple[pd.DataFrame, ...]", verdict: str) -> list[str]:
 
 def compare(settings: EvalCompareSettings) -> None:
     """Read, compare, write and print."""
-    from eval.output import markdown, read_predictions
+    from eval.output import check_judged, markdown, read_predictions
     from eval.paired import compare_items, pair, power_sentence, scored_in_both
     from eval.paired_table import HEADER
 
     folders = [Path(settings.first), Path(settings.second)]
+    for folder in folders:
+        check_judged(folder)
     if folders[0].resolve() == folders[1].resolve():
         raise UserError(f"first and second are the same folder, {settings.first}; give two evaluations")
     needed = ["sample_id", "k", "column", "cluster", settings.verdict, settings.by]

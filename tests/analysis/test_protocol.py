@@ -251,6 +251,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
     frame = frame_of(np.array([[0, 1], [1, 2]])).assign(text="the same")
     first, second = (write(tmp_path / name, frame) for name in ("first", "second"))
     other = write(tmp_path / "other", frame.assign(sample_id=frame.sample_id + "x"))
+    with pytest.raises(UserError, match=r"none/predictions\.parquet does not exist; give the folder that"):
+        protocol(ProtocolSettings(first=f"{tmp_path}/none", second=f"{tmp_path}/none"))
+    with pytest.raises(UserError, match=r"none/predictions\.parquet does not exist"):
+        protocol(ProtocolSettings(first=first, second=second, resampled=f"{tmp_path}/none"))
     with pytest.raises(UserError, match="are the same folder"):
         protocol(ProtocolSettings(first=first, second=first))
     with pytest.raises(UserError, match="different items"):
