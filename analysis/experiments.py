@@ -107,7 +107,10 @@ class Experiment:
 
     @property
     def training(self) -> TrainSettings:
-        settings = composed((*self.recipe, f"scale={self.suite.scale}", *self.train_options))
+        try:
+            settings = composed((*self.recipe, f"scale={self.suite.scale}", *self.train_options))
+        except UserError as error:
+            raise UserError(f"row {self.row.id}: {error}") from None
         return replace(settings, seed=self.seed, run=str(self.own_folder))
 
     @cached_property
@@ -170,6 +173,9 @@ class Experiment:
         return Run.load((self.evaluation if self.is_evaluated else self.folder) / "run.json")
 
 
+Left = list[tuple[Experiment, list[list[str]]]]  # experiments, each with the commands that it still needs
+
+
 @cache
 def composed(overrides: tuple[str, ...]) -> TrainSettings:
     """Return a row's settings; its trainings differ in seed and folder alone."""
@@ -203,7 +209,7 @@ def sharing(experiments: Sequence[Experiment]) -> list[Experiment]:
     return found
 
 
-def remaining(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[list[str]]]]:
+def remaining(experiments: Sequence[Experiment]) -> Left:
     """Return the experiments with what each still needs and no earlier one brings: rows may share a training."""
     found, told = [], list[list[str]]()
     for one in experiments:
@@ -213,9 +219,9 @@ def remaining(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[
     return found
 
 
-def missing(experiments: Sequence[Experiment]) -> list[str]:
-    """Return the commands that would fill the empty cells."""
-    return [shown(command) for _, own in remaining(experiments) for command in own]
+def missing(left: Left) -> list[str]:
+    """Return the commands that would fill the empty cells, as a person would type them."""
+    return [shown(command) for _, own in left for command in own]
 
 
 def table_file(name: str) -> Path:

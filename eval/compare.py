@@ -145,8 +145,7 @@ def compare(settings: EvalCompareSettings) -> None:
     from eval.paired_table import HEADER
 
     folders = [Path(settings.first), Path(settings.second)]
-    for folder in folders:
-        check_judged(folder)
+    files = [check_judged(folder) for folder in folders]
     if folders[0].resolve() == folders[1].resolve():
         raise UserError(f"first and second are the same folder, {settings.first}; give two evaluations")
     needed = ["sample_id", "k", "column", "cluster", settings.verdict, settings.by]
@@ -175,7 +174,7 @@ def compare(settings: EvalCompareSettings) -> None:
         )
         + "\n"
     )
-    revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders}
+    revisions = {str(folder): f"sha256:{sha256_of(file)}" for folder, file in zip(folders, files, strict=True)}
     record = {
         "first_k": items.first_k,
         "second_k": items.second_k,
@@ -184,7 +183,7 @@ def compare(settings: EvalCompareSettings) -> None:
         "power": sentences,
         "run": asdict(Run.collect(settings, revisions=revisions)),
     }
-    out = Path(settings.out or settings.second)
+    out = Path(settings.out or files[1].parent)
     atomic_write_text(out / "compare.md", text)
     atomic_write_text(out / "compare.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     print(text, end="")

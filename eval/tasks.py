@@ -96,6 +96,13 @@ def with_items(settings: EvalSettings) -> EvalSettings:
     return replace(settings, items=GENERATED_ITEMS if generated(data_of(settings)) else 0)
 
 
+def check_generated(settings: EvalSettings) -> None:
+    """Refuse a number of items, or a split, that the generated benchmark which is asked for cannot make."""
+    world = generated(settings.bench if settings.data == AUTO else settings.data)
+    if world and world.check:
+        world.check(GENERATED_ITEMS if settings.items is None else settings.items, settings.split)
+
+
 def tasks_of(settings: EvalSettings, gone_pictures: bool = False) -> list[Task]:
     """Load what is asked for; the world that `data` names stands in for whatever suite was asked for.
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from common import UserError
+from common import UserError, sha256_of
 from eval.compare import EvalCompareSettings, compare, main
 from eval.estimate import difference_sentence
 from eval.paired import (
@@ -400,6 +400,13 @@ def test_the_command_gives_the_same_numbers_again(tmp_path: Path) -> None:
         compare(EvalCompareSettings(first=str(first), second=str(second), out=str(tmp_path / out)))
     lines = [json.loads((tmp_path / out / "compare.json").read_text())["lines"] for out in ("a", "b")]
     assert lines[0] == lines[1]
+
+
+def test_the_files_themselves_may_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (folder / "predictions.parquet" for folder in folders(tmp_path))
+    assert main([f"first={first}", f"second={second}"]) == 0, capsys.readouterr().err
+    record = json.loads((second.parent / "compare.json").read_text())
+    assert record["run"]["revisions"] == {str(path): f"sha256:{sha256_of(path)}" for path in (first, second)}
 
 
 def test_the_command_refuses_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
