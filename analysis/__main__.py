@@ -27,13 +27,15 @@ PARTS = [path.parent.name for path in sorted(Path(__file__).parent.glob("*/__mai
 
 def start(settings: RowsSettings) -> None:
     """Do a task; what is not there is refused before what draws and scores is loaded."""
-    from analysis.experiments import read_table_file, rows_of, suite_of
+    from analysis.experiments import read_table_file, remaining
+    from analysis.planned import check_commands, experiments_of
 
     table = read_table_file(settings.table)
-    if table["scales"]:
-        suite_of(table, settings.scale)
-        rows_of(table, settings.methods)
-    for one in settings.runs.split(",") if isinstance(settings, ReportSettings) else ():
+    runs = settings.runs if isinstance(settings, ReportSettings) else ""
+    experiments = experiments_of(settings, table) if table["scales"] else []
+    if not runs:  # else the table's own are not looked at
+        check_commands(remaining(experiments))
+    for one in runs.split(",") if runs else ():
         if not Path(one.strip()).exists():
             raise UserError(f"there is no folder {one}; runs= takes runs, evaluations or a training step")
     from analysis.outputs import run

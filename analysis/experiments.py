@@ -18,7 +18,7 @@ from analysis.reuse import (
     refuse_other_training,
 )
 from analysis.table_schema import check_keys, check_rows, check_table
-from common import UserError
+from common import UserError, did_you_mean
 from configs import Run, compose
 from configs.groups import read_yaml
 from configs.layout import base_folder, evaluation_folder, run_folder
@@ -107,7 +107,10 @@ class Experiment:
 
     @property
     def training(self) -> TrainSettings:
-        settings = composed((*self.recipe, f"scale={self.suite.scale}", *self.train_options))
+        try:
+            settings = composed((*self.recipe, f"scale={self.suite.scale}", *self.train_options))
+        except UserError as error:
+            raise UserError(f"row {self.row.id}: {error}") from None
         return replace(settings, seed=self.seed, run=str(self.own_folder))
 
     @cached_property
@@ -170,6 +173,9 @@ class Experiment:
         return Run.load((self.evaluation if self.is_evaluated else self.folder) / "run.json")
 
 
+Left = list[tuple[Experiment, list[list[str]]]]  # experiments, each with the commands that it still needs
+
+
 @cache
 def composed(overrides: tuple[str, ...]) -> TrainSettings:
     """Return a row's settings; its trainings differ in seed and folder alone."""
@@ -203,7 +209,7 @@ def sharing(experiments: Sequence[Experiment]) -> list[Experiment]:
     return found
 
 
-def remaining(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[list[str]]]]:
+def remaining(experiments: Sequence[Experiment]) -> Left:
     """Return the experiments with what each still needs and no earlier one brings: rows may share a training."""
     found, told = [], list[list[str]]()
     for one in experiments:
@@ -213,9 +219,9 @@ def remaining(experiments: Sequence[Experiment]) -> list[tuple[Experiment, list[
     return found
 
 
-def missing(experiments: Sequence[Experiment]) -> list[str]:
-    """Return the commands that would fill the empty cells."""
-    return [shown(command) for _, own in remaining(experiments) for command in own]
+def missing(left: Left) -> list[str]:
+    """Return the commands that would fill the empty cells, as a person would type them."""
+    return [shown(command) for _, own in left for command in own]
 
 
 def table_file(name: str) -> Path:
@@ -233,8 +239,7 @@ def read_table_file(name: str) -> dict[str, Any]:
     """Read a table: its rows, scales, columns and published values."""
     path = table_file(name)
     if name not in table_names():
-        there = ", ".join(f"table={one}" for one in table_names())
-        raise UserError(f"there is no table={name}; configs/tables has {there}")
+        raise UserError(f"there is no table={name}; {did_you_mean(name, table_names(), 'configs/tables has')}")
     found = read_yaml(path, f"configs/tables/{path.name}")
     if "based_on" in found:  # its columns and scales are those of another table
         base = read_table_file(str(found["based_on"]))
@@ -252,7 +257,7 @@ def row_of_table(name: int | str, row_id: str) -> dict[str, Any]:
     """Return a row as another table has it, for `{of: 4, id: papo_g_gamma01}`."""
     rows = {row["id"]: row for row in read_table_file(str(name))["rows"]}
     if row_id not in rows:
-        raise UserError(f"table {name} has no row {row_id}; it has {', '.join(rows)}")
+        raise UserError(f"table {name} has no row {row_id}; {did_you_mean(row_id, rows, 'it has')}")
     return rows[row_id]
 
 
@@ -273,7 +278,7 @@ def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
     rows = {name: row for name, row in rows.items() if row.here}
     unknown = [name for name in wanted if name not in rows]
     if unknown:
-        raise UserError(f"the table has no row {unknown[0]}; it has {', '.join(rows)}")
+        raise UserError(f"the table has no row {unknown[0]}; {did_you_mean(unknown[0], rows, 'it has')}")
     found = [rows[name] for name in wanted or rows]
     for row in found:
         if row.teacher and rows[row.teacher] not in found:
@@ -284,6 +289,5 @@ def rows_of(table: Mapping[str, Any], wanted: Sequence[str] = ()) -> list[Row]:
 def suite_of(table: dict[str, Any], scale: str) -> Suite:
     """Return what a scale is evaluated with."""
     if scale not in table["scales"]:
-        known = ", ".join(table["scales"])
-        raise UserError(f"the table has no scale={scale}; it has {known}")
+        raise UserError(f"the table has no scale={scale}; {did_you_mean(scale, table['scales'], 'it has')}")
     return Suite(scale=scale, **{"also": table.get("also", {}), **table["scales"][scale]})

@@ -53,10 +53,15 @@ def jobs_of(experiments: Sequence[Experiment]) -> list[list[Job]]:
     """Return the missing work in two waves: a row that uses the training or the policy of another waits for it."""
     waves: list[list[Job]] = [[], []]
     for experiment, commands in remaining(experiments):
-        name, log = f"{experiment.row.id} seed {experiment.seed}", experiment.own_folder.with_suffix(".log")
+        name, log = f"{experiment.row.id} seed {experiment.seed}", log_of(experiment.own_folder)
         if commands:
             waves[bool(experiment.twin or experiment.teacher)].append(Job(name=name, commands=commands, log=log))
     return waves
+
+
+def log_of(folder: Path) -> Path:
+    """Return the file beside a run's folder; ids of rows may hold dots, which are no suffix."""
+    return folder.with_name(f"{folder.name}.log")
 
 
 def shares_of_machine(parallel: int) -> list[dict[str, str]]:

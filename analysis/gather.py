@@ -9,28 +9,17 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import CLASSES, known_classes
-from analysis.experiments import (
-    Experiment,
-    missing,
-    read_table_file,
-    rows_of,
-    sharing,
-    suite_of,
-    table_file,
-    title_of,
-    with_teachers,
-)
+from analysis.experiments import Experiment, missing, read_table_file, remaining, table_file, title_of
 from analysis.filling import fill
 from analysis.items import Items, collect_items
 from analysis.job_scripts import write_jobs
 from analysis.outside import refuse_other_benchmark, refuse_other_verdicts
 from analysis.plan import lacking, plan_lines
+from analysis.planned import experiments_of
 from analysis.reuse import read_origin
 from analysis.settings import RowsSettings, TableSettings
 from common import UserError
-from configs import compose
 from configs.run import Run, check_clean
-from eval.settings import EvalSettings
 
 SETTINGS = ("items", "k", "split", "sampling", "grader")  # of an evaluation, in a table's provenance
 
@@ -52,35 +41,14 @@ class Gathered:
         return known_classes(self.predictions)
 
 
-def experiments_of(settings: RowsSettings, table: dict[str, Any]) -> list[Experiment]:
-    """Return the trainings and the untrained model that a table needs."""
-    short = [] if isinstance(settings, TableSettings) else table.get("demo", [])
-    suite, runs = suite_of(table, settings.scale), Path(settings.folder)
-    found = [
-        Experiment(
-            row=row,
-            suite=suite,
-            seed=seed,
-            runs=runs,
-            train_options=settings.train,
-            eval_options=settings.eval,
-            is_evaluated="curves" not in table,
-        )
-        for row in rows_of(table, settings.methods or short)
-        for seed in range(settings.seeds if row.set or row.run else 1)
-    ]
-    return sharing(with_teachers(table, found))
-
-
 def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) -> list[Experiment]:
     """Make sure that every run is there (or say how to make it) and return them; none after a mere plan.
 
     `clean` refuses a tree with changes before anything is run.
     """
     experiments = experiments_of(settings, table)
-    for options in experiments[0].evaluations().values():  # a setting that none has, before a command shows it
-        compose(EvalSettings, [*options, *experiments[0].eval_options])
-    plan = plan_lines(title_of(settings.table, table), table, experiments)
+    left = remaining(experiments)
+    plan = plan_lines(title_of(settings.table, table), table, left)
     if settings.plan:
         print("\n".join(plan))
         return []
@@ -90,8 +58,7 @@ def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) ->
         folder = Path("slurm") / f"{table_file(settings.table).stem}_{settings.scale}"
         print(f"submit all jobs with: sh {write_jobs(experiments, again, folder, settings.jobs)}")
         return []
-    todo = missing(experiments)
-    if todo and settings.fill:
+    if missing(left) and settings.fill:
         lacks = lacking(settings.table, settings.scale)
         if lacks:
             print("\n".join(plan), flush=True)
@@ -99,8 +66,8 @@ def ready(settings: RowsSettings, table: dict[str, Any], clean: bool = False) ->
         if clean:
             check_clean()
         fill(experiments, settings.parallel)
-        todo = missing(experiments)
-    if todo:
+        left = remaining(experiments)
+    if todo := missing(left):
         raise UserError("some cells have no run yet; add fill=true, or run: " + " ; ".join(todo))
     return experiments
 

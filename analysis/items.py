@@ -1,7 +1,7 @@
 """Per-item scores of several models on the same items, ready for paired comparison."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from common import UserError
 from eval.estimate import Estimate, by_seed, over_trainings
+from eval.paired import few_problems_p
 from eval.statistics import McNemar, mcnemar_exact, mean_of_columns
 
 DESCRIBED = ["column", "subset", "cluster", "vision_need", "version", "hint"]
@@ -36,9 +37,12 @@ class Items:
         return self.estimate(self.scores[method], columns, False, len(self.per_seed[method]))
 
     def difference(self, first: str, second: str, columns: Sequence[str]) -> Estimate:
-        """Return second minus first on the same items, with a paired interval over items."""
+        """Return second minus first on the same items, with a paired interval and, where few differ, a test."""
         seeds = max(len(self.per_seed[method]) for method in (first, second))
-        return self.estimate(self.scores[second] - self.scores[first], columns, True, seeds)
+        differences_I = self.scores[second] - self.scores[first]
+        strata, clusters = self.frame.column.to_numpy(), self.frame.cluster.to_numpy()
+        p_value = few_problems_p(differences_I, strata, clusters, self.masks(columns))
+        return replace(self.estimate(differences_I, columns, True, seeds), p_value=p_value)
 
     def estimate(
         self, scores_I: np.ndarray, columns: Sequence[str], is_difference: bool = False, seeds: int = 1

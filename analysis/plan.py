@@ -5,22 +5,23 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from analysis.experiments import Experiment, remaining, shown
+from analysis.experiments import Experiment, Left, shown
 from analysis.fetch import KINDS, FetchSettings, is_here, repos_of
 from analysis.reuse import is_finished
 from common import read_jsonl
 from train.estimate import estimate
 
 
-def plan_lines(title: str, table: dict[str, Any], experiments: Sequence[Experiment]) -> list[str]:
+def plan_lines(title: str, table: dict[str, Any], left: Left) -> list[str]:
     """Return the plan: for each row and seed the commands that are left, and the cells that they fill."""
+    experiments = [experiment for experiment, _ in left]
     suite = experiments[0].suite
     columns = [column.get(suite.bench, column["id"]) for column in table["columns"]]
     evaluated = f", bench={suite.bench}, preset={suite.preset}\ncolumns: {', '.join(columns)}"
     panels = "".join(f"\npanel: {one['metric']}" for one in table.get("curves", []))
     needs = f"{len(columns)} cells and their averages" if not panels else "its curves"
     lines = [f"{title} at {suite.scale} scale: model={suite.model}{panels or evaluated}", *cost_lines(experiments)]
-    for experiment, todo in remaining(experiments):
+    for experiment, todo in left:
         seed = f", seed {experiment.seed}" if experiment.is_trained else ""
         lines += ["", f"{experiment.row.name}{seed}: {needs}"]
         if experiment.twin:
@@ -46,9 +47,9 @@ def cost_lines(experiments: Sequence[Experiment]) -> list[str]:
         hours, spread = fmean(per_step) * steps / 3600, f"{min(per_step):.1f} to {max(per_step):.1f} s"
         return [f"trainings left: {len(left)}, {hours:.1f} h one after another ({spread} a step in finished runs)"]
     if Path(settings[0].model.path).is_dir():
-        return [
-            f"trainings left: {len(left)}, of {settings[0].steps} steps; none is finished that would tell the time"
-        ]
+        counts = sorted({one.steps for one in settings})
+        shown_steps = f"{counts[0]}{f' to {counts[-1]}' * (len(counts) > 1)} steps"
+        return [f"trainings left: {len(left)}, of {shown_steps}; none is finished that would tell the time"]
     gpus = 8
     hours = sum(estimate(one, gpus).hours for one in settings)
     return [

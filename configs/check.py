@@ -22,7 +22,7 @@ def checked(schema: type, layer: Any, source: str, path: str = "") -> Any:
 def unknown_choice(group: str, name: str, known: Iterable[str], source: str) -> UserError:
     """Return the sentence for a group value that has no file."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)  # files are in small letters, papers are not
     advice = f"did you mean {_listed(near)}?" if near else f"available: {_listed(known) or 'none'}"
     return UserError(f"unknown {group} {name!r} {source}; {advice}")
 

@@ -248,18 +248,23 @@ def hub_rows(settings: DataSettings) -> ArrowRows:
         raise UserError(f"hub data set {settings.source} ({settings.split}) cannot be loaded: {error}") from None
 
 
+def check_split(settings: DataSettings) -> None:
+    """Refuse a split that the mini world does not have; what other sources have lies in their files."""
+    if settings.source == "mini":
+        world.problem(settings.split, "counting", 0)
+
+
 def check_source(settings: DataSettings) -> None:
     """Refuse a source that is not there, without reading it."""
+    check_split(settings)
     path = Path(settings.source)
     names_file = path.suffix in (".jsonl", ".parquet")
-    if settings.source == "mini":
-        world.problem(settings.split, "counting", 0)  # refuses an unknown split
-    elif path.is_dir() and path.suffix != ".jsonl":
+    if settings.source == "mini" or (path.is_dir() and path.suffix != ".jsonl"):
         return
-    elif names_file and not path.is_file():
+    if names_file and not path.is_file():
         wrong = "is no file" if path.exists() else "does not exist"
         raise UserError(f"the data file {path} {wrong}; check the path")
-    elif not names_file and (settings.source.count("/") != 1 or path.exists()):
+    if not names_file and (settings.source.count("/") != 1 or path.exists()):
         raise UserError(
             f"data.source '{settings.source}' is neither mini, a .jsonl or .parquet file, a folder, nor a hub id"
         )

@@ -75,6 +75,7 @@ class Benchmark:
     prompt: str = "the bare question"  # whose words ask for the answer
     # Generated benchmarks: samples from a number of items (per column) and a split.
     generate: Callable[[int, str], Sequence[Sample]] | None = None
+    check: Callable[[int, str], None] | None = None  # refuses what `generate` would, before any sample is made
     speakers: tuple[str, ...] = ()  # models of configs/models that only know its language
     preset: str = ""  # file of configs/presets that is made for its short answers and for no other benchmark
     # Optional hooks, for benchmarks that know more of their samples than question and answer.

@@ -154,9 +154,10 @@ def suite_lines() -> list[str]:
 
 def catalogue_text() -> str:
     """Return the whole page."""
-    from eval.benchmarks import BENCHMARKS
+    from eval.benchmarks import BENCHMARKS, refuse_broken
     from eval.output import markdown
 
+    refuse_broken()
     benchmarks = list(BENCHMARKS.values())
     judged = sum(bool(benchmark.judged) for benchmark in benchmarks)
     lines = [

@@ -9,7 +9,7 @@ from typing import Any
 from common import UserError, atomic_write_text
 from data.images import BytesImage, FileImage, ImageSource
 from eval.benchmark import Benchmark
-from eval.benchmarks import BENCHMARKS
+from eval.benchmarks import BENCHMARKS, refuse_broken
 from eval.loading import Loaded, read_tables
 from eval.recorded import SOURCES, Source
 from eval.row_files import Table
@@ -94,6 +94,7 @@ def verdicts_of(loaded: Loaded, source: Source, folder: Path) -> dict[str, Any]:
 
 def check_all(data: Path) -> dict[str, Any]:
     """Return the records of all benchmarks whose folder is there."""
+    refuse_broken()
     found = {name: source for name, source in SOURCES.items() if (data / source.folder).is_dir()}
     if not found:
         raise UserError(

@@ -18,7 +18,7 @@ def check_names(settings: EvalSettings) -> list[str]:
     names = list(dict.fromkeys([settings.grader, *settings.scorers]))
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UserError(f"no scorer '{unknown[0]}'; use {', '.join(known)}")
+        raise UserError(f"no scorer '{unknown[0]}'; {did_you_mean(unknown[0], known)}")
     if settings.judge and OFFICIAL not in names:
         raise UserError(
             f"a judge decides what official rules leave open, and only {', '.join(names)} would score; add "
@@ -28,13 +28,14 @@ def check_names(settings: EvalSettings) -> list[str]:
 
 
 def check_sampling(settings: EvalSettings) -> None:
-    """Refuse what no engine can draw, before anything is loaded."""
+    """Refuse what no engine can draw, before anything is loaded; weights may not lie there yet."""
     settings.model.check()
-    settings.model.check_place()
     if settings.prompt not in (AUTO, *TEMPLATES):
         raise UserError(
             f"prompt={settings.prompt} is no template; {did_you_mean(settings.prompt, (AUTO, *TEMPLATES))}"
         )
+    if settings.view:
+        settings.view.check("view")
     if settings.view and settings.view.draw != "per_prompt":
         raise UserError("view.draw=per_response is for training: here all responses to an item see one picture")
 

@@ -140,11 +140,12 @@ def graded_note(frames: "tuple[pd.DataFrame, ...]", verdict: str) -> list[str]:
 
 def compare(settings: EvalCompareSettings) -> None:
     """Read, compare, write and print."""
-    from eval.output import markdown, read_predictions
+    from eval.output import check_judged, markdown, read_predictions
     from eval.paired import compare_items, pair, power_sentence, scored_in_both
     from eval.paired_table import HEADER
 
     folders = [Path(settings.first), Path(settings.second)]
+    files = [check_judged(folder) for folder in folders]
     if folders[0].resolve() == folders[1].resolve():
         raise UserError(f"first and second are the same folder, {settings.first}; give two evaluations")
     needed = ["sample_id", "k", "column", "cluster", settings.verdict, settings.by]
@@ -173,7 +174,7 @@ def compare(settings: EvalCompareSettings) -> None:
         )
         + "\n"
     )
-    revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders}
+    revisions = {str(folder): f"sha256:{sha256_of(file)}" for folder, file in zip(folders, files, strict=True)}
     record = {
         "first_k": items.first_k,
         "second_k": items.second_k,
@@ -182,7 +183,7 @@ def compare(settings: EvalCompareSettings) -> None:
         "power": sentences,
         "run": asdict(Run.collect(settings, revisions=revisions)),
     }
-    out = Path(settings.out or settings.second)
+    out = Path(settings.out or files[1].parent)
     atomic_write_text(out / "compare.md", text)
     atomic_write_text(out / "compare.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     print(text, end="")

@@ -2,6 +2,14 @@
 
 An interval over items covers other problems with these very trainings; one over trainings covers another training on
 these very problems. A claim about a method needs the latter, which exists from two trainings on.
+
+"Better" or "worse" is said where every one of these says so, and else "cannot be told apart":
+- the interval over problems leaves out 0;
+- the sign-flip test of the same difference has p < 0.05, as a normal interval is too narrow on few problems. A table
+  makes the test where fewer than 30 problems differ, a paired comparison always;
+- the interval over trainings, where there is one, leaves out 0 on the same side.
+McNemar's test stands beside them and does not decide: it sees majorities of responses alone, and takes items that
+share a problem for independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +21,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from scipy.stats import ttest_1samp
 
+ALPHA = 0.05
 ROUNDING = 1e-12  # below this a spread is rounding, not variance
 OVER_ITEMS, OVER_TRAININGS = "cluster-robust over items", "Student's t over trainings"
 Verdict = Literal["better", "worse", "cannot be told apart"]
@@ -47,6 +56,7 @@ class Estimate:
     clusters: int  # independent ones among them
     seeds: int = 1  # trainings that its items are averaged over
     method: str = OVER_ITEMS
+    p_value: float = nan  # of a difference over items: sign-flip test; nan where none was made
 
     def text(self, sign: str = "", unit: Unit = "percent") -> str:
         return interval_text(self.value, self.low, self.high, sign, unit)
@@ -65,8 +75,15 @@ class Estimate:
         return (self.high - self.low) / 2
 
     @property
+    def test_disagrees(self) -> bool:
+        """Return whether the interval leaves out 0, but the sign-flip test sees no difference."""
+        return (self.low > 0 or self.high < 0) and self.p_value >= ALPHA
+
+    @property
     def verdict(self) -> Verdict:
-        """Return what this interval allows to be said of a difference."""
+        """Return what this interval and its test allow to be said of a difference."""
+        if self.test_disagrees:
+            return "cannot be told apart"
         if self.low > 0:
             return "better"
         if self.high < 0:
@@ -123,5 +140,8 @@ def difference_sentence(
     verdict, said = joint_verdict(over_items, trainings), f"{coverage(over_items, trainings)}{where}"
     if verdict != "cannot be told apart":
         return f"{second} is {verdict} than {first}: {said}."
+    if over_items.test_disagrees:
+        why = f"the sign-flip test finds no difference (p = {over_items.p_value:.2g})"
+        return f"{second} and {first} {verdict}: {said}; the interval over problems leaves out 0, but {why}."
     widths = [one.smallest_seen for one in (over_items, trainings) if one and one.has_interval]
     return f"{second} and {first} {verdict}: {said}; less than {number_text(max(widths))} points could not be seen."

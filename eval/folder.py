@@ -47,10 +47,9 @@ def revision_of(settings: EvalSettings) -> str:
 
 def checked(settings: EvalSettings) -> tuple[EvalSettings, Path]:
     """Return the settings with the weights of the run that they name, and the folder; refuse what cannot be done."""
-    if settings.view:
-        settings.view.check("view")
     check_names(settings)
     check_sampling(settings)
+    settings.model.check_place()
     check_workers(settings)
     if settings.run:
         settings = replace(settings, model=trained_model(Path(settings.run), settings.model))

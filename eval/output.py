@@ -18,16 +18,22 @@ def judged_file(folder: Path) -> Path:
     return folder if folder.suffix == ".parquet" else folder / PREDICTIONS
 
 
-def read_predictions(folder: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the named columns of an evaluation or of a file of rollouts; of the optional ones, those that exist."""
-    import pyarrow
-    import pyarrow.parquet
-
+def check_judged(folder: Path) -> Path:
+    """Return the file of judged responses; refuse a folder that has none."""
     path = judged_file(folder)
     if not path.exists():
         raise UserError(
             f"{path} does not exist; give the folder that python -m eval has written, or a file of rollouts"
         )
+    return path
+
+
+def read_predictions(folder: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the named columns of an evaluation or of a file of rollouts; of the optional ones, those that exist."""
+    import pyarrow
+    import pyarrow.parquet
+
+    path = check_judged(folder)
     try:
         known = pyarrow.parquet.read_schema(path).names
     except (pyarrow.ArrowException, OSError) as error:

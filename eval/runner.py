@@ -133,10 +133,18 @@ def notes(name: str, bench: dict[str, Any]) -> list[str]:
     cut = bench["cut_by_length"]
     found += [f"{cut} responses cut by the length limit (counted as they stand)"] if cut else []
     for scorer, one in bench["scorers"].items():
-        found += [f"{one['unscored']} unscored by {scorer}"] if one["unscored"] else []
-        found += [f"{one['guessed']} guessed by {scorer}"] if one["guessed"] else []
-    scored = f"{bench['items'] - len(bench['too_long'])} of {bench['rows'] or bench['items']}"
-    return [f"{name}: scored on {scored} items; {', '.join(found)}"] if found else []
+        found += [f"{one['unscored']} responses unscored by {scorer}"] if one["unscored"] else []
+        found += [f"{one['guessed']} responses guessed by {scorer}"] if one["guessed"] else []
+    return [f"{name}: scored on {scored_items(bench)}; {', '.join(found)}"] if found else []
+
+
+def scored_items(bench: dict[str, Any]) -> str:
+    """Return how many items have a score, by each scorer where they differ."""
+    answered, all_items = bench["items"] - len(bench["too_long"]), bench["rows"] or bench["items"]
+    counts = {scorer: answered - one["items_left_out"] for scorer, one in bench["scorers"].items()}
+    if len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values()))} of {all_items} items"
+    return f"{', '.join(f'{count} by {scorer}' for scorer, count in counts.items())} of {all_items} items"
 
 
 def tell(out: Path, scores: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ a policy; the standard error of the mean over items covers both. Items that shar
 cluster. Shapes: I items, k responses per item, C clusters, B resamples.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -96,11 +96,16 @@ def difference_interval(mean: float, variance: float, clusters: float) -> tuple[
     return max(-1.0, mean - half), min(1.0, mean + half)
 
 
+def column_weights(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the weights of the items in the plain mean over columns, each given as its items (True or False)."""
+    return np.sum([chosen / chosen.sum() for chosen in columns.values()], axis=0) / len(columns)
+
+
 def mean_of_columns(
     scores_I: np.ndarray,
     strata_I: np.ndarray,
     clusters_I: np.ndarray,
-    columns: dict[str, np.ndarray],
+    columns: Mapping[str, np.ndarray],
     is_difference: bool = False,
     seeds: int = 1,
 ) -> Estimate:
@@ -110,7 +115,7 @@ def mean_of_columns(
     Give differences of two models on the same items for a paired interval. Only items' means enter, never what else
     lies in the table, so a cell has one interval wherever it is printed.
     """
-    weights_I = np.sum([chosen / chosen.sum() for chosen in columns.values()], axis=0) / len(columns)
+    weights_I = column_weights(columns)
     means = [scores_I[chosen].mean() for chosen in columns.values()]
     residuals = [
         chosen * (scores_I - mean) / chosen.sum() for chosen, mean in zip(columns.values(), means, strict=True)

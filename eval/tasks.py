@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import UserError
+from common import UserError, did_you_mean
 from configs.groups import read_yaml
 from data import Sample
 from eval.benchmark import Benchmark
-from eval.benchmarks import BENCHMARKS
+from eval.benchmarks import BENCHMARKS, BROKEN, refuse_broken
 from eval.checks import AUTO
 from eval.loading import cluster_of, load
 from eval.settings import EvalSettings
 from eval.store import PictureFiles
-from eval.suites import SUITES
+from eval.suites import EVERYTHING, SUITES
 from models.settings import ModelSettings
 
 HUB = "hub"
@@ -58,14 +58,12 @@ Missing = Sequence[tuple[Task, Sample, int]]  # samples that lack responses, and
 def names_of(bench: str) -> list[str]:
     """Return the names of the benchmarks that are meant: by name, by suite, or several with commas."""
     names = [name for part in bench.split(",") for name in SUITES.get(part, (part,))]
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        import difflib
-
-        known = [*SUITES, *BENCHMARKS]
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"no benchmark '{unknown[0]}'{hint} (python -m eval.catalogue lists all {len(known)})")
+    if EVERYTHING in bench.split(","):
+        refuse_broken()
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        also = "".join(f"; {sentence}" for sentence in dict.fromkeys(BROKEN.values()))
+        advice = did_you_mean(unknown[0], [*SUITES, *BENCHMARKS])
+        raise UserError(f"no benchmark '{unknown[0]}'{also}; {advice} (python -m eval.catalogue describes them)")
     return list(dict.fromkeys(names))
 
 
@@ -96,6 +94,13 @@ def with_items(settings: EvalSettings) -> EvalSettings:
     if settings.items is not None:
         return settings
     return replace(settings, items=GENERATED_ITEMS if generated(data_of(settings)) else 0)
+
+
+def check_generated(settings: EvalSettings) -> None:
+    """Refuse a number of items, or a split, that the generated benchmark which is asked for cannot make."""
+    world = generated(settings.bench if settings.data == AUTO else settings.data)
+    if world and world.check:
+        world.check(GENERATED_ITEMS if settings.items is None else settings.items, settings.split)
 
 
 def tasks_of(settings: EvalSettings, gone_pictures: bool = False) -> list[Task]:

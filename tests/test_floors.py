@@ -28,7 +28,7 @@ ORDER = (
     ("taxonomy", "settings", "recipes", "table_schema"),
     ("errors", "rollouts", "reuse"),
     ("protocol", "dependency", "experiments", "items"),
-    ("runs", "fetch", "table", "hints", "measures"),
+    ("runs", "fetch", "table", "hints", "measures", "planned"),
     (
         "seeds",
         "breakdown",

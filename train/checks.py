@@ -19,9 +19,8 @@ def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
         view.check(name)
     term = losses.perception_kl
     if term and term.view not in views:
-        raise UserError(
-            f"losses.perception_kl.view is '{term.view}' but `views` has no such view; add it to the method"
-        )
+        advice = did_you_mean(term.view, views) if views else "add it to the method"
+        raise UserError(f"losses.perception_kl.view is '{term.view}' but `views` has no such view; {advice}")
     if losses.entropy and losses.entropy.masked_coef and not term:
         raise UserError("losses.entropy.masked_coef needs losses.perception_kl, which names the masked view")
     check_constant(losses)
@@ -31,7 +30,9 @@ def check_constant(losses: LossSettings) -> None:
     """Refuse names in `losses.constant` that are no terms and no weights."""
     unknown = [name for name in losses.constant if name not in EMITTED and not name.startswith(WEIGHTS_OF)]
     if unknown:
-        raise UserError(f"losses.constant names '{unknown[0]}', which is no loss term; use {', '.join(EMITTED)}")
+        raise UserError(
+            f"losses.constant names '{unknown[0]}', which is no loss term; {did_you_mean(unknown[0], EMITTED)}"
+        )
 
 
 def check_rollouts(rollouts: RolloutSettings) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from common import UserError, atomic_write_text
 from configs import command, compose, setting
+from data.sources import check_split
 from train.checks import check, check_shares
 from train.settings import TrainSettings
 
@@ -145,8 +146,10 @@ def check_job(settings: SlurmCommand) -> None:
 def write_script(settings: SlurmCommand, arguments: Sequence[str]) -> None:
     """Check job and run, write the script, say how to start it."""
     overrides = [argument for argument in arguments if argument.partition("=")[0] not in OWN]
+    asked = compose(TrainSettings, overrides)
+    check(asked)  # names first: a number of processes is no answer to a misspelt piece
+    check_split(asked.data)
     check_job(settings)
-    check(compose(TrainSettings, overrides))
     path = script_path(settings)
     atomic_write_text(path, script_text(settings, overrides))
     Path(settings.logs).mkdir(parents=True, exist_ok=True)  # Slurm drops the output of a job whose folder is missing

@@ -29,6 +29,7 @@ class Prober:
         self.sampler: sampling.Sampler | None = None  # loaded with the first response that is missing
         plain = evaluation(settings, "clean")
         checks.check_sampling(plain)
+        plain.model.check_place()
         self.knows_its_world = only_world(plain) is not None
         self.revision = revision_of(evaluation(settings, "clean"))
         self.tasks = tasks_of(plain)

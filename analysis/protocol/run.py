@@ -14,7 +14,7 @@ from analysis.protocol.states import classified
 from analysis.protocol.words import power_sentences
 from common import UserError, atomic_write_text, sha256_of
 from configs import Run
-from eval.output import read_predictions
+from eval.output import check_judged, judged_file, read_predictions
 from eval.paired import pair
 
 NEEDED = ["sample_id", "k", "column", "cluster", "correct"]
@@ -22,11 +22,12 @@ OPTIONAL = ["gold", "grader", "text", "error_class"]
 
 
 def folders_of(settings: ProtocolSettings) -> dict[str, Path]:
-    """Return the evaluations by their part in the comparison; no folder may play two."""
+    """Return the evaluations by their part in the comparison; each is there, and no folder may play two."""
     given = {"first": settings.first, "second": settings.second, "resampled": settings.resampled}
     folders = {part: Path(folder) for part, folder in given.items() if folder}
     seen: dict[Path, str] = {}
     for part, folder in folders.items():
+        check_judged(folder)
         if folder.resolve() in seen:
             raise UserError(f"{seen[folder.resolve()]} and {part} are the same folder, {folder}; give different ones")
         seen[folder.resolve()] = part
@@ -58,12 +59,13 @@ def write_frames(found: Findings, out: Path) -> None:
 
 def protocol(settings: ProtocolSettings) -> None:
     """Read, follow the items, write and print."""
-    folders, out = folders_of(settings), Path(settings.out or settings.second)
+    folders = folders_of(settings)
+    out = Path(settings.out or judged_file(folders["second"]).parent)
     frames, classes = read_frames(folders)
     found = findings(frames, settings.sample, settings.seed)
     names = {part: str(folder) for part, folder in folders.items()}
     text = page(found, names, classes)
-    revisions = {str(folder): f"sha256:{sha256_of(folder / 'predictions.parquet')}" for folder in folders.values()}
+    revisions = {str(folder): f"sha256:{sha256_of(judged_file(folder))}" for folder in folders.values()}
     record: dict[str, Any] = {
         **found.record(),
         "classes": classes,

@@ -1,6 +1,6 @@
 """Methods over their seeds: means, paired differences and two intervals that cover different things, as a table.
 
-Both intervals are those of eval/estimate.py, as in Table 1. A method is only called better where both leave out 0.
+Both intervals are those of eval/estimate.py, as in Table 1, and so is the rule by which a method is called better.
 """
 
 from collections.abc import Mapping, Sequence
@@ -214,7 +214,8 @@ def seeds_table(found: OverSeeds) -> Table:
         f"same seed paired.{single} Below, two 95 % intervals that cover different things. Over seeds: Student's t "
         "over the trainings, for another training on these problems. Over problems: for "
         "other problems with these trainings; what is not an accuracy has its own in the tables of single runs. Where "
-        "either holds 0, the methods are not told apart.",
+        "either holds 0, or few problems differ and their sign-flip test has no p below 0.05, the methods are not "
+        "told apart.",
         header,
         rows,
         means,

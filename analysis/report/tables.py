@@ -46,8 +46,9 @@ def difference_table(one: Compared) -> Table:
     return Table(
         f"{one.name} against {baseline}",
         f"Paired on the same items, {one.name} minus {baseline}. p: sign-flip test that keeps a problem's items "
-        f"together. Only: items that more than half of the responses of one run alone get right, tested by McNemar's "
-        f"exact test. Holm: over the {len(rows)} tests of a kind in this table. Visible: the difference in points "
+        "together. Only: items that more than half of the responses of one run alone get right, tested by McNemar's "
+        "exact test. A run is called better or worse where the interval leaves out 0 and p is below 0.05. "
+        f"Holm: over the {len(rows)} tests of a kind in this table. Visible: the difference in points "
         f"that would have been seen in 80 % of cases. {power_sentence(one.lines[-1])}"
         f"{uneven if len(set(one.found.k.values())) > 1 else ''}",
         header,

@@ -18,13 +18,19 @@ from eval.benchmark import Benchmark
 from verify import Verdict, grade
 
 
+def check(items: int, split: str) -> None:
+    """Refuse a number of items that cuts a problem's versions apart, and an unknown split."""
+    if items < 1 or items % len(VERSIONS):
+        raise UserError(f"items={items} must be a positive multiple of {len(VERSIONS)}, the versions of a problem")
+    world.split_and_tau(split)
+
+
 def generate(items: int, split: str) -> Sequence[Sample]:
     """Return `items` samples per column; the vision-centric column is a part of `versions` and has none of its own.
 
     In split `near` those without a near miss are left out.
     """
-    if items < 1 or items % len(VERSIONS):
-        raise UserError(f"items={items} must be a positive multiple of {len(VERSIONS)}, the versions of a problem")
+    check(items, split)
     return [sample for column in COLUMNS for sample in world.samples(split, column, items)]
 
 
@@ -50,6 +56,7 @@ BENCHMARK = Benchmark(
     column="column",
     source="data/mini; the robust grader",
     generate=generate,
+    check=check,
     sample=world.sample_by_id,
     diagnose=diagnose,
     cells=cells,

@@ -8,8 +8,8 @@ import pytest
 
 from analysis.experiments import read_table_file, row_of_table
 from analysis.figure_files import FIGURE, FigureData, read_figure
-from analysis.gather import experiments_of
 from analysis.outputs import run
+from analysis.planned import experiments_of
 from analysis.run_files import CURVES
 from analysis.settings import TableSettings
 from analysis.verify_results.run import compare

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from analysis import filling
-from analysis.filling import Job, ending_at_once, run, shares_of_machine, side_by_side
+from analysis.experiments import Experiment, Row, read_table_file, suite_of
+from analysis.filling import Job, ending_at_once, jobs_of, run, shares_of_machine, side_by_side
 from common import UserError
 from common.parallel import own_cores
 
@@ -64,6 +65,13 @@ def test_what_was_started_ends_with_what_started_it(
     assert ended.value.code == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_rows_whose_ids_hold_dots_have_logs_of_their_own(tmp_path: Path) -> None:
+    rows = [Row(id=name, name=name, eval=["view.kind=blank"]) for name in ("v0.5", "v0.9")]
+    suite = suite_of(read_table_file("1"), "mini")
+    (jobs, _) = jobs_of([Experiment(row=row, suite=suite, seed=0, runs=tmp_path) for row in rows])
+    assert [job.log for job in jobs] == [tmp_path / "mini" / "v0.5.log", tmp_path / "mini" / "v0.9.log"]
 
 
 def test_places_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from analysis.errors import CLASSES
-from analysis.experiments import Experiment, Row, missing, read_table_file, rows_of, suite_of
-from analysis.gather import experiments_of, provenance
+from analysis.experiments import Experiment, Row, missing, read_table_file, remaining, rows_of, suite_of
+from analysis.gather import provenance
 from analysis.items import Items, collect_items
 from analysis.outputs import refuse_dirty, run
 from analysis.plan import lacking
+from analysis.planned import experiments_of
 from analysis.settings import ReportSettings, TableSettings
 from analysis.table import columns_of, comparisons, ordered, our_rows, paper_gains, verdict
 from analysis.table_files import TableData, read_table
@@ -217,11 +218,11 @@ def test_table_and_report_come_from_the_real_commands(tmp_path, capfd):
     assert len([name for name in scores if "/" not in name]) == 10
     # Finished runs are used again, under the settings they were made with; under others they are refused.
     experiments = experiments_of(compose(ReportSettings, [*given, *small]), read_table_file("1"))
-    assert missing(experiments) == []
+    assert missing(remaining(experiments)) == []
     with pytest.raises(UserError, match=r"base/eval/mini was made with items=\d+, not 80 as the table asks"):
-        missing([replace(one, eval_options=[]) for one in experiments])
+        remaining([replace(one, eval_options=[]) for one in experiments])
     with pytest.raises(UserError, match=r"grpo/seed0 was made with .*=.*, not .* as the table asks"):
-        missing([replace(one, train_options=[]) for one in experiments[1:]])
+        remaining([replace(one, train_options=[]) for one in experiments[1:]])
 
 
 @pytest.mark.slow

@@ -212,6 +212,15 @@ def test_the_command_writes_page_json_and_frames(tmp_path: Path, capsys: pytest.
     assert flow[flow.comparison == FORWARD].value.sum() == pytest.approx(1)
 
 
+def test_the_files_themselves_may_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chance_I = np.full(20, 0.5)
+    folders = [write(tmp_path / name, frame_of(thrown(chance_I, 2, n))) for n, name in enumerate(("one", "two"))]
+    first, second = (f"{folder}/predictions.parquet" for folder in folders)
+    assert main([f"first={first}", f"second={second}"]) == 0, capsys.readouterr().err
+    record = json.loads((tmp_path / "two" / "protocol.json").read_text())
+    assert record["run"]["revisions"].keys() == {first, second}
+
+
 def test_classes_of_the_mini_world_come_from_its_facts(tmp_path: Path) -> None:
     """Item 0 of counting, first misread, then read: perception, then right; a right answer may misread as well."""
     from data.mini.chains import write_chain
@@ -251,6 +260,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
     frame = frame_of(np.array([[0, 1], [1, 2]])).assign(text="the same")
     first, second = (write(tmp_path / name, frame) for name in ("first", "second"))
     other = write(tmp_path / "other", frame.assign(sample_id=frame.sample_id + "x"))
+    with pytest.raises(UserError, match=r"none/predictions\.parquet does not exist; give the folder that"):
+        protocol(ProtocolSettings(first=f"{tmp_path}/none", second=f"{tmp_path}/none"))
+    with pytest.raises(UserError, match=r"none/predictions\.parquet does not exist"):
+        protocol(ProtocolSettings(first=first, second=second, resampled=f"{tmp_path}/none"))
     with pytest.raises(UserError, match="are the same folder"):
         protocol(ProtocolSettings(first=first, second=first))
     with pytest.raises(UserError, match="different items"):

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from analysis import filling
-from analysis.experiments import Experiment, Row, missing, read_table_file, rows_of, sharing, suite_of
+from analysis.experiments import Experiment, Row, missing, read_table_file, remaining, rows_of, sharing, suite_of
 from analysis.filling import fill, jobs_of
-from analysis.gather import experiments_of, provenance
+from analysis.gather import provenance
 from analysis.job_scripts import write_jobs
 from analysis.plan import plan_lines
+from analysis.planned import experiments_of
 from analysis.settings import TableSettings
 from common import UserError
 from configs import Run, compose, save_resolved
@@ -92,7 +93,7 @@ def test_plan_and_provenance_say_whose_training_is_used(tmp_path: Path) -> None:
     settings = compose(TableSettings, ["table=3", "methods=[papo_g_mask06]", f"folder={tmp_path}"])
     table = read_table_file("3")
     found = experiments_of(settings, table)
-    said = "\n".join(plan_lines("Table 3", table, found))
+    said = "\n".join(plan_lines("Table 3", table, remaining(found)))
     assert f"finished training, which is used: {twin}\n" in said and "trainings left: none" in said
     run = Run.collect(compose(EvalSettings, ["model=tiny"]), revisions={"model": "m", "bench": "mini/2"})
     run.save(found[0].evaluation / "run.json")
@@ -113,7 +114,7 @@ def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second
     shared = sharing(own)
     folders = [one.folder.relative_to(tmp_path / "mini").as_posix() for one in shared]
     assert folders == ["half/seed0", "half/seed1", "other/seed0", "other/seed1", "half/seed0", "half/seed1"]
-    said = "\n".join(plan_lines("Table", TABLE, shared))
+    said = "\n".join(plan_lines("Table", TABLE, remaining(shared)))
     assert "trainings left: 4" in said and said.count("python -m train") == 4 and "a row above" in said
     monkeypatch.chdir(tmp_path)
     jobs = write_jobs(shared, ["table=1"], tmp_path / "slurm", ["gpus=1"]).read_text()
@@ -136,7 +137,7 @@ def test_of_missing_rows_with_equal_settings_the_first_is_trained_and_the_second
     monkeypatch.setattr(filling, "run", run)
     fill(shared)
     assert ran == ["train", "eval"] * 4
-    assert [one.commands()[0][0] for one in shared] == ["eval"] * 6 and len(missing(shared)) == 4
+    assert [one.commands()[0][0] for one in shared] == ["eval"] * 6 and len(missing(remaining(shared))) == 4
 
 
 def teachers(runs: Path, *options: str) -> list[Experiment]:

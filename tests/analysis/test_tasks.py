@@ -18,7 +18,7 @@ from analysis.__main__ import main
         (["report", "patches=-1"], "patches is -1; it must lie in [0, inf)"),
         (["demo", "patch_grid=0"], "patch_grid is 0; it must lie in [1, inf)"),
         (["scale=4b"], "the table has no scale=4b; it has mini,"),
-        (["report", "table=99"], "there is no table=99; configs/tables has table=1,"),
+        (["report", "table=99"], "there is no table=99; did you mean '9'?"),
         (["seeds=0"], "seeds is 0; it must lie in [1, inf)"),
         (["plan=true", "eval=[itmes=5]"], "itmes"),
         (["errors", "table=figure12"], "is made by python -m analysis table=figure12"),

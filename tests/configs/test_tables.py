@@ -110,8 +110,8 @@ def test_what_measures_name_is_there(name: str) -> None:
 
 
 def test_an_unknown_table_names_those_that_exist() -> None:
-    with pytest.raises(UserError, match="configs/tables has table=1, table=2"):
-        read_table_file("99")
+    with pytest.raises(UserError, match="configs/tables has 1, 2, 3"):
+        read_table_file("qqq")
 
 
 def test_a_table_of_one_group_has_one_mean() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from common import UserError
+from common import UserError, sha256_of
 from eval.compare import EvalCompareSettings, compare, main
+from eval.estimate import difference_sentence
 from eval.paired import (
     LeftOut,
     PairedItems,
     compare_items,
+    few_problems_p,
     item_weights,
     pair,
     power_sentence,
@@ -129,6 +132,35 @@ def test_sign_flips_by_hand_and_by_chance() -> None:
     assert sign_flip_p(np.zeros(5), 0) == 1.0
     normal = np.random.default_rng(4).normal(0.25, 1, 100)
     assert sign_flip_p(normal, 0) == pytest.approx(ttest_1samp(normal, 0).pvalue, abs=0.01)
+
+
+def said_of(first: list[float], second: list[float]) -> str:
+    line = compare_items(items_of(np.array(first), np.array(second)))[-1]
+    return difference_sentence("two", "one", line.estimate)
+
+
+def test_two_items_make_no_run_better_whatever_their_interval() -> None:
+    """Right on both items against wrong on both: Wilson's width is [34, 100], and two coins agree every other time."""
+    line = compare_items(items_of(np.zeros(2), np.ones(2)))[-1]
+    assert (line.low > 0, line.p_difference, line.p_mcnemar) == (True, 0.5, 0.5)
+    said = said_of([0, 0], [1, 1])
+    assert said.startswith("two and one cannot be told apart: +100.0 points [+34.2, +100.0] over problems")
+    assert said.endswith(
+        "the interval over problems leaves out 0, but the sign-flip test finds no difference (p = 0.5)."
+    )
+    assert said_of([1, 1], [0, 0]).startswith("two and one cannot be told apart: -100.0 points")
+    assert "cannot be told apart" in said_of([0] * 5, [1] * 5)  # p = 2/32
+    assert said_of([0] * 6, [1] * 6).startswith("two is better than one: +100.0 points")  # p = 2/64
+    assert said_of([1] * 6, [0] * 6).startswith("two is worse than one: -100.0 points")
+
+
+def test_the_test_is_made_where_few_problems_differ() -> None:
+    """Of 40 problems 29 or 30 differ; by clusters of two it is half as many."""
+    columns, strata = {"all": np.ones(40, dtype=bool)}, np.zeros(40)
+    for differing, is_made in ((29, True), (30, False)):
+        differences = np.where(np.arange(40) < differing, 1.0, 0.0)
+        assert isnan(few_problems_p(differences, strata, np.arange(40), columns)) is not is_made
+        assert few_problems_p(differences, strata, np.arange(40) // 2, columns) < 0.01
 
 
 def test_sign_flips_are_wrong_as_often_as_they_say() -> None:
@@ -370,10 +402,19 @@ def test_the_command_gives_the_same_numbers_again(tmp_path: Path) -> None:
     assert lines[0] == lines[1]
 
 
+def test_the_files_themselves_may_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (folder / "predictions.parquet" for folder in folders(tmp_path))
+    assert main([f"first={first}", f"second={second}"]) == 0, capsys.readouterr().err
+    record = json.loads((second.parent / "compare.json").read_text())
+    assert record["run"]["revisions"] == {str(path): f"sha256:{sha256_of(path)}" for path in (first, second)}
+
+
 def test_the_command_refuses_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, _ = folders(tmp_path)
     assert main([f"first={first}", f"second={first}"]) == 2
     assert "are the same folder" in capsys.readouterr().err
+    assert main(["first=nowhere", "second=nowhere"]) == 2
+    assert "nowhere/predictions.parquet does not exist" in capsys.readouterr().err
     assert main([f"first={first}", f"second={tmp_path}"]) == 2
     assert "does not exist" in capsys.readouterr().err
     assert main([f"first={first}"]) == 2

@@ -12,6 +12,7 @@ from PIL import Image
 from configs import command, compose
 from eval.compare import EvalCompareSettings, compare
 from eval.loading import UNUSABLE
+from eval.runner import scored_items
 from eval.sampling import made_by
 from eval.settings import EvalSettings
 from eval.store import PictureFiles
@@ -83,6 +84,26 @@ def test_a_doubtful_gold_is_counted_in_the_result(tmp_path: Path, capsys: pytest
     )
 
 
+def test_items_that_have_no_score_are_not_called_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a judge MM-Vet's rule leaves everything open; the robust grader reads every response."""
+    run(tmp_path / "official", *FIXTURES, "bench=mmvet", "grader=official")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "mmvet: scored on 0 of 3 items; " in said and "6 responses unscored by official" in said
+    run(tmp_path / "both", *FIXTURES, "bench=mmvet", "scorers=[official]")
+    assert "mmvet: scored on 3 by robust, 0 by official of 3 items; " in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_number_of_scored_items_leaves_out_long_prompts_and_open_answers() -> None:
+    """Of 9 rows 7 are items; 2 have too long prompts, and official leaves out 4 of the others."""
+    scorers = {"official": {"items_left_out": 4}}
+    bench = {"rows": 9, "items": 7, "too_long": ["a", "b"], "scorers": scorers}
+    assert scored_items(bench) == "1 of 9 items"
+    assert scored_items(bench | {"rows": 0}) == "1 of 7 items"
+    assert scored_items(bench | {"scorers": scorers | {"robust": {"items_left_out": 0}}}) == (
+        "1 by official, 5 by robust of 9 items"
+    )
+
+
 @pytest.mark.parametrize(
     ("template", "sentence"),
     [
@@ -124,12 +145,12 @@ def test_the_unscored_part_of_a_suite_is_left_out_of_a_comparison(tmp_path: Path
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (["scorers=[offical]"], "no scorer 'offical'; use robust"),
-        (["grader=offical"], "no scorer 'offical'; use robust"),
+        (["scorers=[offical]"], "no scorer 'offical'; did you mean 'official'"),
+        (["grader=offical"], "no scorer 'offical'; did you mean 'official'"),
         (["judge={model: x}"], "and only robust would score; add grader=official or scorers=[official], or leave"),
         (["k=0"], "k is 0; it must lie in [1, inf)"),
         (["seed=-1"], "seed is -1; it must lie in [0, inf)"),
-        (["bench=mmstr"], "no benchmark 'mmstr'; did you mean mmstar?"),
+        (["bench=mmstr"], "no benchmark 'mmstr'; did you mean 'mmstar'?"),
         (["items=-1"], "items is -1; it must lie in [0, inf)"),
         (["page=-1"], "page is -1; it must lie in [0, inf)"),
         (["preset=nucleus"], "unknown preset 'nucleus'"),

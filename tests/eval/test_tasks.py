@@ -46,10 +46,12 @@ def test_names_suites_and_lists() -> None:
 
 
 def test_an_unknown_benchmark_names_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"no benchmark 'mmstr'; did you mean mmstar\? \(python -m eval\.catalogue"):
+    with pytest.raises(UserError, match=r"no benchmark 'mmstr'; did you mean 'mmstar'\? \(python -m eval\.catalogue"):
         names_of("pope,mmstr")
-    with pytest.raises(UserError, match=r"no benchmark 'papo_suit'; did you mean papo_suite\?"):
+    with pytest.raises(UserError, match=r"no benchmark 'papo_suit'; did you mean 'papo_suite'\?"):
         names_of("papo_suit")
+    with pytest.raises(UserError, match=r"no benchmark 'MMStar'; did you mean 'mmstar'\?"):
+        names_of("MMStar")
     for bench in ("qqqqqq", "", "mmstar,", "MMSTAR,zzz"):
         with pytest.raises(UserError, match="no benchmark '") as caught:
             names_of(bench)

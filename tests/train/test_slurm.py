@@ -94,6 +94,24 @@ def test_what_cannot_run_is_not_written(folder: Path, arguments: list[str], sent
     assert not (folder / "slurm").exists()
 
 
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("grader=robst", "no grader 'robst'; did you mean 'robust'"),
+        ("losses.constant=[reference]", "no loss term; did you mean 'reference_kl'"),
+        ("data.split=trian", "no split 'trian'; use one of train, validation"),
+    ],
+)
+def test_a_wrong_name_is_told_before_the_number_of_processes(folder: Path, argument: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        write(argument)  # 8 GPUs with the plain backend, which is refused as well
+
+
+def test_a_method_written_as_in_its_paper_has_its_file_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(SlurmCommand, print, ["method=PAPO_G"], prog="p", summary="") == 2
+    assert "error: unknown method 'PAPO_G' on the command line; did you mean papo_g" in capsys.readouterr().err
+
+
 def test_an_unknown_setting_is_the_usual_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert command(SlurmCommand, "builtins:exit", ["optimiser.learning_rat=1"], prog="p", summary="") == 2
     assert "did you mean 'optimiser.learning_rate'?" in capsys.readouterr().err

@@ -38,7 +38,14 @@ def test_a_training_is_refused_before_torch_is_imported(override: str) -> None:
         ("model.path=README.md", "model.path=README.md is a file; give the folder that holds it"),
         ("model.path=runs/mini/grpo/seed7/final", "there is no folder runs/mini/grpo/seed7/final; check model.path"),
         ("teacher=tiny teacher.path=/nowhere", "there is no folder /nowhere; check teacher.path"),
-        ("losses.constant=[mask_entropy]", "names 'mask_entropy', which is no loss term; use ppo, reference_kl"),
+        (
+            "losses.constant=[mask_entropy]",
+            "names 'mask_entropy', which is no loss term; did you mean 'masked_entropy'",
+        ),
+        (
+            "method=papo_g losses.perception_kl.view=maskd",
+            "losses.perception_kl.view is 'maskd' but `views` has no such view; did you mean 'masked'",
+        ),
         ("validate.view=masked", "validate.view is 'masked', which `views` lacks; give views.<name>.kind="),
     ],
 )
