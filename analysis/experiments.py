@@ -1,5 +1,6 @@
 """Which runs a table needs, where they lie, and the commands that make them; finished ones are reused."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
@@ -183,8 +184,8 @@ def composed(overrides: tuple[str, ...]) -> TrainSettings:
 
 
 def shown(command: Sequence[str]) -> str:
-    """Return a command as a person would type it."""
-    return " ".join(["python", "-m", *command])
+    """Return a command as a person would type it in a shell, which would take [ and { for its own."""
+    return shlex.join(["python", "-m", *command])
 
 
 def with_teachers(table: Mapping[str, Any], experiments: Sequence[Experiment]) -> list[Experiment]:

@@ -38,7 +38,7 @@ def evaluate(one: Experiment, *changes: str) -> None:
 
 def test_it_is_evaluated_like_the_others_and_keeps_its_origin(tmp_path: Path) -> None:
     one = outside(tmp_path, ORIGIN)
-    asked = r"lacks an evaluation; make it with: python -m eval model.path=<its weights> model=tiny out=.*/eval/mini"
+    asked = r"lacks an evaluation; make it with: python -m eval 'model.path=<its weights>' model=tiny out=.*/eval/mini"
     with pytest.raises(UserError, match=asked):
         one.commands()
     evaluate(one)
