@@ -10,8 +10,9 @@ import torch
 
 from common import UserError
 from common.lazy import Tensor
-from configs import compose, setting
-from data.parts import Finder, Span
+from configs import compose
+from data.parts import Finder
+from tests.train.digits import Digits, digit_spans
 from tests.train.test_objective_command import fixed_tensors
 from tests.train.test_worked_numbers import rows
 from tests.train.test_worked_numbers import step as tensors_of_a_step
@@ -25,26 +26,6 @@ from train.settings import TrainSettings
 from train.table.step_table import Table
 from train.tensor_file import read_tensors
 from train.weights.piece import Weight
-
-
-def digit_spans(text: str) -> list[Span]:
-    """Return where a response has a number."""
-    return [match.span() for match in re.finditer(r"\d+", text)]
-
-
-@dataclass(frozen=True)
-class Digits(Weight):
-    """`size` on tokens with a digit, 1 elsewhere."""
-
-    kind: Literal["digits"] = "digits"
-    size: float = setting(2.0, "weight of tokens with a digit; 1 = nothing changes", bounds="[0, inf)")
-
-    def finds(self) -> dict[str, Finder]:
-        return {"digits": digit_spans}
-
-    def weigh(self, table: Table) -> Tensor:
-        """Return W [N, T]."""
-        return torch.where(table.marks["digits"] > 0, self.size, 1.0).to(table.advantage_NT.dtype)
 
 
 @dataclass(frozen=True)
