@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from common import UserError
 from common.lazy import Tensor
@@ -17,6 +18,7 @@ from tests.train.test_objective_command import fixed_tensors
 from tests.train.test_worked_numbers import rows
 from tests.train.test_worked_numbers import step as tensors_of_a_step
 from train.distributed import Ranks
+from train.first_step import write_first_step
 from train.loop import make_state
 from train.needs import check_pieces, needs_of
 from train.objective_command import ObjectiveCommand
@@ -71,15 +73,25 @@ def with_weights(schema, options: list[str], **weights: Weight):
     return replace(compose(schema, options), weights=weights)
 
 
-def test_weights_read_the_texts_and_ids_of_a_sampled_step():
-    small = ["scale=mini", "rollouts.prompts=2", "rollouts.group=3", "optimiser.minibatch_prompts=2"]
-    plain = compose(TrainSettings, small)
-    state = make_state(plain, Ranks())
-    experience = state.collector.collect(0, 1)
-    found = make_step(state.models, experience, plain, Ranks(), 1).weighed
-    assert found.table.marks == {} and found.table.token_ids_NT is None  # what no weight reads is not made
+SMALL = ["scale=mini", "rollouts.prompts=2", "rollouts.group=3", "optimiser.minibatch_prompts=2"]
 
-    settings = with_weights(TrainSettings, small, digits=Digits(), rare=Rare())
+
+@pytest.fixture(scope="module")
+def sampled():
+    """Return a policy's state and what it sampled for one step."""
+    state = make_state(compose(TrainSettings, SMALL), Ranks())
+    return state, state.collector.collect(0, 1)
+
+
+def test_what_no_weight_reads_is_not_made(sampled):
+    state, experience = sampled
+    table = make_step(state.models, experience, compose(TrainSettings, SMALL), Ranks(), 1).weighed.table
+    assert table.marks == {} and table.token_ids_NT is None
+
+
+def test_weights_read_the_texts_and_ids_of_a_sampled_step(sampled):
+    state, experience = sampled
+    settings = with_weights(TrainSettings, SMALL, digits=Digits(), rare=Rare())
     step = make_step(state.models, experience, settings, Ranks(), 1)
     count = Counter(token for response in experience.responses for token in response.token_ids)
     told_apart = set()
@@ -92,6 +104,25 @@ def test_weights_read_the_texts_and_ids_of_a_sampled_step():
         assert by_piece["rare"] == pytest.approx([1 / count[token] for token in response.token_ids])
         assert step.weighed.table.ids()[row, :length].tolist() == response.token_ids
     assert told_apart == {1.0, 2.0} and len(set(count.values())) > 1
+
+
+def test_the_outside_check_gives_the_weights_of_the_first_step_that_a_run_leaves(sampled, tmp_path):
+    state, experience = sampled
+    weights = {"digits": Digits(), "rare": Rare()}
+    step = make_step(state.models, experience, with_weights(TrainSettings, SMALL, **weights), Ranks(), 1)
+    old = {row: torch.tensor(response.logprobs) for row, response in enumerate(experience.responses)}
+    write_first_step(tmp_path, step, old, Ranks())
+    left = load_file(tmp_path / "first_step.safetensors")
+    names = ("token_ids", "mask", "reward", "accuracy", "group", "prompt", "role")
+    renamed = {"logp": "score/logp", "old_logp": "score/logp", "mark_digits": "mark/digits"}
+    file = {name: left[name] for name in names} | {name: left[other].clone() for name, other in renamed.items()}
+    save_file(file, tmp_path / "in.safetensors")
+    settings = with_weights(ObjectiveCommand, [*SMALL, "method=grpo", "losses.reference_kl=null"], **weights)
+    given = read_tensors(tmp_path / "in.safetensors", wanted_tensors(settings, needs_of(settings)), "mine")
+    out = objective(settings, given)
+    for name in weights:
+        assert torch.equal(out[f"weights/{name}"], left[f"weights/{name}"])
+    torch.testing.assert_close(out["advantage_tokens"], left["advantage/0"])
 
 
 def test_the_outside_check_takes_marks_and_ids_from_a_file():
@@ -133,8 +164,6 @@ def test_what_a_weight_reads_is_asked_for_by_name_and_by_no_other_method():
     ],
 )
 def test_ids_that_would_be_misread_are_refused(tmp_path, ids, said):
-    from safetensors.torch import save_file
-
     path = tmp_path / "in.safetensors"
     save_file(fixed_tensors() | {"token_ids": ids}, path)
     with pytest.raises(UserError, match=said):
@@ -142,8 +171,6 @@ def test_ids_that_would_be_misread_are_refused(tmp_path, ids, said):
 
 
 def test_ids_stay_whole_numbers_and_padding_may_hold_anything(tmp_path):
-    from safetensors.torch import save_file
-
     ids = torch.full((4, 5), 2**24 + 1)  # the first whole number that float32 lacks
     ids[2, 3:] = -100
     path = tmp_path / "in.safetensors"
