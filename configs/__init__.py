@@ -1,6 +1,6 @@
 """What to run: typed settings, the files that hold them, and the record of a run."""
 
-from configs.command import command
+from configs.command import command, exit_status
 from configs.compose import compose, load_resolved, save_resolved, to_dict
 from configs.difference import difference
 from configs.run import Run
@@ -13,6 +13,7 @@ __all__ = [
     "count_settings",
     "describe",
     "difference",
+    "exit_status",
     "load_resolved",
     "save_resolved",
     "setting",

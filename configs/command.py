@@ -45,7 +45,8 @@ def command(
     Bare arguments fill the settings named in `positional`; `options` maps a flag such as "-o" to a setting.
     """
     options = options or {}
-    try:
+
+    def work() -> int | None:
         if "--help" in argv or "-h" in argv:
             below = next((argument for argument in argv if not argument.startswith("-")), "")
             if below and (rows := describe(schema, below)):
@@ -57,8 +58,16 @@ def command(
         settings = compose(schema, overrides, root=root, defaults=defaults() if callable(defaults) else defaults)
         if is_dry:
             print(to_yaml(settings), end="")
-            return (_runner(dry)(settings) or 0) if dry else 0
-        return _runner(run)(settings) or 0
+            return _runner(dry)(settings) if dry else 0
+        return _runner(run)(settings)
+
+    return exit_status(work, prog)
+
+
+def exit_status(work: Callable[[], int | None], prog: str) -> int:
+    """Do a command's work and return its exit status; what a person can mend is one sentence."""
+    try:
+        return work() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE_ERROR

@@ -5,10 +5,12 @@ facts        what a chain of the mini world states behind `look :`, at its start
 """
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 Part = Literal["perception", "facts"]
 Span = tuple[int, int]
+Finder = Callable[[str], Sequence[Span]]  # from a response's text to spans, in characters
 PARTS: dict[str, re.Pattern[str]] = {
     "perception": re.compile(r"<perception>(.*?)</perception>", re.DOTALL),
     "facts": re.compile(r"(?<!\S)look :(.*?)(?= \. | </think>)", re.DOTALL),

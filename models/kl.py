@@ -9,7 +9,7 @@ are those of the public trainers and of the code that produced PAPO's numbers. B
 it how much a token leans on the picture.
 """
 
-from torch import Tensor
+from common.lazy import Tensor
 
 LOG_RATIO_BOUND = 20.0
 K3_BOUND = 10.0

@@ -1,12 +1,14 @@
 """The one step to read first, and the page on adding a method: both are what the code is."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from configs import compose
-from train.pages import FOLDER, pages
+from train.pages import FOLDER, module_text, pages
 from train.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,9 +40,20 @@ def test_every_method_has_the_page_that_its_pieces_give():
     assert stale == [], "run python -m train.pages"
 
 
+@pytest.mark.parametrize("end", ["", "\n\nIts source says so.\n"])
+def test_an_equation_stays_indented_on_the_page_wherever_it_is_in_the_docstring(monkeypatch, end):
+    text = f"Weigh digits.\n\n    W = size on digits,\n        1 elsewhere{end}"
+    monkeypatch.setitem(sys.modules, "own_piece", ModuleType("own_piece", text))
+    assert module_text(type("Piece", (), {"__module__": "own_piece"})()) == text.strip()
+
+
 def test_the_page_on_adding_a_method_shows_the_files_as_they_are():
     text = (ROOT / "docs" / "add_a_method.md").read_text()
     shown = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", text, flags=re.DOTALL)
-    assert {name for name, _ in shown} >= {"train/weights/top.py", "configs/methods/vppo.yaml"}
+    wanted = {"train/weights/top.py", "configs/methods/vppo.yaml", "train/losses/hold.py", "configs/methods/dvrp.yaml"}
+    tests = {"tests/train/test_added_pieces.py", "tests/train/digits.py"}
+    assert {name for name, _ in shown} >= wanted | tests
+    assert len(shown) == len(re.findall(r"^```(python|yaml)$", text, flags=re.MULTILINE))  # no code that nothing runs
     for name, block in shown:
-        assert block.strip() in (ROOT / name).read_text(), name
+        for part in block.split("\n...\n"):
+            assert part.strip() in (ROOT / name).read_text(), name

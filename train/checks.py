@@ -17,11 +17,7 @@ def check_losses(losses: LossSettings, views: Mapping[str, View]) -> None:
         if name == "clean":
             raise UserError("a view cannot be named clean, which is the picture as it is; choose another name")
         view.check(name)
-    term = losses.perception_kl
-    if term and term.view not in views:
-        advice = did_you_mean(term.view, views) if views else "add it to the method"
-        raise UserError(f"losses.perception_kl.view is '{term.view}' but `views` has no such view; {advice}")
-    if losses.entropy and losses.entropy.masked_coef and not term:
+    if losses.entropy and losses.entropy.masked_coef and not losses.perception_kl:
         raise UserError("losses.entropy.masked_coef needs losses.perception_kl, which names the masked view")
     check_constant(losses)
 

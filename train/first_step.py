@@ -3,13 +3,11 @@
 import json
 from pathlib import Path
 
-import torch
-
 from common import atomic_path
 from train.distributed import Ranks
 from train.experience import Rows
 from train.scoring.step import Step
-from train.scoring.weighing import gathered
+from train.scoring.weighing import gathered, token_ids
 from train.table.step_table import padded
 
 NAME = "first_step.safetensors"
@@ -30,13 +28,12 @@ def write_first_step(run: Path, step: Step, old: Rows, ranks: Ranks) -> None:
     }
     if not ranks.main:
         return
-    ids = [torch.tensor(response.token_ids, dtype=torch.long) for response in experience.responses]
     columns |= {f"weights/{name}": value for name, value in weighed.by_piece.items()}
     columns |= {f"mark/{name}": value for name, value in weighed.table.marks.items()}
     columns |= {f"reward/{name}": value for name, value in experience.reward_terms.items()}
     columns |= {f"advantage/{n}": value for n, value in enumerate(weighed.advantages)}
     columns |= {
-        "token_ids": padded(ids, width),
+        "token_ids": token_ids(experience, width),
         "mask": weighed.table.mask_NT,
         "reward": experience.reward_N,
         "accuracy": experience.accuracy_N,

@@ -1,8 +1,9 @@
-"""Marks: which tokens of a response state a fact of the picture, found from a column of the sample.
+"""Marks: tokens of a response that belong to a named span of its text, as where it states a fact of the picture.
 
     fact    the value in a true statement of one of the sample's `visual_facts`, which are `name is value`
     false   the value in a statement of the same fact with another value
-    and the parts of a response that data/parts.py knows, by their names, for which no column is needed
+    the parts of a response that data/parts.py knows, by their names, and what a weight finds itself in the text
+    (`Weight.finds`): no column is needed
 
 A statement is `name is value` or `name = value`, name and value as words of their own; the value ends at a comma, a
 semicolon, a tag, a line's end or a full stop with a space behind it. What the question states already is not among the
@@ -17,7 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from common.lazy import Tensor, torch
-from data.parts import PARTS, Span, part_spans
+from data.parts import PARTS, Finder, Span, part_spans
 from train.table.step_table import padded
 
 if TYPE_CHECKING:
@@ -38,9 +39,12 @@ def stated_spans(text: str, facts: Sequence[str]) -> dict[str, list[Span]]:
     return found
 
 
-def wanted_spans(text: str, wanted: Collection[str], columns: Mapping[str, Any]) -> dict[str, list[Span]]:
+def wanted_spans(
+    text: str, wanted: Collection[str], columns: Mapping[str, Any], finders: Mapping[str, Finder]
+) -> dict[str, Sequence[Span]]:
     """Return the spans of the wanted marks."""
-    found = {part: part_spans(text, part) for part in wanted if part in PARTS}
+    found: dict[str, Sequence[Span]] = {part: part_spans(text, part) for part in wanted if part in PARTS}
+    found |= {mark: find(text) for mark, find in finders.items() if mark in wanted}
     return found | (stated_spans(text, list(columns[COLUMN])) if set(wanted) & set(MARKS) else {})
 
 
@@ -55,7 +59,10 @@ def marked(texts: Sequence[str], spans: Sequence[Span]) -> list[float]:
 
 
 def marks_of(
-    experience: Experience, wanted: set[str], token_texts: Callable[[Sequence[int]], list[str]]
+    experience: Experience,
+    wanted: Collection[str],
+    finders: Mapping[str, Finder],
+    token_texts: Callable[[Sequence[int]], list[str]],
 ) -> Mapping[str, Tensor]:
     """Return the wanted marks [N, T] of all rows; nothing is read where none is wanted."""
     if not wanted:
@@ -64,7 +71,7 @@ def marks_of(
     for block in experience.blocks:
         for response in block.responses:
             texts = token_texts(response.token_ids)
-            spans = wanted_spans("".join(texts), wanted, block.sample.columns)
+            spans = wanted_spans("".join(texts), wanted, block.sample.columns, finders)
             for mark, found in rows.items():
                 found.append(torch.tensor(marked(texts, spans[mark])))
     width = max(len(response.token_ids) for response in experience.responses)

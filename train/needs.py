@@ -1,15 +1,19 @@
 """What the enabled pieces of a run need, united: the trainer computes these columns and no others."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import islice
 
 from common import UserError, did_you_mean
+from data.parts import PARTS, Finder
 from data.sources import Samples
 from models.divergence import Divergence
+from train.losses.term import Term
 from train.marks import COLUMN as MARKED
 from train.marks import MARKS
 from train.settings import TrainSettings
 from train.table.columns import CLEAN, ENGINE, PAIRED, POLICY, REFERENCE, TEACHER, ScoreName, made_names, parse
+from train.weights import Weight
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,9 @@ class Needs:
     early: frozenset[ScoreName]  # those among them that no first update can make: needed of every row
     live: frozenset[ScoreName]  # with gradient, in the update
     divergences: Mapping[str, Divergence] = field(default_factory=dict)  # of whole distributions, in the update
+    marks: frozenset[str] = frozenset()  # spans of tokens (train/marks.py)
+    finders: Mapping[str, Finder] = field(default_factory=dict)  # of those that weights find themselves
+    token_ids: bool = False  # whether a weight reads them
 
     def of(self, model: str) -> list[ScoreName]:
         """Return the fixed scores that one model makes, in a stable order."""
@@ -59,17 +66,74 @@ def needs_of(settings: TrainSettings) -> Needs:
                 raise UserError(f"two loss terms mean different things by {name}; give them the same options")
     views = {view for one in divergences.values() for view in one.views(POLICY)} - {CLEAN}
     live |= {ScoreName(POLICY, "logp", view) for view in views}
-    return Needs(frozenset(fixed), frozenset(early), frozenset(live), divergences)
+    return Needs(
+        fixed=frozenset(fixed),
+        early=frozenset(early),
+        live=frozenset(live),
+        divergences=divergences,
+        marks=frozenset(mark for piece in settings.weights.values() for mark in piece.marks()),
+        finders=finders_of(settings),
+        token_ids=any(piece.needs_token_ids() for piece in settings.weights.values()),
+    )
+
+
+def finders_of(settings: TrainSettings) -> dict[str, Finder]:
+    """Return how weights find marks of their own."""
+    found: dict[str, Finder] = {}
+    for name, piece in settings.weights.items():
+        for mark, find in piece.finds().items():
+            if found.setdefault(mark, find) != find:
+                raise UserError(
+                    f"weights.{name} and another weight find the mark '{mark}' in two ways; give one another name"
+                )
+    return found
+
+
+@dataclass(frozen=True)
+class Read:
+    """One score that one piece reads."""
+
+    place: str  # the piece's settings
+    piece: Weight | Term
+    score: str  # as the piece names it
+    live: bool = False  # with gradient
+
+    def __str__(self) -> str:
+        return f"{self.place} reads '{self.score}'"
+
+    def made(self) -> list[ScoreName]:
+        """Return the scores that a pass must make for it."""
+        try:
+            return sorted(made_names([self.score]))
+        except UserError as error:
+            raise UserError(f"{self.option}: {error}") from None
+
+    @property
+    def option(self) -> str:
+        """Return the setting that names the score or its view, else the piece's own."""
+        named = (self.score, self.score.partition("@")[2] or self.score)
+        own = (one.name for one in fields(self.piece) if getattr(self.piece, one.name) in named)
+        return ".".join([self.place, *islice(own, 1)])
+
+
+def reads(settings: TrainSettings) -> Iterator[Read]:
+    """Yield every score that a weight or an enabled term reads, of divergences the log-probs that they compare."""
+    for name, weight in settings.weights.items():
+        yield from (Read(f"weights.{name}", weight, score) for score in sorted(weight.needs()))
+    for place, term in settings.losses.places().items():
+        yield from (Read(place, term, score) for score in sorted(term.fixed()))
+        sides = {ScoreName(s.model, "logp", s.view) for one in term.divergences().values() for s in one.sides}
+        live = term.live() | {str(name) for name in sides if (name.model, name.view) != (POLICY, CLEAN)}
+        yield from (Read(place, term, score, live=True) for score in sorted(live))
 
 
 def check_pieces(settings: TrainSettings) -> None:
     """Refuse pieces that name a term, a view, a reward or a model that is not there, before anything is loaded."""
-    needs = needs_of(settings)
-    for score in sorted(needs.fixed | needs.live):
-        check_score(score, settings)
-    for view in needs.teacher_views():
-        check_score(ScoreName(TEACHER, "logp", view), settings)
-    check_contexts(settings, needs)
+    for read in reads(settings):
+        for score in read.made():
+            check_score(score, read, settings)
+            check_context(score, read, settings)
+    needs_of(settings)
     emitted = [name for term in settings.losses.enabled() for name in term.emits]
     for name, piece in settings.weights.items():
         if piece.on not in emitted:
@@ -81,26 +145,41 @@ def check_pieces(settings: TrainSettings) -> None:
                 f"weights.{name} reads the reward '{term}', which is not among `rewards`; "
                 f"{did_you_mean(term, settings.rewards)}"
             )
+    check_marks(settings)
     check_plan(settings)
     if not emitted:
         raise UserError("losses has no term that is on; enable one, for example losses.ppo={}")
 
 
-def check_contexts(settings: TrainSettings, needs: Needs) -> None:
-    """Refuse views that act inside the model or on the response where they cannot: such are scored alone, as data."""
-    inside = {name: view for name, view in settings.views.items() if view.in_model}
-    for name in sorted(needs.fixed | needs.live):
-        if name.view in inside and (name in needs.live or name.model != POLICY or name.quantity != "logp"):
+def check_marks(settings: TrainSettings) -> None:
+    """Refuse marks that nothing finds, and a weight that finds anew what has a meaning."""
+    known = (*MARKS, *PARTS)
+    for name, piece in settings.weights.items():
+        for mark in sorted(piece.finds().keys() & set(known)):
             raise UserError(
-                f"a piece reads '{name}', but of views.{name.view} there is only the policy's logp without gradient; "
-                "name another view, and set gradient=clean where a term has it"
+                f"weights.{name} finds the mark '{mark}' itself, which there is already; choose another name"
             )
-    if behind := sorted(inside.keys() & set(needs.teacher_views())):
-        raise UserError(f"the teacher cannot be asked behind views.{behind[0]}; name another view")
-    for term in settings.losses.enabled():
-        for score in made_names(term.fixed()):
-            if score.view in inside and inside[score.view].leaves_out:
-                raise UserError(f"a loss term reads '{score}', and only weights may: it lacks tokens of the response")
+    found = [*known, *finders_of(settings)]
+    for name, piece in settings.weights.items():
+        for mark in sorted(piece.marks() - set(found)):
+            raise UserError(
+                f"weights.{name} reads the mark '{mark}', which nothing finds; {did_you_mean(mark, found)}"
+            )
+
+
+def check_context(name: ScoreName, read: Read, settings: TrainSettings) -> None:
+    """Refuse views that act inside the model or on the response where they cannot: such are scored alone, as data."""
+    view = settings.views.get(name.view)
+    if view is None or not view.in_model:
+        return
+    if read.live or name.model != POLICY or name.quantity != "logp":
+        mend = f", or set {read.place}.gradient=clean" if hasattr(read.piece, "gradient") else ""
+        raise UserError(
+            f"{read}, but of views.{name.view} there is only the policy's logp without gradient; "
+            f"name another view in {read.option}{mend}"
+        )
+    if view.leaves_out and isinstance(read.piece, Term):
+        raise UserError(f"{read}, and only weights may: it lacks tokens of the response; change {read.option}")
 
 
 def check_plan(settings: TrainSettings) -> None:
@@ -144,19 +223,26 @@ def check_columns(settings: TrainSettings, data: Samples) -> None:
         data.require(view.columns(), f"views.{name}")
 
 
-def check_score(name: ScoreName, settings: TrainSettings) -> None:
+def check_score(name: ScoreName, read: Read, settings: TrainSettings) -> None:
     """Refuse a score of a view or model that the run does not have."""
-    if name.view != "clean" and name.view not in settings.views:
+    if name.view != CLEAN and name.view not in settings.views:
+        other = (
+            f", or name another view in {read.option}: {did_you_mean(name.view, settings.views)}"
+            if settings.views
+            else ""
+        )
         raise UserError(
-            f"a piece reads '{name}', but `views` has no view '{name.view}'; add it to the method, or "
-            f"{did_you_mean(name.view, settings.views)}"
+            f"{read}, but `views` has no view '{name.view}'; add it, for example "
+            f"views.{name.view}.kind=patch_black{other}"
         )
     if name.model == TEACHER and settings.teacher_model is None:
         raise UserError(
-            f"a piece reads '{name}', but the run has no teacher; add teacher.name=<a file of configs/models>, or "
+            f"{read}, but the run has no teacher; add teacher.name=<a file of configs/models>, or "
             "teacher_follows=0.05 for an average of the policy itself"
         )
-    if name.model in (REFERENCE, ENGINE) and (name.quantity != "logp" or name.view != "clean"):
-        raise UserError(f"a piece reads '{name}', but of the {name.model} there is logp alone; name another score")
-    if name.quantity in PAIRED and name.view == "clean" and name.model == POLICY:
-        raise UserError(f"a piece reads '{name}', which compares two views; name one, for example {name}@masked")
+    if name.model in (REFERENCE, ENGINE) and (name.quantity != "logp" or name.view != CLEAN):
+        raise UserError(f"{read}, but of the {name.model} there is logp alone; name another score in {read.option}")
+    if name.quantity in PAIRED and name.view == CLEAN and name.model == POLICY:
+        raise UserError(
+            f"{read}, which compares two views; name one in {read.option}, for example {name.quantity}@masked"
+        )

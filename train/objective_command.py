@@ -9,12 +9,13 @@ from train.settings import TrainSettings
 SUMMARY = """The objective of a method on tensors of your own.
 
 `python -m train.objective method=papo_g tensors=in.safetensors out=out.safetensors` reads, for N responses of up to T
-tokens: logp, old_logp, mask [N,T], reward, group [N]; and what the method asks for: ref_logp, logp_<view>,
-engine_logp (losses.ppo.importance_cap), entropy (losses.entropy.kind=full) [N,T], accuracy [N] (losses.nll,
-a weight of kind correct), mark_<span> [N,T], reward_<term> [N], teacher_logp_<view> and teacher_kl_<view> (data), and
-what a term compares over the vocabulary with a teacher, with gradient: kl_teacher, kl_teacher_steered, kl_prior,
-kl_sharpened, jsd_teacher [N,T]. A score from before the step may be named with or without old_. You may add accuracy
-[N], for the filter; prompt [N], else group; role [N], else 0; progress, the share of the run that is over, else 0.
+tokens: logp, old_logp, mask [N,T], reward, group [N]; and what the method asks for: ref_logp, logp_<view>, engine_logp
+(losses.ppo.importance_cap), entropy (losses.entropy.kind=full) [N,T], accuracy [N] (losses.nll, a weight of kind
+correct), mark_<span> [N,T], token_ids [N,T] (int64; a weight that reads them), reward_<term> [N], teacher_logp_<view>
+and teacher_kl_<view> (data), and what a term compares over the vocabulary with a teacher, with gradient: kl_teacher,
+kl_teacher_steered, kl_prior, kl_sharpened, jsd_teacher [N,T]. A score from before the step may be named with or
+without old_. You may add accuracy [N], for the filter; prompt [N], else group; role [N], else 0; progress, the share
+of the run that is over, else 0.
 
 Padding comes last in a row and may hold anything; log-probs are float32 or float64. A group of one response keeps its
 reward as its advantage.

@@ -18,7 +18,7 @@ from train.objective_command import ObjectiveCommand
 from train.scoring.weighing import channels, weigh
 from train.table.columns import CLEAN, ENGINE, POLICY, REFERENCE, TEACHER, ScoreName, summed
 from train.table.step_table import Table
-from train.tensor_file import read_tensors
+from train.tensor_file import IDS, read_tensors
 
 
 def tensor_name(score: ScoreName, live: bool) -> str:
@@ -64,6 +64,7 @@ def wanted_tensors(settings: ObjectiveCommand, needs: Needs) -> list[str]:
         names += [f"reward_{name}" for name, piece in settings.rewards.items() if piece.weight]
     names += [f"reward_{name}" for piece in settings.weights.values() for name in sorted(piece.terms())]
     names += [f"mark_{name}" for piece in settings.weights.values() for name in sorted(piece.marks())]
+    names += [IDS] if needs.token_ids else []
     return list(dict.fromkeys(names))
 
 
@@ -154,6 +155,7 @@ def batch_of(
         advantage_NT=summed(found),
         scores=fixed,
         marks={name.removeprefix("mark_"): value for name, value in given.items() if name.startswith("mark_")},
+        token_ids_NT=given.get(IDS),
         progress=progress,
         seed=settings.seed,
     )

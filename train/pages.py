@@ -1,13 +1,11 @@
 """`python -m train.pages` writes docs/methods: a page per method, from its YAML, its pieces and committed results."""
 
-import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import UserError
-from configs import compose
+from configs import compose, exit_status
 from configs.compose import ROOT
 from train.listing import COST, ENGAGES, HEADER, PASSES, TRUTHS, Listed, cells, methods
 from train.page_results import results_of
@@ -41,7 +39,7 @@ def pieces(settings: TrainSettings) -> Iterator[tuple[str, Any]]:
 
 def module_text(piece: Any) -> str:
     """Return the docstring of a piece's file, its formulas kept as they are indented."""
-    return inspect.cleandoc(sys.modules[type(piece).__module__].__doc__ or "")
+    return str(sys.modules[type(piece).__module__].__doc__ or "").strip()
 
 
 def page(one: Listed) -> str:
@@ -104,8 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(exit_status(main, "python -m train.pages"))

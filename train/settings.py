@@ -69,10 +69,13 @@ class LossSettings:
 
     def enabled(self) -> Iterator[Term]:
         """Yield the terms that are on, the fixed ones first."""
-        for one in fields(self):
-            if isinstance(term := getattr(self, one.name), Term):
-                yield term
-        yield from self.terms.values()
+        yield from self.places().values()
+
+    def places(self) -> dict[str, Term]:
+        """Return the terms that are on by the settings that hold them."""
+        fixed = {f"losses.{one.name}": getattr(self, one.name) for one in fields(self)}
+        named = {f"losses.terms.{name}": term for name, term in self.terms.items()}
+        return {place: term for place, term in fixed.items() if isinstance(term, Term)} | named
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ SHARES = ("accuracy", "progress")
 LOG_PROBS = ("logp", "old_logp", "ref_logp", "engine_logp", "teacher_logp")
 DIVERGENCES = ("kl_teacher", "kl_teacher_steered", "kl_prior", "kl_sharpened", "jsd_teacher")
 STATES = tuple(f"{old}{name}" for old in ("", "old_") for name in ("entropy", "focus", "prior"))
-NAMES = (*PER_RESPONSE, *SCALARS, *LOG_PROBS, *DIVERGENCES, *STATES, "mask")
+IDS = "token_ids"
+NAMES = (*PER_RESPONSE, *SCALARS, *LOG_PROBS, *DIVERGENCES, *STATES, "mask", IDS)
 # Of a view, a span of tokens or a reward term, whose names are the settings' own:
 STEMS = tuple(f"{old}{name}_" for old in ("", "old_") for name in ("logp", "entropy", "js", "kl", "focus", "prior"))
 STEMS += ("teacher_", "mark_", "reward_")
@@ -57,14 +58,14 @@ def read_tensors(
     given.setdefault("role", torch.zeros(shape[0], dtype=torch.long))
     valid = given["mask"] > 0
     return {
-        name: value if is_per_response(name) or name in SCALARS else torch.where(valid, value, 0.0)
+        name: value if is_per_response(name) or name in SCALARS else torch.where(valid, value, torch.zeros_like(value))
         for name, value in given.items()
     }
 
 
 def fitted(name: str, value: Tensor) -> Tensor:
-    """Return a tensor in float32 or float64, numbers of groups as whole numbers."""
-    if name in WHOLE:
+    """Return a tensor in float32 or float64, numbers of groups and tokens as whole numbers."""
+    if name in (*WHOLE, IDS):
         return value.long()
     return value if value.dtype == torch.float64 else value.float()
 
@@ -92,7 +93,10 @@ def check_names(given: Mapping[str, Tensor], path: Path) -> None:
 def check_kinds(given: Mapping[str, Tensor], path: Path) -> None:
     """Refuse whole numbers where a score or log-prob must be, and fractions for numbers of groups."""
     for name, value in given.items():
-        if not (is_per_response(name) or is_flag(name) or value.is_floating_point()):
+        if name == IDS:
+            if value.is_floating_point():  # bfloat16 cannot tell large ids apart
+                raise UserError(f"{name} in {path} holds {value.dtype}; give int64 or int32")
+        elif not (is_per_response(name) or is_flag(name) or value.is_floating_point()):
             raise UserError(f"{name} in {path} holds {value.dtype}; give float32 or float64")
         if name in WHOLE and (odd := value != value.round()).any():
             raise UserError(f"{name} in {path} is not a whole number in row {first_row(odd)}; number every {name}")
@@ -115,6 +119,8 @@ def check_values(given: Mapping[str, Tensor], path: Path) -> None:
             raise UserError(f"{name} in {path} is above 0 in row {first_row(high)}; log-probs are at most 0")
         if name in SHARES and (outside := (value < 0) | (value > 1)).any():
             raise UserError(f"{name} in {path} is outside [0, 1]{in_row(outside)}; give a share")
+        if name == IDS and (odd := (value < 0) & (mask_NT > 0)).any():
+            raise UserError(f"{name} in {path} is below 0 in row {first_row(odd)}; give the id of every valid token")
         if name.startswith("mark_") and (odd := (value != 0) & (value != 1) & (mask_NT > 0)).any():
             raise UserError(f"{name} in {path} is not 0 or 1 in row {first_row(odd)}; mark the span's tokens with 1")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from common import UserError
+from train.__main__ import main
 from train.listing import HEADER, TRUTHS, about_of, cells, cost_of, engages_of, methods
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,15 @@ def test_a_measured_cost_is_listed_with_the_recipe_it_is_over(tmp_path):
     assert cost_of("vppo", path) == "not measured"
     path.write_text(json.dumps({"methods": {"vppo": {"over": "dapo", "ratio": 1.3349}}}))
     assert cost_of("vppo", path) == "1.33 x dapo" and cost_of("vgpo", path) == "not measured"
+
+
+@pytest.mark.parametrize("typed", [["list"], ["list", "scale=mini"]])
+def test_the_bare_word_list_names_the_command_that_lists(typed, capsys):
+    assert main(typed) == 2
+    said = capsys.readouterr().err
+    assert (
+        said == "error: cannot read 'list' on the command line; the list of methods is python -m train method=list\n"
+    )
 
 
 def code_words(path: Path) -> set[str]:

@@ -171,7 +171,7 @@ def test_a_term_that_is_not_finite_is_named():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["method=papo_g", "losses.perception_kl.view=maskd"], "has no such view"),
+        (["method=papo_g", "losses.perception_kl.view=maskd"], "has no view 'maskd'"),
         (["method=papo_g", "losses.perception_kl.gradient=half"], "must be clean . masked . both"),
         (["rollouts.group=1"], "at least 2"),
         (["optimiser.minibatch_prompts=3"], "multiple"),

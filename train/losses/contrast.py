@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from common.lazy import Tensor, torch
 from configs import setting
+from models.kl import LOG_RATIO_BOUND, k1, k3
 from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
 
@@ -34,8 +35,6 @@ class Contrast(Term):
 
     def apart(self, batch: ScoredBatch, view: str) -> Tensor:
         """Return the distance of a view [N, T], cut at its bounds."""
-        from models.kl import LOG_RATIO_BOUND, k1, k3
-
         logp_NT, other_NT = batch.logp_NT, batch.score(f"logp@{view}")
         if self.distance == "k3":
             return k3(logp_NT, other_NT)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from configs import setting
+from models.kl import k3
 from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
 
@@ -30,7 +31,5 @@ class Hold(Term):
 
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return coef x k3 to the view."""
-        from models.kl import k3
-
         value_NT = k3(batch.logp_NT, batch.score(f"logp@{self.view}").detach())
         return TermLoss({"hold": self.coef * value_NT} if self.coef else {}, {"actor/hold": value_NT})

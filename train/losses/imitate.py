@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from common.lazy import torch
 from configs import setting
+from models.kl import k3
 from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
 
@@ -31,8 +32,6 @@ class Imitate(Term):
 
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return coef x the worst view's k3."""
-        from models.kl import k3
-
         clean_NT = batch.logp_NT.detach()
         apart_NTK = torch.stack([k3(clean_NT, batch.score(f"logp@{view}")) for view in self.views], dim=-1)
         worst_NT = apart_NTK.max(-1).values

@@ -13,8 +13,7 @@ both sides are then full-vocabulary log-probs of the same token.
 """
 
 from common.lazy import Tensor
-
-LOG_RATIO_BOUND = 20.0
+from models.kl import LOG_RATIO_BOUND
 
 
 def importance_weights(old_logp_NT: Tensor, engine_logp_NT: Tensor, cap: float) -> Tensor:

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Literal
 
 from common.lazy import Tensor, torch
 from configs import setting
+from models.kl import k3
 from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
 
@@ -39,8 +40,6 @@ def perception_kl(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionK
 
 def perception_k3(logp_NT: Tensor, masked_logp_NT: Tensor, settings: PerceptionKlSettings) -> Tensor:
     """k3 between the two views, not yet bounded; `gradient` says which branch learns."""
-    from models.kl import k3
-
     clean_NT = logp_NT if settings.gradient in ("clean", "both") else logp_NT.detach()
     masked_NT = masked_logp_NT if settings.gradient in ("masked", "both") else masked_logp_NT.detach()
     if settings.ratio == "masked_over_clean":

@@ -19,12 +19,11 @@ from typing import ClassVar, Literal
 
 from common.lazy import Tensor, torch
 from configs import setting
+from models.kl import LOG_RATIO_BOUND
 from train.losses.batch import ScoredBatch
 from train.losses.importance import importance_weights
 from train.losses.term import Term, TermLoss
 from train.table.columns import summed
-
-LOG_RATIO_BOUND = 20.0
 
 
 def log_ratio(logp_NT: Tensor, old_logp_NT: Tensor, mask_NT: Tensor, kind: str) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from configs import setting
+from models.kl import k3
 from train.losses.batch import ScoredBatch
 from train.losses.term import Term, TermLoss
 
@@ -25,8 +26,6 @@ class ReferenceKlSettings(Term):
 
     def loss(self, batch: ScoredBatch) -> TermLoss:
         """Return beta x k3 of the policy against the reference."""
-        from models.kl import k3
-
         if not self.coef or self.place != "loss":
             return TermLoss()
         kl_NT = k3(batch.logp_NT, batch.scores["reference.logp"])

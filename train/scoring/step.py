@@ -35,8 +35,7 @@ def make_step(
     prompts = {name: Prompts(one.model, experience, settings.views, seed, progress) for name, one in models.items()}
     needs = needs_of(settings)
     fixed = fixed_scores(models, prompts, needs, Scoring(settings, ranks))
-    wanted = {mark for piece in settings.weights.values() for mark in piece.marks()}
-    marks = marks_of(experience, wanted, models[POLICY].model.token_texts)
+    marks = marks_of(experience, needs.marks, needs.finders, models[POLICY].model.token_texts)
     found = weighed(experience, fixed, needs, settings, ranks, progress=progress, seed=seed, marks=marks)
     return Step(
         number=number,

@@ -33,6 +33,11 @@ def gathered(rows: Rows, ranks: Ranks) -> list[Tensor]:
     return [torch.tensor(row) for _, row in sorted(pairs, key=lambda pair: pair[0])]
 
 
+def token_ids(experience: Experience, width: int) -> Tensor:
+    """Return the sampled ids of all rows, 0 at padding."""
+    return padded([torch.tensor(response.token_ids, dtype=torch.long) for response in experience.responses], width)
+
+
 def weigh(weights: Mapping[str, Weight], table: Table) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return W by piece and, multiplied, by the term that the pieces name."""
     by_piece: dict[str, Tensor] = {}
@@ -93,6 +98,7 @@ def weighed(
         advantage_NT=summed(found),
         scores={name: padded(rows, width) for name, rows in early.items()},
         marks=marks or {},
+        token_ids_NT=token_ids(experience, width) if needs.token_ids else None,
         progress=progress,
         seed=seed,
     )

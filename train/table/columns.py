@@ -17,6 +17,7 @@ from typing import NamedTuple
 from common import UserError, did_you_mean
 from common.lazy import Tensor
 from models.divergence import CLEAN
+from models.kl import k1, k3
 
 POLICY, TEACHER, REFERENCE, ENGINE = "policy", "teacher", "reference", "engine"
 STATES = ("focus", "prior")  # read from hidden states, see models/focus.py
@@ -83,15 +84,9 @@ def score_of(scores: Mapping[str, "Tensor"], name: str) -> "Tensor":
     return FORMULAS[parsed.quantity](clean, other)
 
 
-def _k3(clean: "Tensor", other: "Tensor") -> "Tensor":
-    from models.kl import k3
-
-    return k3(clean, other)
-
-
 FORMULAS: dict[str, Callable[["Tensor", "Tensor"], "Tensor"]] = {
-    "k1": lambda clean, other: clean - other,
-    "k3": _k3,
+    "k1": k1,
+    "k3": k3,
     "drop": lambda clean, other: clean.exp() - other.exp(),
     "entropy_gap": lambda clean, other: other - clean,
 }

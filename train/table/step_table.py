@@ -24,13 +24,19 @@ class Table:
     terms: Mapping[str, Tensor] = field(default_factory=dict)  # reward terms [N]
     advantage_NT: Tensor
     scores: Mapping[str, Tensor] = field(default_factory=dict)  # [N, T] by name, see train/table/columns.py
-    marks: Mapping[str, Tensor] = field(default_factory=dict)  # [N, T] 0 or 1: "fact", "region" ...
+    marks: Mapping[str, Tensor] = field(default_factory=dict)  # [N, T] 0 or 1: "fact", "perception" ...
+    token_ids_NT: Tensor | None = None  # where a weight needs them, 0 at padding; `ids` returns them
     progress: float = 0.0  # (step - 1) / steps
     seed: int = 0  # of the step, for pieces that draw
 
     def score(self, name: str) -> Tensor:
         """Return a score [N, T], derived from others where it is one of those."""
         return score_of(self.scores, name)
+
+    def ids(self) -> Tensor:
+        """Return the token ids [N, T] of a step of which a weight needs them."""
+        assert self.token_ids_NT is not None, "no weight of the method says needs_token_ids"
+        return self.token_ids_NT
 
     @property
     def length_N(self) -> Tensor:

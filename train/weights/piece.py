@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from common.lazy import Tensor
 from configs import setting
+from data.parts import Finder
 from train.table.step_table import Table
 
 
@@ -25,8 +26,19 @@ class Weight:
         return False
 
     def marks(self) -> set[str]:
-        """Return the spans of tokens that it reads (train/marks.py)."""
-        return set()
+        """Return the spans of tokens that it reads (train/marks.py): those that it finds itself, unless it says."""
+        return set(self.finds())
+
+    def finds(self) -> dict[str, Finder]:
+        """Return how marks of its own are found in a response's text, by their names.
+
+        A mark may belong to several weights if they give the same function, so one of the module and no lambda.
+        """
+        return {}
+
+    def needs_token_ids(self) -> bool:
+        """Return whether it reads the table's token ids."""
+        return False
 
     def terms(self) -> set[str]:
         """Return the reward terms that it reads."""
