@@ -44,7 +44,7 @@ def test_a_training_is_refused_before_torch_is_imported(override: str) -> None:
         ),
         (
             "method=papo_g losses.perception_kl.view=maskd",
-            "losses.perception_kl.view is 'maskd' but `views` has no such view; did you mean 'masked'",
+            "losses.perception_kl reads 'logp@maskd', but `views` has no view 'maskd'.* did you mean 'masked'",
         ),
         ("validate.view=masked", "validate.view is 'masked', which `views` lacks; give views.<name>.kind="),
     ],
