@@ -106,6 +106,22 @@ def test_tables_3_to_5_and_10_and_the_corruptions_are_the_committed_ones():
         assert f"| {row} | {gap} |" in corruptions and gap in README and gap in studies
 
 
+def test_the_filter_and_the_gain_that_did_not_come_back_are_the_committed_ones():
+    parts = pd.read_csv(ROOT / "results/entropy_parts_mini/table.csv")
+    right = parts[parts.heading == "overall"].set_index("method").value.round(1)
+    found = f"has {right.grpo_filter} % on all nine columns, DAPO {right.dapo}, GRPO {right.grpo}, without its KL"
+    assert f"{found} {right.grpo_no_kl} (" in README
+    first, again = ((ROOT / f"results/{name}_mini_hard/table.csv") for name in ("room", "room_again"))
+    frames = [pd.read_csv(one) for one in (first, again)]
+    assert [set(one[one.method != "base"].seeds) for one in frames] == [{3}, {8}]
+    tables = [one.with_suffix(".md").read_text() for one in (first, again)]
+    for table, gap in zip(tables, ("+3.3 [+1.9, +4.6]", "+1.3 [-1.9, +4.5]"), strict=True):
+        assert re.search(rf"PAPO_G, gamma 0.1 - GRPO \| overall .*\| {re.escape(gap)} \|", table) and gap in README
+    facts = [re.search(r"GRPO, facts rewarded - GRPO \| overall .*\| (\S+) \[", one) for one in tables]
+    assert "An oracle's {} became {}:".format(*(one and one[1] for one in facts)) in README
+    assert "+0.2 points [-5.5, +5.8] (+1.8" in (ROOT / "docs/studies.md").read_text() and "+0.2 [-5.5, +5.8]" in README
+
+
 def test_the_family_is_the_committed_one():
     lines = (ROOT / "results/family_mini/table.md").read_text().splitlines()
     cells_of = [line.split("|") for line in lines if " - " in line and "| overall |" in line]
