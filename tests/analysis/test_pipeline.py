@@ -138,12 +138,14 @@ def test_a_row_may_be_any_settings(tmp_path):
 
 
 def test_what_is_not_there_names_what_is():
-    with pytest.raises(UserError, match="no table=99; configs/tables has table=1"):
-        read_table_file("99")
-    with pytest.raises(UserError, match="no scale=70b; it has mini, 2b, 3b, 7b"):
+    with pytest.raises(UserError, match="no table=poems; configs/tables has 1, 2, 3"):
+        read_table_file("poems")
+    with pytest.raises(UserError, match="no scale=large; it has mini, mini_hard, 2b, 3b, 7b"):
+        suite_of(read_table_file("1"), "large")
+    with pytest.raises(UserError, match=r"no scale=70b; did you mean '7b'\?"):
         suite_of(read_table_file("1"), "70b")
-    with pytest.raises(UserError, match="no row vppo; it has base, grpo"):
-        rows_of(read_table_file("1"), ["vppo"])
+    with pytest.raises(UserError, match="no row xyz; it has base, grpo"):
+        rows_of(read_table_file("1"), ["xyz"])
 
 
 def test_a_scale_that_cannot_be_run_here_is_planned_and_refused(tmp_path, monkeypatch, capsys):
