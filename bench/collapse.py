@@ -17,8 +17,9 @@ from typing import Any
 
 from common import UserError, atomic_write_text, read_jsonl
 from configs import Run, command, setting
+from train.collapse import REWARD
 
-REWARD, ONSET = "critic/rewards/mean", "collapse/onset"
+ONSET = "collapse/onset"
 LASTS, KEPT, BEST, DELAY = 5, 0.75, 5, 5
 
 
@@ -50,18 +51,18 @@ def kind_of(true: int | None, said: int | None) -> str:
     return "in time" if said - true <= DELAY else "late"
 
 
-def judged(run: Path) -> dict[str, Any]:
+def judged(run: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the true and the said onset of one training, and what that makes it."""
-    rows = [row for row in read_jsonl(run / "metrics.jsonl") if REWARD in row]
     true = true_onset([row["step"] for row in rows], [row[REWARD] for row in rows])
     said = next((row["step"] for row in rows if row.get(ONSET)), None)
     return {"run": run.as_posix(), "steps": len(rows), "true": true, "said": said, "kind": kind_of(true, said)}
 
 
-def trainings(folders: Sequence[str]) -> list[Path]:
-    """Return the folders of finished trainings that log a reward."""
+def trainings(folders: Sequence[str]) -> dict[Path, list[dict[str, Any]]]:
+    """Return the steps with a reward of every finished training that logs one, by its folder."""
     found = sorted({path.parent for folder in folders for path in Path(folder).rglob("finished.json")})
-    kept = [run for run in found if any(REWARD in row for row in read_jsonl(run / "metrics.jsonl"))]
+    rows = {run: [row for row in read_jsonl(run / "metrics.jsonl") if REWARD in row] for run in found}
+    kept = {run: own for run, own in rows.items() if own}
     if not kept:
         raise UserError(f"no finished training lies below {', '.join(folders)}; name folders of runs with runs=[...]")
     return kept
@@ -70,7 +71,7 @@ def trainings(folders: Sequence[str]) -> list[Path]:
 def measure(settings: CollapseSettings) -> None:
     """Judge every training and write the counts, and every run that is not healthy."""
     record = Run.collect(settings, into=Path(settings.out))
-    found = [judged(run) for run in trainings(settings.runs)]
+    found = [judged(run, rows) for run, rows in trainings(settings.runs).items()]
     counts: Mapping[str, int] = Counter(one["kind"] for one in found)
     result = {
         "rule": {"lasts": LASTS, "kept": KEPT, "best": BEST, "delay": DELAY},

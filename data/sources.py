@@ -313,6 +313,7 @@ class Samples:
         assert self.rows is not None
         names: set[str] = set()
         light = self.rows.light() if isinstance(self.rows, ArrowRows) else self.rows
+        wanted = [ways(stage.where) for stage in self.settings.stages]
         for number, row in enumerate(light):
             try:
                 sample = sample_from_row(row, number, self.settings.source, self.folder)
@@ -321,8 +322,8 @@ class Samples:
                 continue
             names.add(sample.id)
             self.with_column.update(sample.columns.keys())
-            for stage, places in zip(self.settings.stages, self.staged, strict=True):
-                places += [len(self.usable)] if any(has(sample, way) for way in ways(stage.where)) else []
+            for choices, places in zip(wanted, self.staged, strict=True):
+                places += [len(self.usable)] if any(has(sample, way) for way in choices) else []
             self.usable.append(number)
         for stage, places in zip(self.settings.stages, self.staged, strict=True):
             if not places:
