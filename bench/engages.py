@@ -1,9 +1,10 @@
 """Whether a method acts on what it is meant to act on: `python -m bench.engages method=papo_g out=engages.json`.
 
-A method's YAML says under `about.engages` which metric it moves, which way, and by which coefficient. Each seed trains
-three times: with the coefficient, with 0 in its place (the base recipe, the metric measured all the same) and with its
-sign turned. The method engages if, in every seed, the metric's mean over the last quarter of the steps lies on the
-meant side of the base with the coefficient and on the other side with the sign turned.
+A method's YAML says under `about.engages` which metric it moves, which way, and by which coefficient, or several. A
+method that chooses tokens names the `turn` of its weights (train/weights/piece.py). Each seed trains three times: with
+the coefficient, with 0 in its place (the base recipe, the metric measured all the same) and with its sign turned. The
+method engages if, in every seed, the metric's mean over the last quarter of the steps lies on the meant side of the
+base with the coefficient and on the other side with the sign turned.
 """
 
 import json
@@ -43,7 +44,10 @@ class Claim:
 
     metric: str
     way: str
-    coef: str
+    coef: str | list[str]  # one setting, or several that are turned together
+
+    def paths(self) -> list[list[str]]:
+        return [one.split(".") for one in ([self.coef] if isinstance(self.coef, str) else self.coef)]
 
 
 def claim_of(method: str) -> Claim:
@@ -69,7 +73,10 @@ def arm(settings: EngagesCommand, claim: Claim, name: str, seed: int) -> TrainSe
     """Return the settings of one run."""
     plain = TrainSettings(**{one.name: getattr(settings, one.name) for one in fields(TrainSettings)})
     folder = Path(settings.run or f"runs/engages/{settings.method}") / f"{name}_seed{seed}"
-    return scaled(replace(plain, seed=seed, run=str(folder)), claim.coef.split("."), FACTORS[name])
+    found = replace(plain, seed=seed, run=str(folder))
+    for path in claim.paths():
+        found = scaled(found, path, FACTORS[name])
+    return found
 
 
 def measured(run: Path, metric: str) -> float:

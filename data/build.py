@@ -1,7 +1,8 @@
 """`python -m data.build visual_facts out=facts.jsonl`: add a column to rows of a source and write them as JSONL.
 
-The mini world knows its own columns; for any other source `values` names a JSONL file of {"id": ..., "<column>": ...},
-for example from a model that read the pictures. Every row must get a value that fits the column.
+The mini world knows its own columns; pictures in them are written beside the file. For any other source `values` names
+a JSONL file of {"id": ..., "<column>": ...}, for example from a model that read the pictures. Every row must get a
+value that fits the column.
 """
 
 import sys
@@ -32,6 +33,18 @@ def values_by_id(settings: BuildSettings) -> dict[str, Any]:
     return {str(row["id"]): row[settings.column] for row in rows if "id" in row and settings.column in row}
 
 
+def written(value: Any, name: str, out: Path) -> Any:
+    """Return a value as JSON holds it: pictures are written into a folder beside `out`, and stand as their paths."""
+    if not (isinstance(value, list | tuple) and value and all(hasattr(one, "open") for one in value)):
+        return value
+    folder, paths = out.with_suffix(""), list[str]()
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(value):
+        paths.append(str(folder / f"{name.replace('/', '_')}_{number}.png"))
+        picture.open().save(paths[-1])
+    return paths
+
+
 def run(settings: BuildSettings) -> None:
     """Write the rows with the column."""
     if settings.column not in COLUMNS:
@@ -46,7 +59,8 @@ def run(settings: BuildSettings) -> None:
                 f"sample {sample.id} has no {settings.column}; give values=<JSONL of id and {settings.column}>"
             )
         check_column(settings.column, value, f"sample {sample.id}")
-        rows.append({"id": sample.id, "problem": sample.question, "answer": sample.answer, settings.column: value})
+        kept = written(value, sample.id, Path(settings.out))
+        rows.append({"id": sample.id, "problem": sample.question, "answer": sample.answer, settings.column: kept})
     write_jsonl(Path(settings.out), rows)
     print(f"{settings.out}: {len(rows)} rows with {settings.column}")
 

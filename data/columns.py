@@ -38,8 +38,9 @@ def is_hint(value: Any) -> bool:
 
 
 def is_pictures(value: Any) -> bool:
-    """Return whether a value is the path of a picture, or a list of paths."""
-    return is_texts([value] if isinstance(value, str) else value)
+    """Return whether a value is a picture or its path, or a list of them."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return len(values) > 0 and all(hasattr(one, "open") or is_texts([one]) for one in values)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ COLUMNS = {
     ),
     "hint": Column("{fact: value}: what a sentence of the question suggests, true or not", is_hint),
     "close_up": Column("paths of close-ups of what the question is about, one for each picture", is_pictures),
+    "positive": Column("paths of other pictures of the same class, one for each picture", is_pictures),
     "negative": Column("paths of pictures of the most similar other class, one for each picture", is_pictures),
     "evidence": Column("a list of [row, column]: cells of the picture that the answer rests on", is_cells),
 }

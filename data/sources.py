@@ -24,7 +24,7 @@ from data.images import BytesImage, FileImage, ImageSource, PillowImage
 from data.known import Diagnosis
 from data.mini import world
 from data.mini.diagnosis import diagnose
-from data.mini.known import BUILDERS
+from data.mini.known import NAMES
 from data.sample import IMAGE_PLACEHOLDER, Sample
 from data.shards import missing_shards
 
@@ -296,7 +296,7 @@ class Samples:
         self.rows: Sequence[dict[str, Any]] | None = None
         self.usable: list[int] = []  # places of the rows that samples can be made of
         self.staged: list[list[int]] = [[] for _ in settings.stages]  # places among the usable rows
-        self.with_column: Counter[str] = Counter(list(BUILDERS))  # usable rows that have a column
+        self.with_column: Counter[str] = Counter(NAMES)  # usable rows that have a column
         self.left_out: list[str] = []  # why others cannot, a sentence each
         self.taken = self.broken = 0  # samples since the start, and those whose pictures could not be used
         if settings.source == "mini":

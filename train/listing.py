@@ -78,7 +78,10 @@ def about_of(path: Path) -> dict[str, Any]:
         raise UserError(f"about.truth of {path.name} is '{truth}'; use one of {', '.join(TRUTHS)}")
     claim = about.get("engages")
     if claim and (set(claim) != {"metric", "way", "coef"} or claim["way"] not in ("up", "down")):
-        raise UserError(f"about.engages of {path.name} needs metric, way (up or down) and coef, and nothing else")
+        raise UserError(
+            f"about.engages of {path.name} needs metric, way (up or down) and coef (a setting, or a list of them), "
+            "and nothing else"
+        )
     return about
 
 

@@ -42,6 +42,7 @@ from train.rollout.collector import Collector, Round
 from train.rollout.tool_factory import make_tools
 from train.scoring.scores import FrozenModel
 from train.scoring.step import make_step
+from train.scoring.weighing import weight_metrics
 from train.settings import PLACE, TrainSettings
 from train.table.columns import POLICY, REFERENCE, TEACHER
 from train.tracking import METRICS, Tracker, engine_gap, experience_metrics
@@ -158,6 +159,7 @@ def one_step(state: TrainState, place: Progress, tracker: Tracker | None) -> Pro
     gap = engine_gap(experience.responses, old, ranks)
     state.watch.check(number, gap["rollout/engine_gap_mean"])
     metrics = experience_metrics(experience) | outcome_metrics(experience, state.data) | learnt | gap
+    metrics |= weight_metrics(settings.weights, step.weighed)
     if number == 1:
         write_first_step(run_folder(settings), step, old, ranks)
     if tracker:

@@ -101,7 +101,8 @@ class Updater:
         counts = torch.cat(list(kinds.values())).bincount(minlength=len(KINDS)).tolist()
         metrics: dict[str, float] = {}
         if self.updates == 0:
-            audit_weights(losses, step.weighed.by_piece, step.weighed.table.mask_NT)
+            acting = {name: W for name, W in step.weighed.by_piece.items() if self.settings.weights[name].turn}
+            audit_weights(losses, acting, step.weighed.table.mask_NT)
         shares = by_rank(experience, chosen, self.ranks, self.scoring.minibatch)
         parts = self.scoring.micro_batches(lambda block: experience.blocks[block].tokens, shares)
         made = step.prompts[POLICY].ahead(lambda blocks: self.sides(step, blocks), parts)

@@ -91,6 +91,8 @@ SECTIONS = (
         "What each term is worth, and how hard it pulls beside the policy gradient.",
         (
             Panel("loss/*", "Loss", "The term's share of the loss, coefficient included."),
+            Panel("weights/*", "Weights", "A weight's mean over the step's tokens, and the share of tokens it drops."),
+            Panel("scores/*", "Scores", "Mean over the step's tokens of a score that a weight reads."),
             Panel("force/*", "Force", "L1 of the term's gradient on log-probs over that of the policy term."),
             Panel("actor/grad_norm", "Gradient norm", "Before it is clipped."),
         ),

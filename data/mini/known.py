@@ -2,12 +2,15 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from data.mini.problem import Problem
-from data.mini.scene import GRID, describe_cell
+from data.mini.scene import GRID, Scene, describe_cell
+from data.mini.variants import look_alikes, twins
 
 PROBES = 4  # questions of one checklist
+TRIES = 40  # pictures beside a problem's that are looked at
 
 
 def visual_facts(problem: Problem, seed: str) -> list[str]:
@@ -57,20 +60,32 @@ BUILDERS: dict[str, Callable[[Problem, str], Any]] = {
 }
 
 
-class Known(Mapping[str, Any]):
-    """The columns of one problem, made when they are read: most runs read none."""
+# Other pictures of a problem, the best first.
+PICTURES: dict[str, Callable[[Problem], Iterator[Problem]]] = {"positive": twins, "negative": look_alikes}
+NAMES = (*BUILDERS, *PICTURES)
 
-    def __init__(self, problem: Problem, seed: str) -> None:
-        self.problem, self.seed = problem, seed
+
+class Known(Mapping[str, Any]):
+    """The columns of one problem, made when they are read: most runs read none.
+
+    `allowed` says which pictures are far enough from those of the splits that are held out.
+    """
+
+    def __init__(self, problem: Problem, seed: str, allowed: Callable[[Scene], bool]) -> None:
+        self.problem, self.seed, self.allowed = problem, seed, allowed
 
     def __getitem__(self, name: str) -> Any:
+        if name in PICTURES:
+            own, scenes = self.problem.scene, (one.scene for one in PICTURES[name](self.problem))
+            others = (scene for scene in islice(scenes, TRIES) if scene != own and self.allowed(scene))
+            return [next(others, own)]  # a few problems fill the grid and have one layout alone
         return BUILDERS[name](self.problem, self.seed)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(BUILDERS)
+        return iter(NAMES)
 
     def __len__(self) -> int:
-        return len(BUILDERS)
+        return len(NAMES)
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         """Travel between processes as plain values: how a picture is painted is a function, which does not."""

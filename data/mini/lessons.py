@@ -90,7 +90,7 @@ def lesson(
     draw = rng.choice([*COLUMNS.values(), *(COLUMNS[name] for name in often)])
     while True:
         draft = draw(rng, rng.randint(max(1, size - 2), min(size, MAX_OBJECTS)))
-        found = painted(draft, random.Random(rng.getrandbits(48)))
+        found = painted(draft, rng.getrandbits(48))
         if allowed("train", found.scene):
             break
     if rng.random() < WORDS:

@@ -56,6 +56,7 @@ class Problem:
     scene: Scene
     evidence: dict[str, tuple[Place, ...]]
     facts: Facts
+    layout_seed: int | str = 0  # the picture's layout, for pictures beside it
     hint: tuple[str, str] | None = None  # the fact that a sentence of the question suggests, true or not
 
     @property
@@ -80,12 +81,13 @@ class Problem:
         return replace(self, hint=hint)
 
 
-def painted(draft: Draft, layout: random.Random, facts: Facts | None = None) -> Problem:
+def painted(draft: Draft, layout_seed: int | str, facts: Facts | None = None) -> Problem:
     """Return a draft with a picture of this layout, or of other facts in this layout."""
     facts = draft.facts if facts is None else facts
-    painting = draft.paint(facts, layout)
+    painting = draft.paint(facts, random.Random(layout_seed))
     evidence = {name: painting.evidence[name] for name in facts}
-    return Problem(draft=draft, scene=scene_from(painting.placed), evidence=evidence, facts=facts)
+    scene = scene_from(painting.placed)
+    return Problem(draft=draft, scene=scene, evidence=evidence, facts=facts, layout_seed=layout_seed)
 
 
 def digit(rng: random.Random) -> str:

@@ -1,10 +1,12 @@
 """Problems beside a problem: a suggestion that may be false, the same facts in another layout, one changed cell."""
 
 import random
+from collections.abc import Iterator
+from itertools import count
 
 from data.mini.chains import work
 from data.mini.counts import COUNT_WEIGHTS, MOST
-from data.mini.problem import DIGIT_WEIGHTS, Draft, Facts, Problem, numbers, painted
+from data.mini.problem import DIGIT_WEIGHTS, Facts, Problem, numbers, painted
 from data.mini.scene import GRID
 from data.mini.signs import HEIGHT_WEIGHTS
 
@@ -53,20 +55,42 @@ def draw_hint(rng: random.Random, problem: Problem, aligned: float) -> tuple[str
     return (name, problem.facts[name] if rng.random() < aligned else lure)
 
 
-def twin(draft: Draft, layout_seed: int) -> Problem:
-    """Return the same facts in another layout."""
-    return painted(draft, random.Random(f"twin/{layout_seed}"))
+def twins(problem: Problem) -> Iterator[Problem]:
+    """Yield the same facts in other layouts, endless."""
+    for number in count():
+        yield painted(problem.draft, f"twin/{problem.layout_seed}" + (f"/{number}" if number else ""))
 
 
-def near_miss(problem: Problem, layout_seed: int) -> Problem | None:
+def changed_cells(one: Problem, other: Problem) -> int:
+    return sum(a != b for a, b in zip(one.scene.cells, other.scene.cells, strict=True))
+
+
+def near_miss(problem: Problem) -> Problem | None:
     """Return the problem with one cell changed so that the answer flips; None where no cell does that."""
     draft = problem.draft
     candidates = [(name, value) for name in draft.hidden() for value in draft.fact_pool[name]]
-    for name, value in random.Random(f"near/{layout_seed}").sample(candidates, len(candidates)):
+    for name, value in random.Random(f"near/{problem.layout_seed}").sample(candidates, len(candidates)):
         facts = {**problem.facts, name: value}
         if value == problem.facts[name] or not flips(problem, facts):
             continue
-        missed = painted(draft, random.Random(layout_seed), facts)
-        if sum(a != b for a, b in zip(missed.scene.cells, problem.scene.cells, strict=True)) == 1:
+        missed = painted(draft, problem.layout_seed, facts)
+        if changed_cells(missed, problem) == 1:
             return missed
     return None
+
+
+def look_alikes(problem: Problem) -> Iterator[Problem]:
+    """Yield other pictures in the problem's layout: the near miss, then those of one other fact, if they change the
+    answer before those that do not, those of few changed cells first.
+    """
+    if missed := near_miss(problem):
+        yield missed
+    draft, ranked = problem.draft, list[tuple[bool, int, int, Problem]]()
+    pairs = [(name, value) for name in problem.facts for value in draft.fact_pool[name]]
+    for name, value in random.Random(f"alike/{problem.layout_seed}").sample(pairs, len(pairs)):
+        facts = {**problem.facts, name: value}
+        other = painted(draft, problem.layout_seed, facts)
+        if cells := changed_cells(other, problem):
+            same = work(draft.solution, facts).answer == work(draft.solution, problem.facts).answer
+            ranked.append((same, cells, len(ranked), other))
+    yield from (other for *_, other in sorted(ranked, key=lambda one: one[:3]))

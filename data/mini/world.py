@@ -10,7 +10,7 @@ tau (`train` is tau 0.8, `train~0.5` another); of test and validation one half i
 
 import random
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from common import UserError
 from data.mini.chains import work
@@ -19,7 +19,7 @@ from data.mini.figures import VERSIONS, VISION_CENTRIC, rectangle_versions
 from data.mini.known import Known
 from data.mini.problem import Draft, Problem, painted
 from data.mini.scene import Cells, Scene
-from data.mini.variants import draw_hint, near_miss, twin
+from data.mini.variants import draw_hint, near_miss, twins
 from data.sample import IMAGE_PLACEHOLDER, Sample
 
 WORLD_VERSION = 2
@@ -45,6 +45,11 @@ def split_and_tau(split: str) -> tuple[str, float | None]:
     return name, tau
 
 
+def drawn_from(name: str) -> str:
+    """Return the split whose problems a split's are made from."""
+    return "test" if name in ("twin", "near") else name
+
+
 def without_one_cell(cells: Cells) -> list[int]:
     """Return a number for every way to leave out one cell; pictures that differ in one cell at most share one."""
     return [hash((place, cells[:place], cells[place + 1 :])) for place in range(len(cells))]
@@ -57,7 +62,7 @@ def held_out(split: str) -> frozenset[int]:
     for column in COLUMNS:
         step = len(VERSIONS) if column == "versions" else 1
         for index in range(0, HELD_OUT, step):
-            keys.update(without_one_cell(unhinted(split, column, index, MAX_OBJECTS)[0].scene.cells))
+            keys.update(without_one_cell(unhinted(split, column, index, MAX_OBJECTS).scene.cells))
     return frozenset(keys)
 
 
@@ -76,16 +81,16 @@ def draft_of(rng: random.Random, column: str, version: int, size: int) -> tuple[
     return drafts[list(VERSIONS)[version]], drafts["Text Dominant"]
 
 
-def unhinted(split: str, column: str, index: int, size: int) -> tuple[Problem, int]:
-    """Return problem number `index` without a suggestion, and the seed of its layout."""
+def unhinted(split: str, column: str, index: int, size: int) -> Problem:
+    """Return problem number `index` without a suggestion."""
     number, version = divmod(index, len(VERSIONS)) if column == "versions" else (index, 0)
     rng = random.Random(f"{WORLD_VERSION}/{split}/{column}/{number}/{size}")
     while True:
         draft, decides = draft_of(rng, column, version, size)
         layout_seed = rng.getrandbits(48)
-        found = painted(decides, random.Random(layout_seed))
+        found = painted(decides, layout_seed)
         if allowed(split, found.scene):
-            return found if draft is decides else painted(draft, random.Random(layout_seed)), layout_seed
+            return found if draft is decides else painted(draft, layout_seed)
 
 
 def find_problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Problem | None:
@@ -95,15 +100,15 @@ def find_problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -
         raise UserError(f"the mini world has no column {column!r}; use one of {', '.join(COLUMNS)}")
     if tau is None and not 0 <= index < HELD_OUT:
         raise UserError(f"split {split!r} has {HELD_OUT} problems a column; there is no number {index}")
-    drawn = "test" if name in ("twin", "near") else name
-    found, layout_seed = unhinted(drawn, column, index, size)
+    drawn = drawn_from(name)
+    found = unhinted(drawn, column, index, size)
     number = index // len(VERSIONS) if column == "versions" else index
     aligned = (number + 1) % 2 if tau is None else tau
     hint = draw_hint(random.Random(f"hint/{drawn}/{column}/{index}"), found, aligned)
     if name == "near":
-        missed = near_miss(found, layout_seed)
+        missed = near_miss(found)
         return missed and missed.hinted(hint)
-    return (twin(found.draft, layout_seed) if name == "twin" else found).hinted(hint)
+    return (next(twins(found)) if name == "twin" else found).hinted(hint)
 
 
 def problem(split: str, column: str, index: int, size: int = MAX_OBJECTS) -> Problem:
@@ -136,7 +141,7 @@ def as_sample(found: Problem, split: str, column: str, index: int) -> Sample:
         facts=found.facts,
         solution=draft.solution,
         tags={name: value for name, value in tags.items() if value},
-        columns=Known(found, f"{split}/{column}/{index}"),
+        columns=Known(found, f"{split}/{column}/{index}", partial(allowed, drawn_from(split_and_tau(split)[0]))),
     )
 
 

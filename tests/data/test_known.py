@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from common import UserError
 from data.build import BuildSettings, run
@@ -85,3 +86,12 @@ def test_a_sample_travels_between_processes_with_its_columns():
         again = pickle.loads(pickle.dumps(drawn))
         assert dict(again.columns) == dict(drawn.columns)
         assert (again.id, again.question, again.images) == (drawn.id, drawn.question, drawn.images)
+
+
+def test_pictures_of_a_column_are_written_beside_the_file(tmp_path):
+    run(BuildSettings(column="negative", data=DataSettings(), count=2, out=str(tmp_path / "rows.jsonl")))
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    for row, drawn in zip(rows, stream("train"), strict=False):
+        (path,), (scene,) = row["negative"], drawn.columns["negative"]
+        assert COLUMNS["negative"].fits(row["negative"]) and Path(path).parent == tmp_path / "rows"
+        assert Image.open(path).tobytes() == scene.open().tobytes()

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -292,6 +293,23 @@ def test_a_near_miss_differs_in_one_cell_and_in_its_answer(column: str) -> None:
         assert answer_asked(column, problem, facts) == sample.answer
 
 
+@every_column
+def test_a_positive_shows_the_same_facts_and_a_negative_another_picture_of_the_layout(column: str) -> None:
+    """What Fine-R1 trains on: near misses where there are some, and no picture that the test problems rule out."""
+    moved = flipped = 0
+    for index in range(40):
+        found, own = world.problem("train", column, index), world.sample("train", column, index)
+        (positive,), (negative,) = own.columns["positive"], own.columns["negative"]
+        assert facts_seen(column, replace(found, scene=positive)) == found.facts
+        cells = list(zip(negative.cells, found.scene.cells, strict=True))
+        assert 1 <= sum(a != b for a, b in cells) <= 3
+        assert world.allowed("train", positive) and world.allowed("train", negative)
+        seen = facts_seen(column, replace(found, scene=negative))
+        flipped += answer_asked(column, found, seen) != own.answer
+        moved += positive != found.scene
+    assert moved > 25 and flipped > 30
+
+
 def test_a_test_problem_without_a_near_miss_is_named() -> None:
     have = {sample.id for sample in world.samples("near", "geometry", 50)}
     (index, *_) = [n for n in range(50) if f"mini/2/near/geometry/{n}" not in have]
@@ -396,7 +414,7 @@ def test_a_cell_is_drawn_where_it_stands() -> None:
 @every_column
 def test_size_grows_the_number_of_objects(column: str) -> None:
     drawn = {
-        size: [sum(map(bool, world.unhinted("train", column, index, size)[0].scene.cells)) for index in range(40)]
+        size: [sum(map(bool, world.unhinted("train", column, index, size).scene.cells)) for index in range(40)]
         for size in (2, 8)
     }
     assert np.mean(drawn[2]) < np.mean(drawn[8]) - (0.5 if column == "word" else 0.9)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engages import EngagesCommand, arm, claim_of, main, run, verdict
-from common import UserError
+from bench.engages import FACTORS, EngagesCommand, arm, claim_of, main, run, verdict
+from common import UserError, read_jsonl
 from configs import compose
 from configs.groups import read_yaml
 
@@ -36,13 +36,14 @@ def test_every_claim_names_a_coefficient_that_its_arms_change_alone(method):
     settings, claim = settings_of(method, "run=r"), claim_of(method)
     arms = {name: arm(settings, claim, name, 3) for name in ("with", "without", "turned")}
 
-    def coef(one):
-        for name in claim.coef.split("."):
+    def coef(one, path):
+        for name in path:
             one = one[name] if isinstance(one, dict) else getattr(one, name)
         return one
 
-    given = coef(settings)
-    assert given and [coef(one) for one in arms.values()] == [given, 0, -given]
+    for path in claim.paths():
+        given = coef(settings, path)
+        assert given and [coef(one, path) for one in arms.values()] == [given, 0, -given]
     assert {one.seed for one in arms.values()} == {3} and len({one.run for one in arms.values()}) == 3
     assert len({repr(one.rollouts) + repr(one.views) + repr(one.optimiser) for one in arms.values()}) == 1
 
@@ -59,11 +60,16 @@ def test_a_scale_says_nothing_of_the_steps(given, steps, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_the_command_trains_three_arms_and_writes_what_the_metric_did(tmp_path):
+@pytest.mark.parametrize(("method", "metric"), [("papo_g", "dependency/k3_mean"), ("entropy_top", "scores/entropy")])
+def test_the_command_trains_three_arms_and_writes_what_the_metric_did(method, metric, tmp_path):
     small = ["rollouts.prompts=4", "rollouts.group=2", "optimiser.minibatch_prompts=4", "keep.wandb=disabled"]
     short = ["rollouts.sampling.max_new_tokens=16", "steps=2", "seeds=1", f"run={tmp_path}/runs"]
-    run(settings_of("papo_g", *small, *short, f"out={tmp_path}/out.json"))
+    run(settings_of(method, "rollouts.filter=null", *small, *short, f"out={tmp_path}/out.json"))
     found = json.loads((tmp_path / "out.json").read_text())
-    assert found["metric"] == "dependency/k3_mean" and len(found["seeds"]) == 1
+    assert found["metric"] == metric and len(found["seeds"]) == 1
     gap = found["seeds"][0]["with"] - found["seeds"][0]["without"]
     assert found["with"]["value"] == pytest.approx(gap) and found["provenance"]
+    if method == "entropy_top":  # a fifth of the tokens, the mean everywhere, none of those tokens
+        arms = [read_jsonl(tmp_path / "runs" / f"{arm}_seed0" / "metrics.jsonl")[0] for arm in FACTORS]
+        assert [arm["weights/tokens/zero"] for arm in arms] == pytest.approx([0.8, 0, 0.2], abs=0.03)
+        assert arms[0]["weights/tokens/mean"] == pytest.approx(arms[1]["weights/tokens/mean"])

@@ -89,8 +89,11 @@ def test_no_statement_of_the_trainer_the_models_or_the_loader_names_a_method():
     [
         ("{papr: none}", "has no 'papr'; did you mean 'paper'"),
         ("{paper: none, truth: guess}", "is 'guess'; use one of code, paper"),
-        ("{paper: none, engages: {metric: a, way: sideways, coef: b}}", r"needs metric, way \(up or down\) and coef"),
-        ("{paper: none, engages: {metric: a, way: up}}", r"needs metric, way \(up or down\) and coef"),
+        (
+            "{paper: none, engages: {metric: a, way: sideways, coef: b}}",
+            r"needs metric, way \(up or down\) and coef \(a",
+        ),
+        ("{paper: none, engages: {metric: a, way: up}}", r"needs metric, way \(up or down\) and coef \(a"),
     ],
 )
 def test_what_a_method_says_of_itself_is_checked(tmp_path, about, sentence):

@@ -16,6 +16,7 @@ from train.distributed import Ranks
 from train.experience import Experience
 from train.needs import check_pieces
 from train.plans.reread import described
+from train.prompts import Prompts
 from train.settings import TrainSettings
 from train.tracking import write_rollouts
 
@@ -119,6 +120,55 @@ def test_the_recipe_stops_adding_noise_in_time(random_tiny):
         seen = {(view, prompt.sample_id): prompt.key for view, prompt in engine.prompts}
         clean = [name for view, name in seen if view == "clean"]
         assert [seen["clean", name] == seen["noisy", name] for name in clean] == [alike] * 4
+
+
+# Fine-R1's triplets
+
+TRIPLET = (
+    "views.positive={kind: unchanged, source: 'column:positive'}",
+    "views.negative={kind: unchanged, source: 'column:negative'}",
+    "losses.perception_kl={view: negative, coef: 0.01, gradient: clean}",
+)
+
+
+def triplet(plan: str = "") -> TrainSettings:
+    return settings_of(*TRIPLET, f"rollouts.plan={{kind: triplet{plan}}}")
+
+
+def pixels(model, sample: Sample, column: str | None) -> torch.Tensor:
+    images = sample.images if column is None else tuple(sample.columns[column])
+    return model.encoder.encode(replace(sample, images=images)).vision["pixel_values"]
+
+
+def test_answers_to_a_positive_are_compared_with_the_others_and_learn_behind_it(random_tiny):
+    """The trap of reading the paper's text alone: positives trained behind the anchor's picture."""
+    settings = triplet()
+    found, engine = run(random_tiny, settings, half_right(settings))
+    assert [(view, count) for view, count, _ in engine.calls] == [("clean", 2), ("positive", 4)]
+    assert [(block.prompt, block.view, len(block.rows)) for block in found.blocks] == [
+        (prompt, view, 2) for prompt in range(4) for view in ("clean", "positive")
+    ]
+    assert found.group_N.tolist() == [prompt for prompt in range(4) for _ in range(4)]
+    prompts = Prompts(random_tiny, found, settings.views, seed=1)
+    for number, block in enumerate(found.blocks):
+        ((own,), (negative,)) = prompts.groups([("clean", number), ("negative", number)])
+        column = None if block.view == "clean" else "positive"
+        assert torch.equal(own.prompt.vision["pixel_values"], pixels(random_tiny, block.sample, column))
+        assert torch.equal(negative.prompt.vision["pixel_values"], pixels(random_tiny, block.sample, "negative"))
+
+
+def test_positives_may_learn_behind_the_anchor(random_tiny):
+    settings = triplet(", train_on: anchor")
+    found, engine = run(random_tiny, settings, half_right(settings))
+    assert [(view, count) for view, count, _ in engine.calls] == [("clean", 2), ("positive", 4)]
+    assert [(block.view, len(block.rows)) for block in found.blocks] == [("clean", 4)] * 4
+
+
+def test_without_positives_triplets_are_plain_rollouts(random_tiny):
+    plain, none = settings_of(*TRIPLET), triplet(", share: 0")
+    one, _ = run(random_tiny, plain, half_right(plain))
+    other, _ = run(random_tiny, none, half_right(none))
+    same(one, other)
 
 
 # Blind training

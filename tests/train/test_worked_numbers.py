@@ -93,6 +93,17 @@ def test_weights_and_loss_are_those_worked_out_apart(name):
     assert out["loss"].dtype == torch.float64
 
 
+@pytest.mark.parametrize(("turn", "kept", "others"), [(1, 1, 0), (0.5, 0.6, 0.1), (0, 0.2, 0.2), (-1, 0, 0.4)])
+def test_a_weight_is_turned_around_its_mean_over_the_step(turn, kept, others):
+    """Three of fifteen tokens are kept, so the mean is 0.2; below 0 nothing goes."""
+    given = step()
+    best = torch.zeros_like(given["mask"])
+    best[0, 1] = best[1, 2] = best[2, 2] = 1
+    out = run(given, "method=entropy_top", f"weights.tokens.turn={turn}", "losses.denominator=all")
+    wanted = (others + (kept - others) * best) * given["mask"]
+    torch.testing.assert_close(out["weights"] * given["mask"], wanted, atol=1e-12, rtol=0)
+
+
 def test_pgpo_gives_a_response_whose_tokens_score_alike_no_weight():
     given = step("blind")
     given["logp_blind"] = torch.where(torch.arange(4)[:, None] == 1, given["old_logp"], given["logp_blind"])

@@ -5,5 +5,12 @@ from train.plans.noisy import Noisy
 from train.plans.piece import Plan
 from train.plans.plain import Plain
 from train.plans.reread import Rereading
+from train.plans.triplet import Triplet
 
-PLANS: dict[str, type[Plan]] = {"plain": Plain, "noisy": Noisy, "reread": Rereading, "checklist": Checklist}
+PLANS: dict[str, type[Plan]] = {
+    "plain": Plain,
+    "noisy": Noisy,
+    "triplet": Triplet,
+    "reread": Rereading,
+    "checklist": Checklist,
+}

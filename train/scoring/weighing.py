@@ -38,6 +38,14 @@ def token_ids(experience: Experience, width: int) -> Tensor:
     return padded([torch.tensor(response.token_ids, dtype=torch.long) for response in experience.responses], width)
 
 
+def turned(weight_NT: Tensor, mask_NT: Tensor, turn: float) -> Tensor:
+    """Return W moved around its mean over the step's tokens, see train/weights/piece.py."""
+    if turn == 1:
+        return weight_NT
+    mean = weight_NT[mask_NT > 0].mean()
+    return (mean + turn * (weight_NT - mean)).clamp(min=0) * (mask_NT > 0)
+
+
 def weigh(weights: Mapping[str, Weight], table: Table) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return W by piece and, multiplied, by the term that the pieces name."""
     by_piece: dict[str, Tensor] = {}
@@ -45,9 +53,22 @@ def weigh(weights: Mapping[str, Weight], table: Table) -> tuple[dict[str, Tensor
     for name, piece in weights.items():
         weight_NT = piece.weigh(table).detach().expand_as(table.mask_NT) * (table.mask_NT > 0)
         assert bool((weight_NT >= 0).all()), f"weights.{name} gave a negative or undefined weight"
+        weight_NT = turned(weight_NT, table.mask_NT, piece.turn)
         by_piece[name] = weight_NT
         by_term[piece.on] = by_term[piece.on] * weight_NT if piece.on in by_term else weight_NT
     return by_piece, by_term
+
+
+def weight_metrics(weights: Mapping[str, Weight], found: "Weighed") -> dict[str, float]:
+    """Return means over the step's tokens: of each W, of where it is 0, and of every score that weights read."""
+    valid_NT = found.table.mask_NT > 0
+    metrics: dict[str, float] = {}
+    for name, piece in weights.items():
+        weight_M = found.by_piece[name][valid_NT]
+        metrics |= {f"weights/{name}/mean": weight_M.mean().item()}
+        metrics |= {f"weights/{name}/zero": (weight_M == 0).float().mean().item()}
+        metrics |= {f"scores/{score}": found.table.score(score)[valid_NT].mean().item() for score in piece.needs()}
+    return dict(sorted(metrics.items()))
 
 
 def channels(settings: TrainSettings, reward_N: Tensor, terms: Mapping[str, Tensor]) -> list[Tensor]:

@@ -2,6 +2,10 @@
 
 W is detached, at least 0, [N, T] or [N, 1], and multiplies the loss term that `on` names. Several pieces on one term
 are multiplied. The denominator (losses.denominator) decides what the weighted sum is divided by.
+
+`turn` moves any W around its mean over the step's tokens, w = max(0, mean + turn (W - mean)): 1 leaves it alone, 0
+gives every token the mean, -1 gives most to the tokens that the method gives least. So a weight has a control of its
+own mass, and a sign that can be turned (bench/engages.py), without a line in any piece.
 """
 
 from dataclasses import dataclass
@@ -17,6 +21,9 @@ class Weight:
     """The base of all weight pieces."""
 
     on: str = setting("ppo", "loss term that the weight multiplies")
+    turn: float = setting(
+        1.0, "1 = as the method weighs, 0 = its mean on every token, -1 = mirrored there, at least 0", bounds="[-1, 1]"
+    )
 
     def needs(self) -> set[str]:
         """Return the scores that it reads, by the names of train/table/columns.py."""
