@@ -35,12 +35,17 @@ class PatchBlack(View):
 
 @dataclass(frozen=True, kw_only=True)
 class Blank(View):
-    """All black: blind training and evaluation (SeePhys Pro), the upper end of every mask."""
+    """All black: blind training and evaluation, the upper end of every mask.
+
+    SeePhys Pro blackens in one of its modes and whitens in others, which are not of one strength: a white picture lies
+    nearer to one that people draw.
+    """
 
     kind: Literal["blank"] = "blank"
+    colour: Literal["black", "white"] = setting("black", "what the whole picture is")
 
     def apply(self, image: Image.Image, look: Look) -> Image.Image:
-        return Image.new("RGB", image.size, (0, 0, 0))
+        return Image.new("RGB", image.size, self.colour)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,17 @@ every_table = pytest.mark.parametrize("name", NAMES)
 
 def test_these_tables_have_a_file() -> None:
     figures = [f"figure{number}" for number in (1, 10, 11, 12, 4, 5, 9)]
-    studies = ["corruptions", "dose", "dose_entropy", "easy_vqa", "entropy", "entropy_parts", "family", *figures]
+    studies = [
+        "blind_dose",
+        "corruptions",
+        "dose",
+        "dose_entropy",
+        "easy_vqa",
+        "entropy",
+        "entropy_parts",
+        "family",
+        *figures,
+    ]
     studies += ["losers", "oracles", "pepo", "room", "room_again", "room_controls", "tau", "teachers"]
     assert [*(str(number) for number in range(1, 15)), *studies] == NAMES
 

@@ -106,6 +106,7 @@ def test_squares_larger_than_the_picture_are_one_square() -> None:
 def test_plain_views_by_hand() -> None:
     image = coloured()
     assert (pixels(apply_view(image, Blank(), 0)) == 0).all()
+    assert (pixels(apply_view(image, Blank(colour="white"), 0)) == 255).all()
     assert (pixels(apply_view(image, Gray(), 0)) == 128).all()
     assert (pixels(apply_view(image, Unchanged(), 0)) == pixels(image)).all()
 
@@ -281,8 +282,8 @@ def test_another_problems_picture_and_a_column_s() -> None:
     assert shown(with_column, Unchanged(source="column:positive"), [1], mini_pictures).images == (twin,)
     bare = shown(own, NoPicture(), [1], mini_pictures)
     assert not bare.images and "<image>" not in bare.question
-    with pytest.raises(UserError, match="column 'positive'"):
-        shown(own, Unchanged(source="column:positive"), [1], mini_pictures)
+    with pytest.raises(UserError, match="column 'close_up'"):
+        shown(own, Unchanged(source="column:close_up"), [1], mini_pictures)
 
 
 def test_fit_pixels_by_hand() -> None:
