@@ -60,7 +60,7 @@ def write_table(gathered: Gathered, settings: RowsSettings, out: Path) -> list[C
     found = comparisons(gathered.items, gathered.paper, gathered.methods)
     atomic_write_bytes(out / "table.png", png(table_picture(gathered, found)))
     if data.errors is not None:
-        atomic_write_bytes(out / "errors.png", png(errors_figure(data.errors)))
+        atomic_write_bytes(out / "errors.png", png(errors_figure(data.errors.rename(index=names_of(gathered.paper)))))
     if data.has_suggestions:
         gains = hints.gain_rows(gathered.items, names_of(gathered.paper), gathered.paper["baselines"])
         label = "right answers: difference in points, 95 % interval over trainings"
@@ -75,7 +75,8 @@ def write_table(gathered: Gathered, settings: RowsSettings, out: Path) -> list[C
 def table_picture(gathered: Gathered, found: Sequence[Comparison]) -> Figure:
     """Draw every row in every column or, of many rows, what each gains on its baseline over all columns."""
     if len(gathered.methods) <= MOST_LINES:
-        return table_figure(our_rows(gathered.items, gathered.paper, gathered.methods), ordered(gathered.paper))
+        ours = our_rows(gathered.items, gathered.paper, gathered.methods)
+        return table_figure(ours, ordered(gathered.paper), names_of(gathered.paper))
     overall = [one for one in found if one.group == "overall"]
     gains = pd.DataFrame(
         {
@@ -92,7 +93,7 @@ def table_picture(gathered: Gathered, found: Sequence[Comparison]) -> Figure:
 def table_curves(gathered: Gathered) -> Figure:
     """Draw the training curves: all runs in the usual panels or, of many runs, each beside its baseline."""
     if len(gathered.curves) <= MOST_LINES:
-        return curves_figure(gathered.curves)
+        return curves_figure(gathered.curves, names=names_of(gathered.paper))
     return curves_beside_baselines(gathered.curves, gathered.paper["baselines"], names_of(gathered.paper))
 
 

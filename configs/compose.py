@@ -103,7 +103,9 @@ def _read_overrides(
     for text in overrides:
         key, equals, raw = text.partition("=")
         if not equals or not key or key.startswith("-"):
-            raise UserError(f"cannot read {text!r} {source}; write settings as key=value, for example seed=1")
+            meant = [f"{group.name}={text}" for group in groups.values() if text in group.files()]
+            hint = f"is {meant[0]} meant?" if meant else "write settings as key=value, for example seed=1"
+            raise UserError(f"cannot read {text!r} {source}; {hint}")
         group = _group_chosen_by(key, groups)
         if group and equals and not raw:
             raise UserError(f"{key}= is empty {source}; name one of {', '.join(group.files()) or 'its files'}")

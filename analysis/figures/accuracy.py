@@ -1,5 +1,7 @@
 """Accuracy with intervals: by column and run, and under counterfactual probes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,9 +12,9 @@ from common import UserError
 
 
 @paper_style
-def table_figure(ours: pd.DataFrame, headings: list[str]) -> Figure:
-    """Return accuracy per column and average with its interval (percent), one point per method; averages are
-    set off.
+def table_figure(ours: pd.DataFrame, headings: list[str], names: Mapping[str, str] | None = None) -> Figure:
+    """Return accuracy per column and average with its interval (percent), one point per method under `names`;
+    averages are set off.
     """
     figure = canvas(PAGE, 2.5)
     axes = figure.subplots()
@@ -29,7 +31,7 @@ def table_figure(ours: pd.DataFrame, headings: list[str]) -> Figure:
             capsize=0,
             elinewidth=1,
             color=look.colour,
-            label=look.label,
+            label=(names or {}).get(method, look.label),
         )
     for place, heading in enumerate(headings):
         if heading in GROUPS:
