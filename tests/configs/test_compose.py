@@ -234,7 +234,7 @@ def test_two_compositions_share_no_mutable_default(root: Path) -> None:
         ("losses.ppo.gradient=none", "'losses.ppo.gradient' must be clean | both, not \"none\" (on the command line)"),
         ("sizes=[1", "cannot read sizes=[1 on the command line; the value is not valid YAML"),
         ("seed", "cannot read 'seed' on the command line; write settings as key=value, for example seed=1"),
-        ("wandb", "cannot read 'wandb' on the command line; write settings as key=value"),
+        ("papo", "cannot read 'papo' on the command line; is method=papo meant?"),
         ("--seed=1", "cannot read '--seed=1' on the command line; write settings as key=value, for example seed=1"),
         ("method=papi", "unknown method 'papi' on the command line; did you mean papo, plain?"),
         ("method=zzz", "unknown method 'zzz' on the command line; available: grpo, papo, plain, strong"),
