@@ -4,6 +4,10 @@ Mini scale, one thread, a learning rate of 0, so that every method samples with 
 turns, step by step, in one process; what counts is the process's CPU time, which other work on the machine moves less
 than the clock's. A recipe that samples otherwise (its own plan, more rollouts) pays for that as well. Methods and the
 recipes they stand on are the rows of configs/tables/family.yaml. A method that is in the file already is not repeated.
+
+Beside it stands `counted`, what the passes come to by arithmetic: how a step of the recipe divides into sampling,
+scoring and update is measured; the last two grow with the FLOPs of the method's passes (train/estimate.py), sampling
+stays. A cost above `counted` is a plan that samples more, or work outside the passes.
 """
 
 import json
@@ -11,18 +15,23 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from analysis.experiments import read_table_file, rows_of
 from common import atomic_write_text
 from common.progress import progress
 from configs import Run, command, compose, setting
+from models.shape import read_shape
 from train.checkpoint import Progress
 from train.distributed import Ranks
+from train.estimate import IN_UPDATE, scoring_passes
 from train.loop import TrainState, make_state, one_step
+from train.needs import needs_of
 from train.settings import TrainSettings
+from train.tracking import Tracker
 
 TABLE = "family"
 
@@ -37,18 +46,40 @@ class CostSettings:
     out: str = setting("bench/cost.json", "file of the numbers")
 
 
+PARTS = ("gen", "score", "update_actor")  # of a step, as timing.jsonl names them
+TOKENS = (45, 22)  # of a prompt and a response at mini scale
+
+
+@dataclass
+class Parts:
+    """In the place of a tracker: keeps how long each part of the steps took."""
+
+    found: list[dict[str, float]] = field(default_factory=list)
+
+    def log(self, number: int, metrics: dict[str, float], timing: dict[str, float], tokens: int) -> None:
+        self.found.append({name: timing[f"timing_s/{name}"] for name in PARTS})
+
+    def keep_rollouts(self, step: object) -> None:
+        pass
+
+    def shares(self) -> dict[str, float]:
+        """Return the median share of each part, the first step left out."""
+        shares = [{name: value / sum(one.values()) for name, value in one.items()} for one in self.found[1:]]
+        return {name: statistics.median(one[name] for one in shares) for name in PARTS}
+
+
 class Recipe:
     """A recipe that takes steps and says what each of them cost."""
 
     def __init__(self, overrides: list[str], folder: str) -> None:
         asked = [*overrides, "scale=mini", "optimiser.learning_rate=0", f"run={folder}"]
         self.state: TrainState = make_state(compose(TrainSettings, asked), Ranks())
-        self.place = Progress(0, 0, 0)
+        self.place, self.parts = Progress(0, 0, 0), Parts()
 
     def step(self) -> float:
         """Return the CPU seconds of a step, the preparation of the next one's prompts included."""
         start = time.process_time()
-        self.place = one_step(self.state, self.place, None)
+        self.place = one_step(self.state, self.place, cast(Tracker, self.parts))
         if self.state.begun:
             self.state.begun.result()
         return time.process_time() - start
@@ -68,6 +99,31 @@ def ratio(method: list[str], baseline: list[str], settings: CostSettings) -> dic
     }
 
 
+def flops(overrides: list[str]) -> dict[str, float]:
+    """Return the FLOPs of a step's passes, those before the updates and those in them."""
+    settings = compose(TrainSettings, [*overrides, "scale=mini"])
+    found = dict.fromkeys(PARTS[1:], 0.0)
+    inside = {"actor", *needs_of(settings).live_views()}
+    for one in scoring_passes(read_shape(settings.model), settings, 1, *TOKENS):
+        found["update_actor" if one.name in inside or one.name.endswith(IN_UPDATE) else "score"] += one.flops
+    return found
+
+
+def counted(method: list[str], baseline: list[str], shares: Mapping[str, float]) -> float:
+    """Return what a method's passes cost over its recipe's, by arithmetic."""
+    own, base = flops(method), flops(baseline)
+    return shares["gen"] + sum(shares[name] * own[name] / base[name] for name in own if base[name])
+
+
+def shares_of(baseline: list[str], settings: CostSettings) -> dict[str, float]:
+    """Return how a recipe's step divides into its parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Recipe(baseline, folder)
+        for _ in range(settings.warm + settings.steps):
+            recipe.step()
+    return recipe.parts.shares()
+
+
 def measure(settings: CostSettings) -> None:
     """Write the ratio of every method to the recipe it stands on."""
     import torch
@@ -78,12 +134,22 @@ def measure(settings: CostSettings) -> None:
     rows_of(table, settings.methods)  # refuses a name that the table does not have
     sets = {row.id: list(row.set) for row in rows_of(table)}
     pairs = {name: table["baselines"].get(name, "") for name in settings.methods or sets}
-    found = json.loads(out.read_text())["methods"] if out.exists() else {}
-    wanted = [name for name, over in pairs.items() if sets.get(over) and name not in found]
+    before = json.loads(out.read_text()) if out.exists() else {}
+    found, shares = before.get("methods", {}), before.get("shares", {})
+    wanted = [
+        name
+        for name, over in pairs.items()
+        if sets.get(over) and not {"ratio", "counted"} <= found.get(name, {}).keys()
+    ]
     with progress("cost of methods", len(wanted)) as advance:
         for number, name in enumerate(wanted, start=1):
-            found[name] = {"over": pairs[name], **ratio(sets[name], sets[pairs[name]], settings)}
-            result = {"steps": settings.steps, "methods": found, "provenance": record.provenance()}
+            over = pairs[name]
+            if over not in shares:
+                shares[over] = shares_of(sets[over], settings)
+            if "ratio" not in found.get(name, {}):
+                found[name] = {"over": over, **ratio(sets[name], sets[over], settings)}
+            found[name]["counted"] = round(counted(sets[name], sets[over], shares[over]), 3)
+            result = {"steps": settings.steps, "shares": shares, "methods": found, "provenance": record.provenance()}
             atomic_write_text(out, json.dumps(result, indent=2) + "\n")
             advance(number, name)
 

@@ -23,6 +23,7 @@ ADAM_BYTES = 2 * FLOAT32  # both moments
 BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's reduce bucket; two of them overlap
 LIVE_ELEMENTS = 1_000_000_000  # parameters that ZeRO-3 holds gathered at a time
 LOGIT_BYTES = 12  # per logit of a chunk in its backward pass: the logit, its gradient, and that before the temperature
+IN_UPDATE = " in the update"  # ends the names of passes that updates make without gradient
 ENTROPY_BYTES = 4  # more where the whole entropy is learnt from
 
 
@@ -187,7 +188,7 @@ def scoring_passes(shape: Shape, settings: TrainSettings, gpus: int, prompt: int
     passes += [one(view, learning, tower, view) for view in live]
     for view in needs.views_of(TEACHER):
         passes.append(one(f"teacher {view}", 1, 1, view, by=teacher))
-    passes += [one(f"teacher {view} in the update", 1, 1, view, by=teacher) for view in needs.teacher_views()]
+    passes += [one(f"teacher {view}{IN_UPDATE}", 1, 1, view, by=teacher) for view in needs.teacher_views()]
     return [*passes, one("actor", learning, tower)]
 
 

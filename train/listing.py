@@ -30,7 +30,10 @@ ENGAGES = (
     "turned? (python -m bench.engages); -: it names none"
 )
 PASSES = "extra passes: of a step, beyond plain sampling and update; counted from the pieces"
-COST = "cost: CPU time of a step at mini scale over that of the recipe it stands on, measured (python -m bench.cost)"
+COST = (
+    "cost: CPU time of a step at mini scale over that of the recipe it stands on, measured; in brackets what its "
+    "passes come to by arithmetic (python -m bench.cost)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,10 @@ def about_of(path: Path) -> dict[str, Any]:
 def cost_of(method: str, path: Path = COSTS) -> str:
     """Return what a method's step was measured to cost over its recipe's, in words."""
     found = json.loads(path.read_text(encoding="utf-8"))["methods"] if path.exists() else {}
-    return f"{found[method]['ratio']:.2f} x {found[method]['over']}" if method in found else "not measured"
+    if not (one := found.get(method)):
+        return "not measured"
+    passes = f" (passes: {one['counted']:.2f})" if "counted" in one else ""
+    return f"{one['ratio']:.2f} x {one['over']}{passes}"
 
 
 def engages_of(method: str, claim: Any, folder: Path = VERDICTS) -> str:

@@ -18,6 +18,8 @@ def test_a_method_is_measured_against_its_recipe_and_not_again(tmp_path: Path) -
     assert found["methods"].keys() == {"papo_g"} and one["over"] == "grpo"
     base, own = one["cpu_seconds"]
     assert one["ratio"] == pytest.approx(own / base, abs=0.01) and one["from"] == one["to"] == one["ratio"]
+    shares = found["shares"]["grpo"]
+    assert sum(shares.values()) == pytest.approx(1) and 1 < one["counted"] < 1.35  # a pass beside those of a step
     measure(CostSettings(methods=["papo_g", "grpo"], steps=1, warm=0, out=str(out)))  # base is not trained
     assert json.loads(out.read_text()) == found
 

@@ -13,6 +13,7 @@ from train.settings import TrainSettings
 RUNS = {
     "cfpo_g": ("loss/perception_kl", []),
     "cfpo_d": ("loss/perception_kl", ["rollouts.filter.prompts=4", "rollouts.filter.rounds=30"]),
+    "fine_r1": ("loss/perception_kl", ["rollouts.filter.prompts=4", "rollouts.filter.rounds=30"]),
     "srpo": ("loss/ppo", []),
     "papo_g_salient": ("loss/perception_kl", []),
     "vgs": ("loss/steer", ["teacher=tiny"]),
