@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -38,6 +38,15 @@ class EnginePrompt:
     ids: list[int]
     vision: dict[str, Tensor]  # by the names of `Encoded.vision`
     positions_3P: Tensor | None  # M-RoPE; None for families that simply count
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A prompt with the numbers of the responses that it shall get, and the name of the view that it shows."""
+
+    prompt: Encoded
+    numbers: Sequence[int]
+    view: str = "clean"
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,14 @@ class Engine(ABC):
         lacking = ((prompt, [k for k in range(count) if (prompt.sample_id, k) not in skip]) for prompt in prompts)
         asked = ((prompt, numbers) for prompt, numbers in lacking if numbers)
         return self.answer(Asked(asked, settings, seed, view, progress, finished))
+
+    def sample_each(self, wanted: Sequence[Wanted], settings: SamplingSettings, seed: int) -> list[list[Response]]:
+        """Return each prompt's responses, asked in one call, so that no engine waits for one view to end."""
+        asked = ((one.prompt, list(one.numbers)) for one in wanted)
+        answers = self.answer(Asked(asked, settings, seed, "clean", silent, unheard))
+        found = {(response.sample_id, response.k): response for response in answers}
+        assert len(found) == len(answers), "two prompts share a sample id and the number of a response"
+        return [[replace(found[one.prompt.sample_id, k], view=one.view) for k in one.numbers] for one in wanted]
 
     def sample_parts(
         self,

@@ -27,14 +27,14 @@ class HfEngine(Engine):
             self.own = dict(named_weights(self.model.module))
 
     def answer(self, asked: Asked) -> list[Response]:
-        alike: dict[tuple[int, ...], list[Encoded]] = {}  # prompts that lack the same numbers share batches
+        alike: dict[int, list[tuple[Encoded, list[int]]]] = {}  # prompts that lack as many share batches
         for prompt, numbers in asked.prompts:
-            alike.setdefault(tuple(numbers), []).append(prompt)
+            alike.setdefault(len(numbers), []).append((prompt, numbers))
         found: list[Response] = []
-        for wanted, part in alike.items():
+        for count, part in alike.items():
             onward = partial(forward, asked.progress, len(found))
             how = (asked.settings, asked.seed, asked.view, onward, asked.finished)
-            found += self.model.sample(part, len(wanted), *how, wanted)
+            found += self.model.sample([prompt for prompt, _ in part], count, *how, [numbers for _, numbers in part])
         return found
 
     @torch.no_grad()

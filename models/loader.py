@@ -104,19 +104,20 @@ class VisionLanguageModel:
         view: str = "clean",
         progress: Callable[[int, str], None] = lambda done, note: None,
         finished: Callable[[Response], None] = lambda response: None,
-        numbers: Sequence[int] = (),
+        numbers: Sequence[Sequence[int]] = (),
     ) -> list[Response]:
         """`count` responses to each prompt; each is fixed by seed, sample id and its number, not by its batch.
 
-        `numbers`: only these of the `count`.
+        `numbers`: those of each prompt's `count` responses, where they are not the first ones.
         """
         one_batch = sample_shared if self.scoring_path == "shared" else sample_plain
         responses: list[Response] = []
-        ks = list(numbers or range(count))
-        width = min(len(ks), settings.batch)
+        ks_PG = numbers or [range(count)] * len(prompts)
+        width = min(count, settings.batch)
         step = settings.batch // width
-        for start, begin in product(range(0, len(prompts), step), range(0, len(ks), width)):
-            part = one_batch(self, prompts[start : start + step], ks[begin : begin + width], settings, seed, view)
+        for start, begin in product(range(0, len(prompts), step), range(0, count, width)):
+            ks = [own[begin : begin + width] for own in ks_PG[start : start + step]]
+            part = one_batch(self, prompts[start : start + step], ks, settings, seed, view)
             for response in part:
                 finished(response)
             responses += part

@@ -191,22 +191,22 @@ def finished_response(
 def sample_plain(
     model: ModelParts,
     prompts: Sequence[Encoded],
-    ks: Sequence[int],
+    ks_PG: Sequence[Sequence[int]],
     settings: SamplingSettings,
     seed: int,
     view: str,
 ) -> list[Response]:
-    """Return the responses number `ks` to each prompt of one batch, prompt by prompt."""
+    """Return the responses of these numbers, as many to each prompt of one batch, prompt by prompt."""
     check_sampled(prompts)
     device = model.module.device
     tokens = left_padded(prompts, model.pad_id, model.token_kinds_name)
     inputs = {name: value.to(device) for name, value in tokens.items()} | model.picture_inputs(prompts)
-    names = [(prompt.sample_id, k) for prompt in prompts for k in ks]
+    names = [(prompt.sample_id, k) for prompt, ks in zip(prompts, ks_PG, strict=True) for k in ks]
     draw = TokenDraw(chances(seed, names, settings.max_new_tokens).to(device), settings, model.forbidden_ids)
     config = OneChoice(
         do_sample=False,
         max_new_tokens=settings.max_new_tokens,
-        num_return_sequences=len(ks),
+        num_return_sequences=len(ks_PG[0]),
         eos_token_id=model.eos_ids,
         pad_token_id=model.pad_id,
         use_cache=True,

@@ -75,14 +75,14 @@ def bundle_of_response(prompts: int, count: int) -> Tensor:
 def sample_shared(
     model: ModelParts,
     prompts: Sequence[Encoded],
-    ks: Sequence[int],
+    ks_PG: Sequence[Sequence[int]],
     settings: SamplingSettings,
     seed: int,
     view: str,
 ) -> list[Response]:
-    """Return the responses number `ks` to each prompt of one batch, prompt by prompt."""
+    """Return the responses of these numbers, as many to each prompt of one batch, prompt by prompt."""
     check_sampled(prompts)
-    names = [(prompt.sample_id, k) for prompt in prompts for k in ks]
+    names = [(prompt.sample_id, k) for prompt, ks in zip(prompts, ks_PG, strict=True) for k in ks]
     limit, device = settings.max_new_tokens, model.module.device
     numbers_NT = chances(seed, names, limit).to(device)
     tokens_NT = torch.full((len(names), limit), model.eos_ids[0], device=device)
@@ -90,8 +90,8 @@ def sample_shared(
     ends = torch.tensor(model.eos_ids, device=device)
     going_N = torch.arange(len(names), device=device)
     with in_evaluation_mode(model.module):
-        decoder, logits_MV = read_prompts(model, prompts, len(ks))
-        row_N = bundle_of_response(len(prompts), len(ks)).to(device)  # where each response stands among the M
+        decoder, logits_MV = read_prompts(model, prompts, len(ks_PG[0]))
+        row_N = bundle_of_response(len(prompts), len(ks_PG[0])).to(device)  # where each response stands among the M
         for step in range(limit):
             numbers_N1 = numbers_NT[going_N, step, None]
             chosen_N1, found_N = draw_tokens(logits_MV[row_N], numbers_N1, settings, model.forbidden_ids)

@@ -10,7 +10,8 @@ from scipy.stats import chisquare
 
 from common import UserError
 from data.mini.world import sample
-from models.engines import make_engine
+from models.engine import Wanted
+from models.engines import HfEngine, make_engine
 from models.loader import load
 from models.parts import Group
 from models.sampling import TokenDraw, chance, left_padded
@@ -79,12 +80,28 @@ def test_a_batch_gives_what_each_prompt_gets_alone(load_family, family):
         response
         for prompt in encoded
         for k in range(3)
-        for response in model.sample([prompt], 3, settings, seed=3, numbers=[k])
+        for response in model.sample([prompt], 3, settings, seed=3, numbers=[[k]])
     ]
     for one, other in zip(together, alone, strict=True):
         assert (one.sample_id, one.k, one.token_ids) == (other.sample_id, other.k, other.token_ids)
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
     assert len({tuple(one.token_ids) for one in together}) > 6
+
+
+@every_family
+def test_one_call_gives_each_prompt_the_numbers_that_it_wants(load_family, family):
+    """As many to each, but others: answers on the picture and on its noisy view are sampled together."""
+    model = load_family(family)
+    first, *rest = [group.prompt for group in ragged_groups(model)]
+    wanted = [Wanted(first, [0, 1]), Wanted(first, [2, 3], "noisy"), *(Wanted(one, [5]) for one in rest)]
+    found = HfEngine(model).sample_each(wanted, SETTINGS, seed=3)
+    assert [[(r.sample_id, r.k, r.view) for r in own] for own in found] == [
+        [(one.prompt.sample_id, k, one.view) for k in one.numbers] for one in wanted
+    ]
+    alone = model.sample([first], 4, SETTINGS, seed=3)
+    for one, other in zip([*found[0], *found[1]], alone, strict=True):
+        assert one.token_ids == other.token_ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
 def test_equal_prompts_with_other_names_get_other_responses(random_tiny):

@@ -46,8 +46,8 @@ def test_shared_equals_plain(load_family, family, ks):
     """One response to a prompt, a bundle of them, more than one bundle; most end early, one after the other."""
     model = often_ending(load_family(family))
     prompts = ragged_prompts(model)
-    wanted = sample_plain(model, prompts, ks, SETTINGS, 3, "clean")
-    assert_same(sample_shared(model, prompts, ks, SETTINGS, 3, "clean"), wanted)
+    wanted = sample_plain(model, prompts, [ks] * len(prompts), SETTINGS, 3, "clean")
+    assert_same(sample_shared(model, prompts, [ks] * len(prompts), SETTINGS, 3, "clean"), wanted)
     if len(ks) > 1:
         assert {response.finish_reason for response in wanted} == {"stop", "length"}
         assert len({len(response.token_ids) for response in wanted}) > 6
@@ -66,7 +66,8 @@ def test_shared_equals_plain_under_any_settings(random_tiny, change):
     model, settings = often_ending(random_tiny), dataclasses.replace(SETTINGS, **change)
     prompts = ragged_prompts(model)
     found, wanted = (
-        sample(model, prompts, range(3), settings, 7, "blank") for sample in (sample_shared, sample_plain)
+        sample(model, prompts, [range(3)] * len(prompts), settings, 7, "blank")
+        for sample in (sample_shared, sample_plain)
     )
     assert_same(found, wanted)
 
@@ -74,7 +75,8 @@ def test_shared_equals_plain_under_any_settings(random_tiny, change):
 def test_prompts_without_any_picture_are_sampled(random_tiny):
     prompts = ragged_prompts(random_tiny)[1:2]
     found, wanted = (
-        sample(random_tiny, prompts, range(2), SETTINGS, 1, "none") for sample in (sample_shared, sample_plain)
+        sample(random_tiny, prompts, [range(2)] * len(prompts), SETTINGS, 1, "none")
+        for sample in (sample_shared, sample_plain)
     )
     assert_same(found, wanted)
 
@@ -85,7 +87,7 @@ def test_prompts_and_equal_beginnings_pass_once_and_what_ended_no_more(random_ti
     first_layer = model.module.get_decoder().layers[0].mlp
     first_layer.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[:-1].numel()))
     prompts, settings = ragged_prompts(model), dataclasses.replace(SETTINGS, temperature=0.2)
-    responses = sample_shared(model, prompts, range(8), settings, 3, "clean")
+    responses = sample_shared(model, prompts, [range(8)] * len(prompts), settings, 3, "clean")
     beginnings = {(r.sample_id, *r.token_ids[:n]) for r in responses for n in range(1, len(r.token_ids))}
     assert seen[0] == sum(len(prompt.ids) for prompt in prompts)
     assert sum(seen[1:]) == len(beginnings) < sum(len(response.token_ids) - 1 for response in responses)

@@ -21,9 +21,9 @@ TICKED = says(json.dumps({"expressed": [1]}))
 class Engine:
     """Gives every response a text of its own, so that no two share a request to the judge."""
 
-    def sample(self, prompts, count, settings, seed, view="clean", progress=None, skip=frozenset()):
-        names = [(prompt.sample_id, k) for prompt in prompts for k in range(count)]
-        return [Response(name, k, view, f"{name} {k} {seed}", [5], [-1.0], "stop") for name, k in names]
+    def sample_each(self, wanted, settings, seed):
+        named = [[(one.prompt.sample_id, k) for k in one.numbers] for one in wanted]
+        return [[Response(n, k, "clean", f"{n} {k} {seed}", [5], [-1.0], "stop") for n, k in names] for names in named]
 
 
 def run(model, tmp_path, script):

@@ -20,9 +20,9 @@ PLAN = "rollouts.plan={kind: reread, reader: server, part: whole, prompt: captio
 class Engine:
     """Gives every response a text of its own, so that no two share a request to the reader."""
 
-    def sample(self, prompts, count, settings, seed, view="clean", progress=None, skip=frozenset()):
-        names = [(prompt.sample_id, k) for prompt in prompts for k in range(count)]
-        return [Response(name, k, view, f"{name} {k} {seed}", [5], [-1.0], "stop") for name, k in names]
+    def sample_each(self, wanted, settings, seed):
+        named = [[(one.prompt.sample_id, k) for k in one.numbers] for one in wanted]
+        return [[Response(n, k, "clean", f"{n} {k} {seed}", [5], [-1.0], "stop") for n, k in names] for names in named]
 
 
 def run(model, tmp_path, script):

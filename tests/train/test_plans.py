@@ -24,16 +24,18 @@ Say = Callable[[str, int, str], str]
 
 
 class Engine:
-    """Answers by `say(sampler id, k, view)` and remembers each call: ids, ks, view, and what the prompts show."""
+    """Answers by `say(sampler id, k, view)` and remembers each call: ids, ks and views, and what the prompts show."""
 
     def __init__(self, say: Say):
         self.say, self.calls, self.prompts = say, [], []
 
-    def sample(self, prompts, count, settings, seed, view="clean", progress=None, skip=frozenset()):
-        self.calls.append((view, count, [prompt.sample_id for prompt in prompts]))
-        self.prompts += [(view, prompt) for prompt in prompts]
-        asked = [(p.sample_id, k) for p in prompts for k in range(count) if (p.sample_id, k) not in skip]
-        return [Response(name, k, view, self.say(name, k, view), [5 + k], [-1.0], "stop") for name, k in asked]
+    def sample_each(self, wanted, settings, seed):
+        self.calls.append([(one.prompt.sample_id, list(one.numbers), one.view) for one in wanted])
+        self.prompts += [(one.view, one.prompt) for one in wanted]
+        return [[self.response(one.prompt.sample_id, k, one.view) for k in one.numbers] for one in wanted]
+
+    def response(self, name, k, view):
+        return Response(name, k, view, self.say(name, k, view), [5 + k], [-1.0], "stop")
 
 
 def settings_of(*options: str, group: int = 4) -> TrainSettings:
@@ -79,7 +81,8 @@ def same(one: Experience, other: Experience) -> None:
 def test_noisy_answers_join_the_clean_ones_in_one_block_and_group(random_tiny):
     settings = settings_of("views.noisy={kind: gauss, strength: 200}", "rollouts.plan={kind: noisy}")
     found, engine = run(random_tiny, settings, half_right(settings))
-    assert [(view, count) for view, count, _ in engine.calls] == [("clean", 2), ("noisy", 4)]  # k counts on
+    (call,) = engine.calls
+    assert [(ks, view) for _, ks, view in call] == [([0, 1], "clean")] * 4 + [([2, 3], "noisy")] * 4  # k counts on
     assert [len(block.rows) for block in found.blocks] == [4] * 4 and len(found.group_N.unique()) == 4
     assert [(r.k, r.view) for r in found.blocks[0].responses] == [
         (0, "clean"),
@@ -144,7 +147,8 @@ def test_answers_to_a_positive_are_compared_with_the_others_and_learn_behind_it(
     """The trap of reading the paper's text alone: positives trained behind the anchor's picture."""
     settings = triplet()
     found, engine = run(random_tiny, settings, half_right(settings))
-    assert [(view, count) for view, count, _ in engine.calls] == [("clean", 2), ("positive", 4)]
+    (call,) = engine.calls
+    assert [(ks, view) for _, ks, view in call] == [([0, 1], "clean")] * 4 + [([2, 3], "positive")] * 4
     assert [(block.prompt, block.view, len(block.rows)) for block in found.blocks] == [
         (prompt, view, 2) for prompt in range(4) for view in ("clean", "positive")
     ]
@@ -160,7 +164,7 @@ def test_answers_to_a_positive_are_compared_with_the_others_and_learn_behind_it(
 def test_positives_may_learn_behind_the_anchor(random_tiny):
     settings = triplet(", train_on: anchor")
     found, engine = run(random_tiny, settings, half_right(settings))
-    assert [(view, count) for view, count, _ in engine.calls] == [("clean", 2), ("positive", 4)]
+    assert {view for call in engine.calls for _, _, view in call} == {"clean", "positive"}
     assert [(block.view, len(block.rows)) for block in found.blocks] == [("clean", 4)] * 4
 
 
@@ -323,7 +327,7 @@ def test_the_checklist_gates_problems_and_has_a_branch_of_its_own(random_tiny):
     assert found.reward_terms["checklist"][:8].tolist() == [0.5] * 4 + [0] * 4
     assert found.reward_N[:8].tolist() == pytest.approx([0.5] * 4 + [1.0, 0.1] * 2)
     assert found.group_N.unique().numel() == 8
-    asked = [names for _, _, names in engine.calls]
+    asked = [[name for name, _, _ in call] for call in engine.calls]
     assert [len(names) for names in asked] == [4, 2, 4, 2]  # those behind the gate were not asked to reason
 
 

@@ -26,17 +26,14 @@ class PlannedEngine:
     def __init__(self, samples: dict[str, Sample], right: Callable[[Sample, int], bool], length: int = 3):
         self.samples, self.right, self.length = samples, right, length
 
-    def sample(self, prompts, count, settings, seed, view="clean", progress=None, skip=frozenset()) -> list[Response]:
-        responses = []
-        for prompt in prompts:
-            sample = self.samples[prompt.sample_id]
-            for k in range(count):
-                answer = sample.answer if self.right(sample, k) else "wrong"
-                text = f"<think> x </think> \\boxed{{{answer}}}"
-                responses.append(
-                    Response(sample.id, k, view, text, [40 + k] * self.length, [-1.0] * self.length, "stop")
-                )
-        return responses
+    def sample_each(self, wanted, settings, seed) -> list[list[Response]]:
+        return [[self.response(one.prompt.sample_id, k, one.view) for k in one.numbers] for one in wanted]
+
+    def response(self, name: str, k: int, view: str) -> Response:
+        sample = self.samples[name]
+        answer = sample.answer if self.right(sample, k) else "wrong"
+        text = f"<think> x </think> \\boxed{{{answer}}}"
+        return Response(name, k, view, text, [40 + k] * self.length, [-1.0] * self.length, "stop")
 
     def sync(self, weights) -> None: ...
     def sleep(self) -> None: ...

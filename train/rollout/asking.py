@@ -1,4 +1,4 @@
-"""Drives the plans of many problems in step: one engine call per stage, view and count, until no plan asks more.
+"""Drives the plans of many problems in step: one engine call per stage, until no plan asks more.
 
 Every rank drives its share of the problems without waiting for others. Prompts are encoded where they are asked;
 pictures do not travel.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from common import UserError
 from data import Sample
 from models.encode import Encoded
-from models.engine import Engine
+from models.engine import Engine, Wanted
 from models.loader import VisionLanguageModel
 from models.response import Response
 from train.asks.ask import Ask, Row, asked_sample, sampler_id
@@ -151,23 +151,24 @@ class Asker:
 
     def sampled(self, going: Sequence[Conversation]) -> dict[tuple[int, int], list[Response] | None]:
         """Return the policy's responses by (problem, number of the ask)."""
-        calls: dict[tuple[str, int, int], list[tuple[Conversation, int, Ask]]] = {}
+        asks: dict[str, list[tuple[Conversation, int, Ask, range]]] = {}  # by view
         for one in going:
             for number, ask in enumerate(one.waiting):
                 if ask.by == "policy":
                     name = sampler_id(one.sample, ask)
-                    calls.setdefault((ask.view, one.asked[name], ask.count), []).append((one, number, ask))
+                    numbers = range(one.asked[name], one.asked[name] + ask.count)  # they go on over all asks
+                    asks.setdefault(ask.view, []).append((one, number, ask, numbers))
                     one.asked[name] += ask.count
-        found: dict[tuple[int, int], list[Response] | None] = {}
-        for (view, start, count), asks in calls.items():
-            prompts = self.prompts(view, [(one, ask) for one, _, ask in asks])
-            before = {(prompt.sample_id, k) for prompt in prompts for k in range(start)}  # answered in an earlier call
-            responses = self.engine.sample(
-                prompts, start + count, self.settings.rollouts.sampling, self.seed, view, skip=before
-            )
-            for place, (one, number, _) in enumerate(asks):
-                found[one.prompt, number] = responses[place * count : (place + 1) * count]
-        return found
+        places: list[tuple[int, int]] = []
+        wanted: list[Wanted] = []
+        for view, own in asks.items():
+            prompts = self.prompts(view, [(one, ask) for one, _, ask, _ in own])
+            places += [(one.prompt, number) for one, number, _, _ in own]
+            wanted += [
+                Wanted(prompt, own_numbers, view) for prompt, (*_, own_numbers) in zip(prompts, own, strict=True)
+            ]
+        answers = self.engine.sample_each(wanted, self.settings.rollouts.sampling, self.seed) if wanted else []
+        return dict(zip(places, answers, strict=True))
 
     def prompts(self, view: str, asks: Sequence[tuple[Conversation, Ask]]) -> list[Encoded]:
         """Return prompts as the sampler sees them, with the ids that its random numbers hang on."""
