@@ -3,7 +3,8 @@
 Mini scale, one thread, a learning rate of 0, so that every method samples with the same policy. The two recipes take
 turns, step by step, in one process; what counts is the process's CPU time, which other work on the machine moves less
 than the clock's. A recipe that samples otherwise (its own plan, more rollouts) pays for that as well. Methods and the
-recipes they stand on are the rows of configs/tables/family.yaml. A method that is in the file already is not repeated.
+recipes they stand on are the rows of configs/tables/family.yaml; another method is measured against the one that its
+file is based on, with the base as its teacher where it needs one. A method in the file already is not repeated.
 
 Beside it stands `counted`, what the passes come to by arithmetic: how a step of the recipe divides into sampling,
 scoring and update is measured; the last two grow with the FLOPs of the method's passes (train/estimate.py), sampling
@@ -15,15 +16,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from analysis.experiments import read_table_file, rows_of
-from common import atomic_write_text
+from common import UserError, atomic_write_text, did_you_mean
 from common.progress import progress
 from configs import Run, command, compose, setting
+from configs.compose import ROOT
+from configs.groups import read_yaml
 from models.shape import read_shape
 from train.checkpoint import Progress
 from train.distributed import Ranks
@@ -31,16 +34,17 @@ from train.estimate import IN_UPDATE, scoring_passes
 from train.loop import TrainState, make_state, one_step
 from train.needs import needs_of
 from train.settings import TrainSettings
+from train.table.columns import TEACHER
 from train.tracking import Tracker
 
-TABLE = "family"
+TABLE, BASE = "family", "grpo"
 
 
 @dataclass(frozen=True)
 class CostSettings:
     """Which methods, and how often."""
 
-    methods: list[str] = setting(factory=list, help="rows of configs/tables/family.yaml; empty = all")
+    methods: list[str] = setting(factory=list, help="methods; empty = the rows of configs/tables/family.yaml")
     steps: int = setting(6, "pairs of steps that count", bounds="[1, inf)")
     warm: int = setting(2, "pairs of steps before them", bounds="[0, inf)")
     out: str = setting("bench/cost.json", "file of the numbers")
@@ -64,7 +68,7 @@ class Parts:
 
     def shares(self) -> dict[str, float]:
         """Return the median share of each part, the first step left out."""
-        shares = [{name: value / sum(one.values()) for name, value in one.items()} for one in self.found[1:]]
+        shares = [{name: value / sum(one.values()) for name, value in one.items()} for one in self.found[1:] or self.found]
         return {name: statistics.median(one[name] for one in shares) for name in PARTS}
 
 
@@ -124,23 +128,41 @@ def shares_of(baseline: list[str], settings: CostSettings) -> dict[str, float]:
     return recipe.parts.shares()
 
 
+def recipes(methods: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return settings by name, and of each method the recipe that it is measured against."""
+    table = read_table_file(TABLE)
+    sets = {row.id: list(row.set) for row in rows_of(table)}
+    pairs = {
+        name: over for name, over in table["baselines"].items() if sets[over] and (name in methods or not methods)
+    }
+    for name in [name for name in methods if name not in sets]:
+        path = ROOT / "methods" / f"{name}.yaml"
+        if not path.exists():
+            raise UserError(
+                f"no method {name!r}; {did_you_mean(name, [one.stem for one in path.parent.glob('*.yaml')])}"
+            )
+        over = read_yaml(path, path.name).get("based_on", BASE)
+        sets |= {name: with_teacher(name), over: sets.get(over) or with_teacher(over)}
+        pairs[name] = over
+    return sets, pairs
+
+
+def with_teacher(method: str) -> list[str]:
+    """Return a method's settings, with the base as its teacher where it needs one."""
+    needs = needs_of(compose(TrainSettings, [f"method={method}", "scale=mini", "teacher=tiny"]))
+    return [f"method={method}", *(["teacher=tiny"] if needs.of(TEACHER) or needs.teacher_views() else [])]
+
+
 def measure(settings: CostSettings) -> None:
     """Write the ratio of every method to the recipe it stands on."""
     import torch
 
     torch.set_num_threads(1)
-    out, table = Path(settings.out), read_table_file(TABLE)
-    record = Run.collect(settings, into=out)
-    rows_of(table, settings.methods)  # refuses a name that the table does not have
-    sets = {row.id: list(row.set) for row in rows_of(table)}
-    pairs = {name: table["baselines"].get(name, "") for name in settings.methods or sets}
+    out = Path(settings.out)
+    record, (sets, pairs) = Run.collect(settings, into=out), recipes(settings.methods)
     before = json.loads(out.read_text()) if out.exists() else {}
     found, shares = before.get("methods", {}), before.get("shares", {})
-    wanted = [
-        name
-        for name, over in pairs.items()
-        if sets.get(over) and not {"ratio", "counted"} <= found.get(name, {}).keys()
-    ]
+    wanted = [name for name in pairs if not {"ratio", "counted"} <= found.get(name, {}).keys()]
     with progress("cost of methods", len(wanted)) as advance:
         for number, name in enumerate(wanted, start=1):
             over = pairs[name]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cost import CostSettings, measure
+from bench.cost import CostSettings, measure, recipes
 from common import UserError
 
 
@@ -24,6 +24,13 @@ def test_a_method_is_measured_against_its_recipe_and_not_again(tmp_path: Path) -
     assert json.loads(out.read_text()) == found
 
 
-def test_a_row_that_the_table_lacks_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no row papo_x"):
+def test_methods_outside_the_table_stand_on_what_their_file_says() -> None:
+    sets, pairs = recipes(["vgs", "tor_d", "pepo_g", "vppo"])
+    assert pairs == {"vgs": "opd", "tor_d": "dapo", "pepo_g": "grpo", "vppo": "dapo"}
+    assert sets["vgs"] == ["method=vgs", "teacher=tiny"] and sets["opd"] == ["method=opd", "teacher=tiny"]
+    assert sets["tor_d"] == ["method=tor_d"] and sets["dapo"] == ["method=dapo"]
+
+
+def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no method 'papo_x'; did you mean"):
         measure(CostSettings(methods=["papo_x"], out=str(tmp_path / "cost.json")))
