@@ -68,7 +68,9 @@ class Parts:
 
     def shares(self) -> dict[str, float]:
         """Return the median share of each part, the first step left out."""
-        shares = [{name: value / sum(one.values()) for name, value in one.items()} for one in self.found[1:] or self.found]
+        shares = [
+            {name: value / sum(one.values()) for name, value in one.items()} for one in self.found[1:] or self.found
+        ]
         return {name: statistics.median(one[name] for one in shares) for name in PARTS}
 
 
