@@ -39,6 +39,16 @@ def diagnoses(predictions: pd.DataFrame) -> list[Diagnosis]:
     return [one for one in found if one is not None]
 
 
+def suggested_facts(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what each response to a question that suggests a fact states of it, and what is suggested and true."""
+    samples, rows = {name: sample_of(name) for name in predictions.sample_id.unique()}, []
+    for name, one in zip(predictions.sample_id, diagnoses(predictions), strict=True):
+        stated = {fact.name: fact.stated for fact in one.facts}
+        for fact, value in samples[name].columns["hint"].items():
+            rows.append({"stated": stated.get(fact), "suggested": value, "true": samples[name].facts[fact]})
+    return pd.DataFrame(rows, columns=["stated", "suggested", "true"])
+
+
 def sample_of(sample_id: str) -> Sample:
     home = benchmark_of(sample_id)
     if home is None or home.sample is None or home.diagnose is None:

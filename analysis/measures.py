@@ -9,6 +9,7 @@ A table names them under `measures`, each with one source:
     {id: fooled, name: "black pictures, wrong suggestion, %", accuracy: blank, hint: broken}    its problems so tagged
     {id: reading, name: "in-picture, %", accuracy: ocr, column: {mini: inpicture}}      one column of it at a scale
     {id: hard, name: "word and logic, %", accuracy: bench, column: word|logic}      some columns of the table's own
+    {id: believes, name: "says what is suggested, %", states: suggested, hint: broken}      of that fact; or `true`
     {id: spread, name: "entropy of attention", attention: entropy, column: {mini: geometry}, responses: 100}
 `analysis.measuring` reads them; what a paper prints of them stands under `published_measures`. Every number is of one
 training; a row of the table is their mean with Student's interval over trainings.
@@ -24,7 +25,7 @@ from eval.estimate import Unit, over_trainings
 
 
 def unit_of(measure: Mapping[str, Any]) -> Unit:
-    return "percent" if "accuracy" in measure else "plain"
+    return "percent" if "accuracy" in measure or "states" in measure else "plain"
 
 
 def cell(values: pd.Series, measure: Mapping[str, Any], sign: str = "") -> str:

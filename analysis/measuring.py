@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.errors import suggested_facts
 from analysis.experiments import Experiment
 from analysis.runs import open_runs
 from analysis.table_schema import OWN
@@ -38,16 +39,32 @@ def at_scale(value: str | Mapping[str, str] | None, scale: str) -> str | None:
     return value.get(scale) if isinstance(value, Mapping) else value
 
 
-def share_right(evaluation: Path, column: str | None, hint: str | None) -> float:
-    """Return the share of right responses, of some columns or of one state of the suggestion where these are given."""
+def chosen_rows(evaluation: Path, needed: Sequence[str], column: str | None, hint: str | None) -> pd.DataFrame:
+    """Return the responses of some columns or of one state of the suggestion where these are given."""
     wanted = {"column": column, "hint": hint}
     chosen = {name: value for name, value in wanted.items() if value is not None}
-    frame = read_predictions(evaluation, ["score", *chosen])
+    frame = read_predictions(evaluation, [*needed, *chosen])
     for name, value in chosen.items():
         frame = frame[frame[name].isin(value.split("|"))]
     if frame.empty:
         raise UserError(f"{evaluation} has no responses with {chosen}; mend the measure")
-    return float(frame.score.mean())
+    return frame
+
+
+def share_right(evaluation: Path, column: str | None, hint: str | None) -> float:
+    """Return the share of right responses."""
+    return float(chosen_rows(evaluation, ["score"], column, hint).score.mean())
+
+
+def share_stating(evaluation: Path, what: str, column: str | None, hint: str | None) -> float:
+    """Return the share of responses that state the suggested or the true value of the fact that the question suggests.
+
+    Responses to questions that suggest nothing are left out.
+    """
+    facts = suggested_facts(chosen_rows(evaluation, ["sample_id", "text", "correct"], column, hint))
+    if facts.empty:
+        raise UserError(f"no question of {evaluation} suggests a fact; take the measure of what responses state out")
+    return float((facts.stated == facts[what]).mean())
 
 
 def attention_spread(evaluation: Path, column: str | None, responses: int) -> float:
@@ -75,6 +92,8 @@ def one_value(experiment: Experiment, measure: Mapping[str, Any]) -> float:
         names = [measure["accuracy"]] if isinstance(measure["accuracy"], str) else measure["accuracy"]
         folders = [experiment.evaluation if name == OWN else experiment.folder / "eval" / name for name in names]
         return fmean(share_right(folder, column, hint) for folder in folders)
+    if "states" in measure:
+        return share_stating(experiment.evaluation, measure["states"], column, hint)
     if "attention" in measure:
         return attention_spread(experiment.evaluation, column, measure["responses"])
     if not experiment.is_trained:

@@ -21,8 +21,10 @@ OVER = ("last", "median", "onset")
 MEASURES = {  # source of a measure -> what else it may say
     "metric": ("over",),
     "accuracy": ("column", "hint"),
+    "states": ("column", "hint"),
     "attention": ("column", "responses"),
 }
+STATES = ("suggested", "true")
 ID = re.compile(r"[a-z0-9][a-z0-9_.]*")
 
 
@@ -86,6 +88,8 @@ def check_measures(file: str, table: Mapping[str, Any]) -> None:
         check_keys(where, one, ("id", "name", source, *MEASURES[source]), needed)
         if source == "metric":
             check_names(f"{where}: over", [one["over"]], OVER)
+        if source == "states":
+            check_names(f"{where}: states", [one["states"]], STATES)
         if source == "accuracy":
             names = [one["accuracy"]] if isinstance(one["accuracy"], str) else one["accuracy"]
             check_names(f"{where}: accuracy", names, {OWN, *also})

@@ -75,6 +75,7 @@ def measure(settings: CollapseSettings) -> None:
     counts: Mapping[str, int] = Counter(one["kind"] for one in found)
     result = {
         "rule": {"lasts": LASTS, "kept": KEPT, "best": BEST, "delay": DELAY},
+        "runs": settings.runs,
         "trainings": len(found),
         "steps": sum(one["steps"] for one in found),
         "counts": {kind: counts[kind] for kind in ("healthy", "in time", "late", "missed", "false alarm")},

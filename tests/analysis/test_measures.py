@@ -12,6 +12,7 @@ from analysis.measures import measure_rows
 from analysis.measuring import measured, metric_value
 from common import UserError
 from configs.layout import PREDICTIONS
+from data.mini.world import problem
 
 TABLE = {
     "rows": [{"id": "base", "name": "base"}, {"id": "a", "name": "A"}, {"id": "b", "name": "B"}],
@@ -73,6 +74,35 @@ def test_an_accuracy_over_several_evaluations_is_their_mean(tmp_path: Path) -> N
     pd.DataFrame({"score": [0.0, 0.0], "hint": ["broken", "broken"]}).to_parquet(other / PREDICTIONS)
     worse = {"id": "worse", "name": "worse, %", "accuracy": ["blank", "noise"], "hint": "broken"}
     assert measured([one], {"measures": [worse]}).value.tolist() == [0.25]
+
+
+def test_a_response_states_what_is_suggested_or_what_is_true_or_neither(tmp_path: Path) -> None:
+    one = Experiment(
+        row=Row(id="a", name="A", set=["method=grpo"]),
+        suite=Suite(scale="mini", model="tiny", bench="mini", preset="mini"),
+        seed=0,
+        runs=tmp_path,
+    )
+    asked = [problem("test", "geometry", index) for index in range(40)]
+    ((place, found),) = [(n, p) for n, p in enumerate(asked) if p.hint_state == "broken"][:1]
+    name, wrong = found.hint
+    others = "".join(f" , {fact} = {value}" for fact, value in found.facts.items() if fact != name)
+    texts = [
+        f"<think> look : {name} = {value}{others} . 1 + 1 = 2 </think> \\boxed{{2}}"
+        for value in (wrong, wrong, found.facts[name])
+    ]
+    texts.append("nothing")
+    frame = pd.DataFrame({"sample_id": f"mini/2/test/geometry/{place}", "text": texts, "correct": False})
+    one.evaluation.mkdir(parents=True)
+    frame.assign(hint="broken", column="geometry").to_parquet(one.evaluation / PREDICTIONS)
+    measures = [
+        {"id": "believes", "name": "b", "states": "suggested", "hint": "broken"},
+        {"id": "looks", "name": "l", "states": "true", "column": "geometry"},
+    ]
+    values = measured([one], {**TABLE, "measures": measures}).set_index("measure").value
+    assert values.believes == 0.5 and values.looks == 0.25
+    with pytest.raises(UserError, match="has no responses"):
+        measured([one], {**TABLE, "measures": [measures[0] | {"hint": "aligned"}]})
 
 
 def test_a_metric_that_was_not_logged_is_no_number() -> None:

@@ -67,7 +67,7 @@ def test_a_table_of_ones_own_is_one_file(folder: Path) -> None:
         ({"measures": [MEASURE, MEASURE]}, "measures has the id k3 twice"),
         ({"measures": [MEASURE | {"over": "lest"}]}, "measure k3: over names 'lest', which is not there"),
         ({"measures": [{"id": "a", "name": "b", "metrc": "c"}]}, "measure a has no setting 'metrc'; did you mean"),
-        ({"measures": [{"id": "a", "name": "b"}]}, "measure a needs one of metric, accuracy, attention"),
+        ({"measures": [{"id": "a", "name": "b"}]}, "measure a needs one of metric, accuracy, states, attention"),
         ({"measures": [{"id": "a", "name": "b", "accuracy": "blur"}]}, "accuracy names 'blur'"),
         ({"published": [{"model": "Q", "size": "3B"}]}, "a published row lacks 'method'"),
     ],
