@@ -10,6 +10,7 @@ from common import UserError
 from eval.paired import ALPHA
 
 LABEL = "difference (percentage points), 95 % interval"
+SHORT, LONGEST = 34, 64  # characters of a label: beyond SHORT the figure is as wide as the page
 
 
 def difference_text(value: float, low: float, high: float) -> str:
@@ -62,8 +63,10 @@ def forest_figure(rows: pd.DataFrame, axis_label: str = LABEL) -> Figure:
             height += 1
         height += 0.4
     ordered = pd.concat([rows[groups == group] for group in dict.fromkeys(groups)])
-    labels += [(y, shortened(name, 34), False) for y, name in zip(places, ordered.label, strict=True)]
-    figure = canvas(0.75 * PAGE, 0.6 + 0.19 * height)
+    names = [shortened(name, LONGEST) for name in ordered.label]
+    labels += [(y, name, False) for y, name in zip(places, names, strict=True)]
+    narrow = max(map(len, names)) <= SHORT
+    figure = canvas(0.75 * PAGE if narrow else PAGE, 0.6 + 0.19 * height)
     axes = figure.subplots()
     axes.axvline(0, color=GREY, lw=0.8, zorder=1)
     numbers = ordered[["difference", "low", "high"]].astype(float).to_numpy()
