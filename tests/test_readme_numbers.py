@@ -141,6 +141,15 @@ def test_the_family_is_the_committed_one():
     assert all(f"{name} {found[name]}" in studies for name in lost) and f"{best}'s, {found[best]}" in studies
 
 
+def test_costs_of_methods_are_the_measured_ones():
+    costs = json.loads((ROOT / "bench/cost.json").read_text())["methods"]
+    above = {name for name, one in costs.items() if one["ratio"] > one["counted"] + 0.05}
+    text = " ".join((ROOT / "docs/methods.md").read_text().split())
+    assert f"Of {len(costs)} methods {len(costs) - len(above)} cost at most that and 5 %" in text
+    close = {name for name in above if costs[name]["ratio"] <= costs[name]["counted"] + 0.065}
+    assert close == {"vepo", "srpo", "cfpo_g"} and above - close == {"pearl", "noisyrollout", "fine_r1"}
+
+
 def test_what_lost_again_and_what_students_keep_is_in_the_committed_tables():
     losers, teachers = (pd.read_csv(ROOT / f"results/{name}_mini/table.csv") for name in ("losers", "teachers"))
     right = losers[losers.heading == "overall"].set_index("method").value
