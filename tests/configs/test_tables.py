@@ -28,6 +28,7 @@ def test_these_tables_have_a_file() -> None:
         "entropy",
         "entropy_parts",
         "family",
+        "family_again",
         *figures,
     ]
     studies += ["losers", "oracles", "pepo", "room", "room_again", "room_controls", "tau", "teachers"]
