@@ -91,10 +91,8 @@ class Engine(ABC):
     def sample_each(self, wanted: Sequence[Wanted], settings: SamplingSettings, seed: int) -> list[list[Response]]:
         """Return each prompt's responses, asked in one call, so that no engine waits for one view to end."""
         asked = ((one.prompt, list(one.numbers)) for one in wanted)
-        answers = self.answer(Asked(asked, settings, seed, "clean", silent, unheard))
-        found = {(response.sample_id, response.k): response for response in answers}
-        assert len(found) == len(answers), "two prompts share a sample id and the number of a response"
-        return [[replace(found[one.prompt.sample_id, k], view=one.view) for k in one.numbers] for one in wanted]
+        answers = iter(self.answer(Asked(asked, settings, seed, "clean", silent, unheard)))
+        return [[replace(next(answers), view=one.view) for _ in one.numbers] for one in wanted]
 
     def sample_parts(
         self,
@@ -119,7 +117,7 @@ class Engine(ABC):
 
     @abstractmethod
     def answer(self, asked: Asked) -> list[Response]:
-        """Return the responses that `sample` asks for."""
+        """Return the responses that are asked for, prompt by prompt."""
 
     def seen(self, prompt: Encoded) -> EnginePrompt | None:
         """Return the engine's own version of a prompt; None if it takes the trainer's tokens and pixels."""

@@ -6,7 +6,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from models.encode import Encoded
 from models.engine import Asked, Engine, Weights, forward
 from models.loader import VisionLanguageModel, load
 from models.response import Response
@@ -27,15 +26,21 @@ class HfEngine(Engine):
             self.own = dict(named_weights(self.model.module))
 
     def answer(self, asked: Asked) -> list[Response]:
-        alike: dict[int, list[tuple[Encoded, list[int]]]] = {}  # prompts that lack as many share batches
-        for prompt, numbers in asked.prompts:
-            alike.setdefault(len(numbers), []).append((prompt, numbers))
-        found: list[Response] = []
-        for count, part in alike.items():
-            onward = partial(forward, asked.progress, len(found))
+        prompts = list(asked.prompts)
+        alike: dict[int, list[int]] = {}  # prompts that lack as many responses share batches
+        for place, (_, numbers) in enumerate(prompts):
+            alike.setdefault(len(numbers), []).append(place)
+        found: list[list[Response]] = [[] for _ in prompts]
+        done = 0
+        for count, places in alike.items():
+            onward = partial(forward, asked.progress, done)
             how = (asked.settings, asked.seed, asked.view, onward, asked.finished)
-            found += self.model.sample([prompt for prompt, _ in part], count, *how, [numbers for _, numbers in part])
-        return found
+            part, numbers_PG = zip(*(prompts[place] for place in places), strict=True)
+            made = self.model.sample(part, count, *how, numbers_PG)
+            for number, place in enumerate(places):
+                found[place] = made[number * count : (number + 1) * count]
+            done += len(made)
+        return [response for own in found for response in own]
 
     @torch.no_grad()
     def sync(self, weights: Weights) -> None:

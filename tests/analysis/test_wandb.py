@@ -43,6 +43,7 @@ OPTIONS = (
     "validate.every=1",
     "validate.view=masked",
     "keep.rollouts_every=1",
+    "weights.kept={kind: top, score: k3@masked}",
 )
 
 
