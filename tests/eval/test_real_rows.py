@@ -58,7 +58,7 @@ def test_official_verdicts_are_the_recorded_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mathvision", "wemath", "mmmu_pro_standard10", "dynamath", "emma", "mathverse"])
 def test_rows_without_pictures_load_fast(name: str) -> None:
-    """2,000 rows a second of processor time, the best of five: other processes slow a reading down, none speeds it up."""
+    """2,000 rows a second of processor time, in the best of five, as other processes only ever slow a reading down."""
     rates = []
     for _ in range(5):
         start = time.process_time()
