@@ -10,8 +10,7 @@ from typing import Literal
 
 from configs import setting
 from data import Sample
-from train.asks.ask import Ask
-from train.plans.piece import Asking, Plan
+from train.plans.piece import Asking, Plan, on_two_pictures
 from train.table.columns import CLEAN
 
 
@@ -30,7 +29,5 @@ class Noisy(Plan):
 
     def asks(self, sample: Sample, group: int, progress: float, chance: random.Random) -> Asking:
         """Ask on both pictures in one stage."""
-        noisy = round(group * self.share)
-        both = [Ask(count=group - noisy), Ask(count=noisy, view=self.view, trained=CLEAN)]
-        yield [ask for ask in both if ask.count]
+        yield on_two_pictures(group, self.share, self.view, CLEAN)
         return None

@@ -10,6 +10,13 @@ from train.asks.ask import ANSWER, Ask, Row
 Asking = Generator[list[Ask], list[Row], str | None]  # it may return why the problem is discarded
 
 
+def on_two_pictures(group: int, share: float, view: str, trained: str) -> list[Ask]:
+    """Return asks for a group of which a share is sampled behind a view and learns behind `trained` (Ask.trained)."""
+    others = round(group * share)
+    both = [Ask(count=group - others), Ask(count=others, view=view, trained=trained)]
+    return [ask for ask in both if ask.count]
+
+
 @dataclass(frozen=True)
 class Plan:
     """The base of all plans."""

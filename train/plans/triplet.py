@@ -12,8 +12,7 @@ from typing import Literal
 
 from configs import setting
 from data import Sample
-from train.asks.ask import Ask
-from train.plans.piece import Asking, Plan
+from train.plans.piece import Asking, Plan, on_two_pictures
 from train.table.columns import CLEAN
 
 
@@ -31,8 +30,5 @@ class Triplet(Plan):
 
     def asks(self, sample: Sample, group: int, progress: float, chance: random.Random) -> Asking:
         """Ask on both pictures in one stage."""
-        others = round(group * self.share)
-        trained = "own" if self.train_on == "own" else CLEAN
-        both = [Ask(count=group - others), Ask(count=others, view=self.view, trained=trained)]
-        yield [ask for ask in both if ask.count]
+        yield on_two_pictures(group, self.share, self.view, "own" if self.train_on == "own" else CLEAN)
         return None

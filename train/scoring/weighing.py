@@ -59,15 +59,16 @@ def weigh(weights: Mapping[str, Weight], table: Table) -> tuple[dict[str, Tensor
     return by_piece, by_term
 
 
-def weight_metrics(weights: Mapping[str, Weight], found: "Weighed") -> dict[str, float]:
+def weight_metrics(weights: Mapping[str, Weight], found: Weighed) -> dict[str, float]:
     """Return means over the step's tokens: of each W, of where it is 0, and of every score that weights read."""
     valid_NT = found.table.mask_NT > 0
     metrics: dict[str, float] = {}
-    for name, piece in weights.items():
-        weight_M = found.by_piece[name][valid_NT]
+    for name, weight_NT in found.by_piece.items():
+        weight_M = weight_NT[valid_NT]
         metrics |= {f"weights/{name}/mean": weight_M.mean().item()}
         metrics |= {f"weights/{name}/zero": (weight_M == 0).float().mean().item()}
-        metrics |= {f"scores/{score}": found.table.score(score)[valid_NT].mean().item() for score in piece.needs()}
+    for score in {score for piece in weights.values() for score in piece.needs()}:
+        metrics[f"scores/{score}"] = found.table.score(score)[valid_NT].mean().item()
     return dict(sorted(metrics.items()))
 
 
